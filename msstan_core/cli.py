@@ -1,0 +1,58 @@
+"""``msstan``: one command line. Each subcommand lives in a module of its own under ``msstan_core/commands``.
+
+Packages add commands through the entry-point group ``msstan.commands``; an entry point is a function
+``register(subparsers)``. The commands that need ROS (up, record, watch) come from ``msstan_ros`` that way, so that the
+library itself stays ROS-free.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from importlib.metadata import entry_points
+
+from msstan_core import __version__
+from msstan_core.errors import InputError
+
+#: Built-in command modules; each has ``register(subparsers)`` and sets ``run`` with ``set_defaults``.
+COMMANDS = ("import_recording", "replay", "train", "evaluate", "export", "simulate")
+
+EXIT_OK, EXIT_INPUT_ERROR, EXIT_INTERRUPTED = 0, 1, 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with all built-in and plugged-in commands."""
+    parser = argparse.ArgumentParser(
+        prog="msstan",
+        description="Weld monitoring with MS-STAN: import recordings, train, replay, and run the live monitor.",
+        epilog="Each command explains itself: msstan COMMAND --help",
+    )
+    parser.add_argument("--version", action="version", version=f"msstan {__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        importlib.import_module(f"msstan_core.commands.{name}").register(subparsers)
+    for entry_point in sorted(entry_points(group="msstan.commands"), key=lambda e: e.name):
+        entry_point.load()(subparsers)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of the ``msstan`` command; returns the exit status."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments) or EXIT_OK)
+    except InputError as error:
+        print(f"msstan {arguments.command}: {error}", file=sys.stderr)
+        return EXIT_INPUT_ERROR
+    except OSError as error:
+        place = error.filename or "file system"
+        print(f"msstan {arguments.command}: {place}: {error.strerror or error}; check path, space and rights", file=sys.stderr)
+        return EXIT_INPUT_ERROR
+    except KeyboardInterrupt:
+        print(f"msstan {arguments.command}: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""What leaves the monitor at every tick, before it becomes a ROS message or a CSV row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msstan_core.vocabulary import Action
+
+
+class EventPhase(IntEnum):
+    """Life of an anomaly event; numbers as on the wire."""
+
+    UNKNOWN = 0
+    ONSET = 1
+    ONGOING = 2
+    CLEARED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalyEvent:
+    """One anomaly as it begins, lasts or ends. ``event_id`` stays the same from onset to clearance."""
+
+    event_id: int
+    phase: EventPhase
+    iso_code: int  #: ISO 6520-1 reference number; 0: novelty, no known imperfection
+    name: str
+    score: float  #: probability of the imperfection, or novelty distance
+    threshold: float  #: the value of ``score`` from which it counts
+    severity: float  #: 0..1, NaN when not estimated
+    onset_stamp_ns: int
+    stamp_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The monitor's answer to one tick."""
+
+    tick_index: int
+    stamp_ns: int  #: acquisition time of the newest sample used
+    frame_id: str
+    action: Action  #: UNKNOWN when no modality is valid
+    action_probability: float  #: of ``action``; NaN when UNKNOWN
+    action_probabilities: NDArray[np.float32]  #: [9] in vocabulary.ACTIONS order, calibrated and smoothed; NaN when unknown
+    raw_action_probabilities: NDArray[np.float32]  #: [9] calibrated, not smoothed
+    imperfection_probabilities: NDArray[np.float32]  #: [13] in vocabulary.IMPERFECTIONS order; NaN: head not trained
+    anomaly_score: float  #: novelty distance; NaN when not available
+    anomaly_threshold: float  #: novelty from this value on
+    modality_weights: NDArray[np.float32]  #: [4] fusion attention, sums to 1; all 0 when nothing is valid
+    valid: NDArray[np.bool_]  #: [4] which modalities entered
+    age_s: NDArray[np.float32]  #: [4] sample age at the tick; NaN: never seen
+    dropped: NDArray[np.int64]  #: [4] samples lost or superseded so far
+    attention: NDArray[np.float32] | None  #: [h, w] spatial attention over the camera image, sums to 1
+    events: tuple[AnomalyEvent, ...] = field(default=())
+    inference_ms: float = float("nan")  #: preprocessing + network + decision, wall time
+    model_revision: int = 1
+    degraded: tuple[str, ...] = field(default=())  #: in words: what is missing, stale or corrupt at this tick
