@@ -12,27 +12,36 @@ from msstan_core.errors import InputError
 PACKAGE = "msstan_ros"
 
 
-def _candidates() -> Iterator[Path]:
-    if override := os.environ.get("MSSTAN_SHARE"):
-        yield Path(override)
+def _candidates(package: str) -> Iterator[Path]:
     source_tree = Path(__file__).resolve().parent.parent
-    if (source_tree / "package.xml").is_file():
-        yield source_tree
+    if package == PACKAGE:
+        if override := os.environ.get("MSSTAN_SHARE"):
+            yield Path(override)
+        if (source_tree / "package.xml").is_file():
+            yield source_tree
+    elif (source_tree / package / "package.xml").is_file():
+        yield source_tree / package
     for prefix in filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)):
-        yield Path(prefix) / "share" / PACKAGE
-    yield Path(sys.prefix) / "share" / PACKAGE
+        yield Path(prefix) / "share" / package
+    yield Path(sys.prefix) / "share" / package
 
 
-def share_path(relative: str) -> Path:
+def share_path(relative: str, package: str = PACKAGE) -> Path:
     """Absolute path of an installed file or folder, e.g. ``share_path("config/weld_monitor.yaml")``.
+
+    Args:
+        relative: path below the package's share folder (in the source tree: below the package).
+        package: ROS package that installs it.
 
     Raises:
         InputError: when no installation holds it.
     """
-    for root in _candidates():
+    for root in _candidates(package):
         if (root / relative).exists():
             return root / relative
-    raise InputError(relative, "not found in any installation", "reinstall msstan or set MSSTAN_SHARE to its share folder")
+    raise InputError(
+        relative, "not found in any installation", "reinstall msstan or set MSSTAN_SHARE to its share folder"
+    )
 
 
 def default_model_dir() -> Path:

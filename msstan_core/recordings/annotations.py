@@ -89,7 +89,9 @@ def read_annotations(path: Path) -> list[Annotation]:
     except FileNotFoundError:
         return []
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(path, f"not a CSV text file ({error})", f"write it as UTF-8 CSV: {','.join(COLUMNS)}") from None
+        raise InputError(
+            path, f"not a CSV text file ({error})", f"write it as UTF-8 CSV: {','.join(COLUMNS)}"
+        ) from None
     return sorted(spans, key=lambda a: (a.start_s, a.end_s))
 
 
@@ -101,7 +103,9 @@ def _parse_row(path: Path, line: int, row: dict[str, str | None]) -> Annotation:
         try:
             return float(text)
         except ValueError:
-            raise InputError(f"{path}:{line}", f"{column} is {text!r}, not a number", "write seconds as 12.345") from None
+            raise InputError(
+                f"{path}:{line}", f"{column} is {text!r}, not a number", "write seconds as 12.345"
+            ) from None
 
     kind = (row.get("kind") or "").strip()
     label = (row.get("label") or "").strip()
@@ -157,5 +161,7 @@ def seconds_by_action(annotations: Sequence[Annotation]) -> dict[Action, float]:
     """Labelled seconds of each action that occurs, in vocabulary order."""
     spans = [a for a in annotations if a.kind == "action"]
     return {
-        action: total for action in ACTIONS if (total := sum(a.end_s - a.start_s for a in spans if a.action is action)) > 0
+        action: total
+        for action in ACTIONS
+        if (total := sum(a.end_s - a.start_s for a in spans if a.action is action)) > 0
     }

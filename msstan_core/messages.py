@@ -1,0 +1,213 @@
+"""From ROS messages to observations, and the table of topics the monitor listens to.
+
+Works on anything with the right field names: messages of rclpy (live) and of rosbags (recordings) alike, so that live
+and replay see the same numbers. The reverse direction is in :mod:`msstan_core.recordings.serialization`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msstan_core.errors import InputError
+from msstan_core.image_encodings import SensorScaling, buffer_view, camera_pixels, thermal_celsius
+from msstan_core.observation import (
+    NANOSECONDS_PER_SECOND,
+    TELEMETRY_CHANNELS,
+    AudioChunk,
+    CameraFrame,
+    Sample,
+    TelemetrySample,
+    ThermalFrame,
+    WeldContext,
+)
+from msstan_core.vocabulary import Filler, Material, Modality, Process
+
+#: A microphone or vibration channel; above it the field holds rubbish.
+MAX_SAMPLE_RATE_HZ = 1_000_000
+
+
+class TopicKind(Enum):
+    """What travels on a topic."""
+
+    CAMERA = "camera"
+    CAMERA_COMPRESSED = "camera_compressed"
+    THERMAL = "thermal"
+    ACOUSTIC = "acoustic"
+    TELEMETRY = "telemetry"
+    CONTEXT = "context"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One input topic of the monitor, by its relative name."""
+
+    name: str
+    kind: TopicKind
+    type_name: str  #: as in bags and type stores, e.g. "sensor_msgs/msg/Image"
+    modality: Modality | None  #: None for the weld context, which is no sensor
+
+
+TOPICS: tuple[Topic, ...] = (
+    Topic("camera/image_raw", TopicKind.CAMERA, "sensor_msgs/msg/Image", Modality.CAMERA),
+    Topic(
+        "camera/image_raw/compressed", TopicKind.CAMERA_COMPRESSED, "sensor_msgs/msg/CompressedImage", Modality.CAMERA
+    ),
+    Topic("thermal/image_raw", TopicKind.THERMAL, "sensor_msgs/msg/Image", Modality.THERMAL),
+    Topic("acoustic/chunk", TopicKind.ACOUSTIC, "msstan_msgs/msg/AcousticChunk", Modality.ACOUSTIC),
+    Topic("welder/telemetry", TopicKind.TELEMETRY, "msstan_msgs/msg/WeldTelemetry", Modality.TELEMETRY),
+    Topic("weld/context", TopicKind.CONTEXT, "msstan_msgs/msg/WeldContext", None),
+)
+
+_BY_KIND = {topic.kind: topic for topic in TOPICS}
+
+
+def topic_of(kind: TopicKind) -> Topic:
+    """The row of :data:`TOPICS` for a kind."""
+    return _BY_KIND[kind]
+
+
+def topic_of_sample(sample: Sample) -> Topic:
+    """The topic a sample travels on; a camera frame that is still encoded on the compressed one."""
+    match sample:
+        case CameraFrame():
+            return topic_of(TopicKind.CAMERA if sample.image is not None else TopicKind.CAMERA_COMPRESSED)
+        case ThermalFrame():
+            return topic_of(TopicKind.THERMAL)
+        case AudioChunk():
+            return topic_of(TopicKind.ACOUSTIC)
+        case TelemetrySample():
+            return topic_of(TopicKind.TELEMETRY)
+        case WeldContext():
+            return topic_of(TopicKind.CONTEXT)
+
+
+def match_topic(full_name: str) -> Topic | None:
+    """The topic a recorded or remapped name stands for, whatever its namespace: ``/cell_2/thermal/image_raw``."""
+    for topic in TOPICS:
+        if full_name == topic.name or full_name.endswith("/" + topic.name):
+            return topic
+    return None
+
+
+def sample_from_message(kind: TopicKind, message: Any, scaling: SensorScaling | None = None) -> Sample:
+    """Observation in a message. Array fields are viewed, not copied, wherever the encoding allows.
+
+    Policies: audio with a non-finite sample is refused (a filter bank would spread it); infinite telemetry becomes NaN,
+    unmeasured; enum values this version does not know become UNKNOWN; a thickness that is not positive becomes NaN.
+
+    Args:
+        kind: what the topic carries.
+        message: rclpy or rosbags message, or anything with the same fields.
+        scaling: meaning of 16-bit images; without it mono16 camera images fill 16 bits, and 16-bit thermal is refused.
+
+    Raises:
+        InputError: one line that names topic and field: wrong encoding, cut buffer, zero size or rate, bad stamp.
+    """
+    topic = topic_of(kind)
+    scaling = scaling or SensorScaling()
+    try:
+        stamp_ns = stamp_from_header(message.header, topic.name)
+        frame_id = str(message.header.frame_id)
+        match kind:
+            case TopicKind.CAMERA:
+                return CameraFrame(stamp_ns, image=camera_pixels(message, topic.name, scaling), frame_id=frame_id)
+            case TopicKind.CAMERA_COMPRESSED:
+                return CameraFrame(stamp_ns, encoded=_encoded_image(message, topic.name), frame_id=frame_id)
+            case TopicKind.THERMAL:
+                return ThermalFrame(stamp_ns, thermal_celsius(message, topic.name, scaling), frame_id)
+            case TopicKind.ACOUSTIC:
+                return _audio(message, topic.name, stamp_ns, frame_id)
+            case TopicKind.TELEMETRY:
+                return TelemetrySample(stamp_ns, *(_finite(getattr(message, c)) for c in TELEMETRY_CHANNELS))
+            case TopicKind.CONTEXT:
+                return _context(message, stamp_ns)
+    except AttributeError as error:
+        raise InputError(
+            topic.name, f"the message has no field {error.name!r}", f"publish {topic.type_name} of this version"
+        ) from None
+
+
+def stamp_from_header(header: Any, where: str) -> int:
+    """Nanoseconds of ``header.stamp``.
+
+    Raises:
+        InputError: for a negative time or a nanosecond part of a second or more.
+    """
+    seconds, nanoseconds = int(header.stamp.sec), int(header.stamp.nanosec)
+    if seconds < 0 or not 0 <= nanoseconds < NANOSECONDS_PER_SECOND:
+        raise InputError(
+            where,
+            f"header.stamp is {seconds} s + {nanoseconds} ns, which is no time",
+            "stamp messages with the acquisition time, nanosec below 1000000000",
+        )
+    return seconds * NANOSECONDS_PER_SECOND + nanoseconds
+
+
+def _encoded_image(message: Any, where: str) -> bytes:
+    data = buffer_view(message.data).tobytes()
+    if not data:
+        raise InputError(where, "data is empty", "publish the JPEG or PNG file content in data")
+    if data.startswith(b"\xff\xd8\xff"):
+        complete = b"\xff\xd9" in data[-1024:]  # encoders may pad behind the end marker
+    elif data.startswith(b"\x89PNG\r\n\x1a\n"):
+        complete = b"IEND" in data[-1024:]
+    else:
+        raise InputError(where, f"format {message.format!r} is neither JPEG nor PNG", "publish jpeg or png")
+    if not complete:
+        raise InputError(
+            where, f"image file of {len(data)} bytes is cut off", "check the camera driver and the transport"
+        )
+    return data
+
+
+def _audio(message: Any, where: str, stamp_ns: int, frame_id: str) -> AudioChunk:
+    rate = int(message.sample_rate_hz)
+    if not 0 < rate <= MAX_SAMPLE_RATE_HZ:
+        raise InputError(where, f"sample_rate_hz is {rate}", f"give samples per second, 1 to {MAX_SAMPLE_RATE_HZ}")
+    samples: NDArray[np.float32] = np.asarray(message.samples, np.float32)
+    if samples.ndim != 1 or not len(samples):
+        raise InputError(where, "samples is empty", "publish chunks of at least one sample")
+    if not np.isfinite(samples).all():
+        raise InputError(where, "samples contains NaN or infinity", "check the microphone's driver; send silence as 0")
+    return AudioChunk(stamp_ns, rate, samples, frame_id)
+
+
+def _context(message: Any, stamp_ns: int) -> WeldContext:
+    return WeldContext(
+        stamp_ns=stamp_ns,
+        process=_known(Process, message.process),
+        material_a=_known(Material, message.material_a),
+        material_b=_known(Material, message.material_b),
+        filler=_known(Filler, message.filler),
+        thickness_a_m=_positive(message.thickness_a_m),
+        thickness_b_m=_positive(message.thickness_b_m),
+        shielding_gas=str(message.shielding_gas),
+        wps_id=str(message.wps_id),
+        job_id=str(message.job_id),
+    )
+
+
+E_ = TypeVar("E_", bound=IntEnum)
+
+
+def _known(enum: type[E_], value: Any) -> E_:
+    try:
+        return enum(int(value))
+    except ValueError:
+        return enum(0)
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    return number if math.isfinite(number) else math.nan
+
+
+def _positive(value: Any) -> float:
+    number = _finite(value)
+    return number if number > 0 else math.nan  # a thickness of zero is a field nobody filled in

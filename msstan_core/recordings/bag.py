@@ -1,0 +1,291 @@
+"""Bags: rosbag2 folders (``metadata.yaml`` and an ``.mcap`` file) with the monitor's live topics.
+
+The only format of recordings, replay and tests. What is written here plays with ``ros2 bag play``; what
+``ros2 bag record`` wrote reads here, under any namespace. The bag's clock ("time zero" of annotations and of replay)
+is its first stamp: the earliest acquisition stamp among the first messages of the monitor's topics.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from rosbags.interfaces import Connection, MessageDefinitionFormat
+from rosbags.rosbag2 import Reader
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+from msstan_core.errors import InputError
+from msstan_core.image_encodings import SensorScaling
+from msstan_core.messages import Topic, TopicKind, match_topic, sample_from_message
+from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample
+from msstan_core.recordings.annotations import FILE_NAME, Annotation, read_annotations
+from msstan_core.recordings.bag_writer import BagWriter
+from msstan_core.recordings.serialization import INTERFACE_PACKAGE, message_types
+from msstan_core.vocabulary import Modality
+
+__all__ = ["BagReader", "BagWriter", "RawMessage", "RecordedTopic"]
+
+#: A stamp of zero in a recording made later than this on its own clock was never set by the driver.
+_UNSET_STAMP_AFTER_NS = 86_400 * NANOSECONDS_PER_SECOND
+
+
+class RawMessage(NamedTuple):
+    """One recorded message, still serialised."""
+
+    topic: str  #: as recorded, e.g. "/camera/image_raw/compressed"
+    type_name: str
+    time_ns: int  #: when it was recorded (not its stamp)
+    cdr: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedTopic:
+    """One topic of a bag."""
+
+    name: str  #: as recorded
+    type_name: str
+    count: int
+    matches: Topic | None  #: the monitor's topic it stands for
+    ignored: str  #: why the monitor does not read it; "" when it does
+
+
+class BagReader:
+    """Reads a bag. Use as a context manager.
+
+    Args:
+        path: bag folder, or a lone ``.mcap`` file.
+        namespace: which cell to read where a bag holds several ("/cell_2"); None: the only one there is.
+        scaling: meaning of 16-bit images; see :class:`~msstan_core.image_encodings.SensorScaling`.
+
+    Raises:
+        InputError: on entering, when it is no readable bag.
+
+    Messages that cannot be used (see :func:`~msstan_core.messages.sample_from_message`) do not end the reading: they
+    are counted in :attr:`rejected` by topic, and the first reason of each topic is kept in :attr:`reasons`.
+    """
+
+    def __init__(self, path: Path | str, *, namespace: str | None = None, scaling: SensorScaling | None = None) -> None:
+        self.path = Path(path)
+        self.namespace = None if namespace is None else "/" + namespace.strip("/") if namespace.strip("/") else ""
+        self.rejected: Counter[str] = Counter()
+        self.reasons: dict[str, str] = {}
+        self._scaling = scaling
+        self._reader: Reader | None = None
+        self._start_ns: int | None = None
+
+    def __enter__(self) -> Self:
+        if not self.path.exists():
+            raise InputError(self.path, "no such bag", "give a bag folder (metadata.yaml and .mcap)")
+        if self.path.is_dir() and not (self.path / "metadata.yaml").is_file():
+            raise InputError(
+                self.path, "not a bag: metadata.yaml is missing", "give a bag folder, or run ros2 bag reindex"
+            )
+        try:
+            reader = Reader(self.path)
+            reader.open()
+        except Exception as error:  # rosbags answers broken files with many types of exception
+            raise self._broken(error) from error
+        self._reader = reader
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    @property
+    def topics(self) -> list[RecordedTopic]:
+        """All topics of the bag, sorted by name."""
+        matched = [(c, self._match(c)) for c in self._open_reader.connections]
+        preferred: dict[TopicKind, Counter[str]] = {}
+        for connection, (topic, ignored) in matched:
+            if topic is not None and not ignored:
+                preferred.setdefault(topic.kind, Counter())[connection.topic] += connection.msgcount
+        raw, compressed = (
+            sum(preferred.get(kind, Counter()).values()) for kind in (TopicKind.CAMERA, TopicKind.CAMERA_COMPRESSED)
+        )
+        weaker = TopicKind.CAMERA_COMPRESSED if raw >= compressed else TopicKind.CAMERA
+        rows = []
+        for connection, (topic, ignored) in matched:
+            if not ignored and topic is not None and raw and compressed and topic.kind is weaker:
+                ignored = "the camera's images are read from its other topic"
+            rows.append(RecordedTopic(connection.topic, connection.msgtype, connection.msgcount, topic, ignored))
+        return sorted(rows, key=lambda row: row.name)
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """What is recorded about the recording (``custom_data`` of metadata.yaml): group, run_id, importer, ..."""
+        metadata: Any = self._open_reader.storage.metadata
+        return {str(k): str(v) for k, v in (metadata.custom or {}).items()}
+
+    @property
+    def annotations(self) -> list[Annotation]:
+        """The labels beside the bag, sorted by start; empty when there are none."""
+        return read_annotations((self.path if self.path.is_dir() else self.path.parent) / FILE_NAME)
+
+    @property
+    def start_ns(self) -> int:
+        """The bag's first stamp: zero of ``annotations.csv`` and of replay's ``time_s``."""
+        if self._start_ns is None:
+            firsts = []
+            for connection in self._inputs():
+                for raw in self._messages([connection]):
+                    firsts.append(_header_stamp_ns(raw, connection.topic))
+                    break
+            set_stamps = [stamp for stamp, recorded in firsts if not _is_unset(stamp, recorded)]
+            if not set_stamps:
+                raise InputError(self.path, "no message has a stamp", "stamp messages with the acquisition time")
+            self._start_ns = min(set_stamps)
+        return self._start_ns
+
+    @property
+    def end_ns(self) -> int:
+        """Bag time of the last message (of any topic)."""
+        return self._open_reader.end_time - 1  # rosbags' end is exclusive
+
+    @property
+    def duration_s(self) -> float:
+        """From the first stamp to the last message."""
+        return (self.end_ns - self.start_ns) / NANOSECONDS_PER_SECOND
+
+    def seconds(self, stamp_ns: int) -> float:
+        """A stamp on the bag's own clock: s from the first stamp."""
+        return (stamp_ns - self.start_ns) / NANOSECONDS_PER_SECOND
+
+    def samples(self, modalities: Collection[Modality] | None = None) -> Iterator[Sample]:
+        """Observations in the order they were recorded; the weld context always, sensors if in ``modalities``.
+
+        Raises:
+            InputError: when the bag holds none of the monitor's topics, several cells, or is damaged further on.
+        """
+        wanted = [
+            (connection, topic)
+            for connection in self._inputs()
+            if (topic := match_topic(connection.topic)) is not None
+            and (modalities is None or topic.modality is None or topic.modality in modalities)
+        ]
+        if not wanted:
+            return
+        types = {connection.msgtype: self._types_for(connection) for connection, _ in wanted}
+        kinds = {connection.topic: topic.kind for connection, topic in wanted}
+        for message in self._messages([connection for connection, _ in wanted]):
+            try:
+                decoded = _deserialize(types[message.type_name], message)
+                sample = sample_from_message(kinds[message.topic], decoded, self._scaling)
+                if _is_unset(sample.stamp_ns, message.time_ns):
+                    raise InputError(
+                        message.topic, "header.stamp is 0, never set", "have the driver stamp its messages"
+                    )
+            except InputError as error:
+                self.rejected[message.topic] += 1
+                self.reasons.setdefault(message.topic, str(error))
+            else:
+                yield sample
+
+    def raw(
+        self, topics: Collection[str] | None = None, *, from_ns: int | None = None, to_ns: int | None = None
+    ) -> Iterator[RawMessage]:
+        """Messages still serialised, in recorded order, of these recorded topic names (None: all of the bag's).
+
+        ``from_ns`` (included) and ``to_ns`` (not included) limit the time of recording.
+        """
+        connections = [c for c in self._open_reader.connections if topics is None or c.topic in topics]
+        return self._messages(connections, from_ns, to_ns) if connections else iter(())
+
+    @property
+    def _open_reader(self) -> Reader:
+        if self._reader is None:
+            raise RuntimeError("use BagReader in a with statement")
+        return self._reader
+
+    def _match(self, connection: Connection) -> tuple[Topic | None, str]:
+        """The monitor's topic for a recorded one, and why it is not read if so."""
+        topic = match_topic(connection.topic)
+        if topic is None:
+            return None, "not one of the monitor's topics"
+        if connection.msgtype != topic.type_name:
+            return None, f"its type is {connection.msgtype}, not {topic.type_name}"
+        if self.namespace is not None and connection.topic.lstrip("/") != f"{self.namespace}/{topic.name}".lstrip("/"):
+            return topic, f"outside the namespace {self.namespace or '/'}"
+        return topic, ""
+
+    def _inputs(self) -> list[Connection]:
+        """Connections the monitor reads; one namespace only."""
+        read = {row.name: row.matches for row in self.topics if not row.ignored and row.matches is not None}
+        if not read:
+            known = ", ".join(row.name for row in self.topics) or "none"
+            raise InputError(self.path, f"holds none of the monitor's topics (it has: {known})", "remap or import them")
+        spaces = sorted({name[: -len(topic.name)].rstrip("/") for name, topic in read.items()})
+        if len({topic.kind for topic in read.values()}) < len(read):
+            names = ", ".join(space or "/" for space in spaces)
+            raise InputError(self.path, f"holds several cells: {names}", "choose one by its namespace")
+        return [c for c in self._open_reader.connections if c.topic in read]
+
+    def _messages(
+        self, connections: list[Connection], start: int | None = None, stop: int | None = None
+    ) -> Iterator[RawMessage]:
+        messages = self._open_reader.messages(connections, start, stop)
+        while True:
+            try:
+                connection, time_ns, cdr = next(messages)
+            except StopIteration:
+                return
+            except Exception as error:  # see __enter__
+                raise self._broken(error) from error
+            yield RawMessage(connection.topic, connection.msgtype, time_ns, cdr)
+
+    def _types_for(self, connection: Connection) -> Typestore:
+        """Types to read a topic with: this version's, or the recorded definition where that differs."""
+        ours = message_types()
+        if not connection.msgtype.startswith(f"{INTERFACE_PACKAGE}/"):
+            return ours
+        definition = connection.msgdef
+        if (
+            connection.digest == ours.hash_rihs01(connection.msgtype)
+            or definition.format is not MessageDefinitionFormat.MSG
+        ):
+            return ours
+        recorded = get_typestore(Stores.ROS2_JAZZY)
+        recorded.register(
+            {
+                n: d
+                for n, d in get_types_from_msg(definition.data, connection.msgtype).items()
+                if n not in recorded.types
+            }
+        )
+        return recorded
+
+    def _broken(self, error: Exception) -> InputError:
+        detail = " ".join(str(error).split()) or type(error).__name__
+        return InputError(
+            self.path, f"damaged or cut bag ({detail})", "record it again, or recover it with `mcap recover`"
+        )
+
+
+def _deserialize(types: Typestore, message: RawMessage) -> Any:
+    try:
+        return types.deserialize_cdr(message.cdr, message.type_name)
+    except Exception as error:  # damaged CDR fails anywhere inside rosbags
+        detail = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(message.topic, f"undecodable {message.type_name} ({detail})", "record it again") from error
+
+
+def _header_stamp_ns(message: RawMessage, where: str) -> tuple[int, int]:
+    """Stamp and record time of a message whose first field is a header, without decoding the rest."""
+    if len(message.cdr) < 12:
+        return 0, message.time_ns
+    order = "<" if message.cdr[1] & 1 else ">"  # CDR encapsulation: odd means little endian
+    seconds, nanoseconds = struct.unpack_from(f"{order}iI", message.cdr, 4)
+    return max(0, seconds * NANOSECONDS_PER_SECOND + nanoseconds), message.time_ns
+
+
+def _is_unset(stamp_ns: int, recorded_ns: int) -> bool:
+    return stamp_ns == 0 and recorded_ns > _UNSET_STAMP_AFTER_NS
