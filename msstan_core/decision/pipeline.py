@@ -1,0 +1,160 @@
+"""The monitor: one tick in, one decision out. Preprocess -> engine -> calibrate -> smooth -> events."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents, NominalEmbeddings
+from msstan_core.decision.calibration import action_probabilities, imperfection_probabilities
+from msstan_core.decision.result import AnomalyEvent, Decision
+from msstan_core.decision.smoothing import ActionFilter
+from msstan_core.inference.engine import Backend, Engine, load_engine
+from msstan_core.inference.model_package import NOMINAL_FILE, ModelCard, load_package
+from msstan_core.observation import NANOSECONDS_PER_SECOND, Tick
+from msstan_core.preprocessing.preprocessor import Preprocessor
+from msstan_core.vocabulary import ACTIONS, ARC_ON, IMPERFECTIONS, MODALITIES, Action, Modality
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What runs, for ``weld/model_info`` and for people."""
+
+    card: ModelCard
+    card_sha256: str
+    weights_sha256: str
+    backend: str
+    provider: str
+    modalities: frozenset[Modality]
+    revision: int = 1
+
+
+class Monitor:
+    """Answers ticks; holds all streaming state. Not thread-safe: one thread steps it.
+
+    Args:
+        engine: runs the network. card: of its weights. nominal: for novelty, None where the model has none.
+        modalities: those that may be used; the model's untrained ones are masked in any case.
+        smoothing: False gives the calibrated network output without the action filter.
+        anomalies: thresholds of the events.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        info: ModelInfo,
+        nominal: NominalEmbeddings | None = None,
+        *,
+        smoothing: bool = True,
+        anomalies: AnomalyConfig | None = None,
+    ) -> None:
+        card = info.card
+        self.info = info
+        self._engine = engine
+        self._preprocess = Preprocessor(card.config.inputs, info.modalities)
+        self._nominal = nominal
+        self._novelty_threshold = card.novelty_threshold if nominal else float("nan")
+        self._temperature = card.temperature
+        self._trained = np.array([a in card.actions for a in ACTIONS])
+        self._trained_imperfections = np.array([i.iso_code in card.trained_imperfections for i in IMPERFECTIONS])
+        durations = {Action[name]: seconds for name, seconds in card.smoothing.mean_duration_s.items()}
+        prior = np.array(card.action_prior, np.float32)
+        self._filter = (
+            ActionFilter(durations, card.smoothing.emission_power, prior, self._trained) if smoothing else None
+        )
+        self._events = AnomalyEvents(anomalies or AnomalyConfig())
+        self._pending_events: tuple[AnomalyEvent, ...] = ()
+        self._last_stamp_ns = 0
+
+    @classmethod
+    def load(
+        cls,
+        model_dir: Path,
+        *,
+        modalities: frozenset[Modality] = frozenset(MODALITIES),
+        backend: Backend = "onnx",
+        threads: int = 1,
+        smoothing: bool = True,
+        anomalies: AnomalyConfig | None = None,
+    ) -> Monitor:
+        """Open a model folder.
+
+        Raises:
+            InputError: when the folder is missing, corrupt or made for another vocabulary.
+        """
+        package = load_package(Path(model_dir))
+        engine = load_engine(package, backend, threads)
+        card = package.card
+        nominal = NominalEmbeddings.load(package.path(NOMINAL_FILE)) if NOMINAL_FILE in card.files else None
+        info = ModelInfo(
+            card=card,
+            card_sha256=package.card_sha256,
+            weights_sha256=card.files.get("weights.pt" if backend == "torch" else "step.onnx", ""),
+            backend=backend,
+            provider=engine.provider,
+            modalities=modalities & card.modalities,
+        )
+        return cls(engine, info, nominal, smoothing=smoothing, anomalies=anomalies)
+
+    def reset(self) -> None:
+        """Forget the past: streaming state, filter and events. Open events are cleared with the next decision."""
+        self._engine.reset()
+        if self._filter:
+            self._filter.reset()
+        self._pending_events = self._events.clear_all(self._last_stamp_ns)
+
+    def step(self, tick: Tick) -> Decision:
+        """Answer one tick. With no usable modality the action is UNKNOWN and every probability NaN."""
+        started = time.perf_counter()
+        if tick.restarted:
+            self.reset()
+        network_input, degraded = self._preprocess(tick)
+        output = self._engine.step(network_input)
+        valid = network_input.valid.astype(bool)
+        seen = bool(valid.any())
+        raw = action_probabilities(output.action_logits, self._temperature, self._trained)
+        imperfections = imperfection_probabilities(output.imperfection_logits, self._trained_imperfections)
+        if not seen or not np.isfinite(raw).all():
+            raw = np.full_like(raw, np.nan)
+            imperfections = np.full_like(imperfections, np.nan)
+        probabilities = self._filter.update(tick.stamp_ns / NANOSECONDS_PER_SECOND, raw) if self._filter else raw
+        if not seen:
+            probabilities = raw
+        best = int(np.argmax(probabilities)) if np.isfinite(probabilities).all() else -1
+        action = ACTIONS[best] if best >= 0 else Action.UNKNOWN
+        novelty = self._novelty(output.embedding, action, seen)
+        events = self._pending_events + self._events.update(
+            tick.stamp_ns, imperfections, novelty, self._novelty_threshold
+        )
+        self._pending_events = ()
+        self._last_stamp_ns = tick.stamp_ns
+        return Decision(
+            tick_index=tick.index,
+            stamp_ns=tick.stamp_ns,
+            frame_id=tick.frame_id,
+            action=action,
+            action_probability=float(probabilities[best]) if best >= 0 else float("nan"),
+            action_probabilities=probabilities,
+            raw_action_probabilities=raw,
+            imperfection_probabilities=imperfections,
+            anomaly_score=novelty,
+            anomaly_threshold=self._novelty_threshold,
+            modality_weights=output.modality_weights,
+            valid=valid,
+            age_s=tick.age_s,
+            dropped=tick.dropped,
+            attention=output.attention if valid[Modality.CAMERA] else None,
+            events=events,
+            inference_ms=(time.perf_counter() - started) * 1e3,
+            model_revision=self.info.revision,
+            degraded=degraded,
+        )
+
+    def _novelty(self, embedding: np.ndarray, action: Action, seen: bool) -> float:
+        """Distance to nominal welds, only while the arc burns: that is what the nominal set is made of."""
+        if self._nominal is None or not seen or action not in ARC_ON:
+            return float("nan")
+        return float(self._nominal.distance(embedding))

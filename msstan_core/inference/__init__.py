@@ -1,0 +1,1 @@
+"""Running the network: the model folder, the engines (ONNX Runtime and torch), and the export between them."""

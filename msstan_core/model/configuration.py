@@ -1,0 +1,42 @@
+"""Sizes and switches of the network; stored beside the weights."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from msstan_core.preprocessing.input_spec import InputSpec
+
+
+class ModelConfig(BaseModel):
+    """One published variant is one set of these values; see :func:`nano` and :func:`base`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    size: str = Field("nano", description="name of the variant")
+    inputs: InputSpec = InputSpec()
+    backbone_blocks: int = Field(8, ge=4, le=11, description="EfficientNet-Lite0 blocks kept; 8 and 11 end at stride 16")
+    pretrained: bool = Field(True, description="ImageNet weights for the camera backbone")
+    width: int = Field(96, ge=16, le=512, multiple_of=8, description="feature dimension d")
+    attention_heads: int = Field(4, ge=1, le=16)
+    windows: tuple[int, ...] = Field((4, 16, 64), min_length=1, description="temporal windows tau in ticks, ascending")
+    temporal_kernel: int = Field(5, ge=2, le=15, description="taps of the separable temporal convolution")
+    dropout: float = Field(0.2, ge=0, lt=1)
+
+    @property
+    def ring_ticks(self) -> int:
+        """Ticks of history that the streaming state holds."""
+        return max(self.windows)
+
+
+def nano() -> ModelConfig:
+    """For two CPU cores."""
+    return ModelConfig()
+
+
+def base() -> ModelConfig:
+    """For a GPU."""
+    return ModelConfig(
+        size="base", inputs=InputSpec(camera_px=160, thermal_px=96), backbone_blocks=11, width=192, attention_heads=6
+    )
+
+
+SIZES = {"nano": nano, "base": base}

@@ -1,0 +1,118 @@
+"""The whole network, with its two faces: ``unroll`` over clips for training, ``step`` over one tick for streaming."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from msstan_core.model.branches import (
+    AcousticBranch,
+    CameraBackbone,
+    CameraHead,
+    ContextEmbedding,
+    TelemetryBranch,
+    ThermalBranch,
+)
+from msstan_core.model.configuration import ModelConfig
+from msstan_core.model.fusion import ModalityFusion
+from msstan_core.model.heads import Heads
+from msstan_core.model.spatial_attention import SpatialAttention
+from msstan_core.model.temporal import MultiScaleTemporalAttention, SeparableCausalConvolution
+
+
+class Features(NamedTuple):
+    """One batch of ticks (or of clips, with a time axis after the batch axis) for the trainable part."""
+
+    camera: Tensor  #: [..., channels, h, w] backbone features
+    thermal: Tensor  #: [..., H, W] degC
+    log_mel: Tensor  #: [..., bands, frames] dB
+    telemetry: Tensor  #: [..., FEATURE_COUNT]
+    context: Tensor  #: [..., 4] ids
+    valid: Tensor  #: [..., 4] 0 or 1
+    age_s: Tensor  #: [..., 4]
+
+
+class State(NamedTuple):
+    """Everything that one tick hands to the next; explicit, so that a graph without side effects can stream."""
+
+    convolution: Tensor  #: [B, taps-1, d] past inputs of the temporal convolution
+    ring: Tensor  #: [B, R, d] past attended features, newest last
+    filled: Tensor  #: [B, R] 1 where the ring holds a tick
+
+
+class Output(NamedTuple):
+    """What the network says of a tick; the same for clips, with a time axis after the batch axis."""
+
+    action_logits: Tensor  #: [B, 9]
+    imperfection_logits: Tensor  #: [B, 13]
+    embedding: Tensor  #: [B, d]
+    modality_weights: Tensor  #: [B, 4]
+    attention: Tensor  #: [B, h, w] of the camera
+
+
+class MsStan(nn.Module):
+    """Multi-Scale Spatiotemporal Attention Network.
+
+    Args:
+        config: sizes and switches.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = CameraBackbone(config)
+        self.camera = CameraHead(self.backbone.channels, config)
+        self.camera_attention = SpatialAttention(config.width)
+        self.thermal = ThermalBranch(config)
+        self.thermal_attention = SpatialAttention(config.width)
+        self.acoustic = AcousticBranch(config)
+        self.telemetry = TelemetryBranch(config)
+        self.context = ContextEmbedding(config)
+        self.fusion = ModalityFusion(config)
+        self.convolution = SeparableCausalConvolution(config)
+        self.temporal = MultiScaleTemporalAttention(config)
+        self.heads = Heads(config)
+
+    def attend_and_fuse(self, features: Features) -> tuple[Tensor, Tensor, Tensor]:
+        """The per-tick part: (fused [B, d], modality weights [B, 4], camera attention [B, h, w])."""
+        camera, attention = self.camera_attention(self.camera(features.camera))
+        thermal, _ = self.thermal_attention(self.thermal(features.thermal))
+        tokens = torch.stack(
+            [camera, thermal, self.acoustic(features.log_mel), self.telemetry(features.telemetry)], dim=1
+        )
+        fused, weights = self.fusion(tokens, features.valid, features.age_s, self.context(features.context))
+        return fused, weights, attention
+
+    def unroll(self, features: Features) -> Output:
+        """All ticks of clips at once, for training. Every tensor has shape [B, T, ...]."""
+        batch, ticks = features.valid.shape[:2]
+        flat = Features(*(part.flatten(0, 1) for part in features))
+        fused, weights, attention = self.attend_and_fuse(flat)
+        combined = self.temporal.unroll(self.convolution.unroll(fused.unflatten(0, (batch, ticks))))
+        actions, imperfections, embedding = self.heads(combined)
+        return Output(
+            actions, imperfections, embedding, weights.unflatten(0, (batch, ticks)), attention.unflatten(0, (batch, ticks))
+        )
+
+    def step_features(self, features: Features, state: State) -> tuple[Output, State]:
+        """One tick from backbone features. Every tensor has shape [B, ...]."""
+        fused, weights, attention = self.attend_and_fuse(features)
+        h, convolution = self.convolution.step(fused, state.convolution)
+        combined, ring, filled = self.temporal.step(h, state.ring, state.filled)
+        actions, imperfections, embedding = self.heads(combined)
+        return Output(actions, imperfections, embedding, weights, attention), State(convolution, ring, filled)
+
+    def step(self, camera: Tensor, rest: Features, state: State) -> tuple[Output, State]:
+        """One tick from the image. camera: [B, H, W, 3] uint8 RGB; ``rest.camera`` is ignored."""
+        return self.step_features(rest._replace(camera=self.backbone(camera)), state)
+
+    def initial_state(self, batch: int = 1) -> State:
+        """The state before the first tick: all zeros, nothing filled."""
+        config = self.config
+        return State(
+            torch.zeros(batch, config.temporal_kernel - 1, config.width),
+            torch.zeros(batch, config.ring_ticks, config.width),
+            torch.zeros(batch, config.ring_ticks),
+        )

@@ -1,0 +1,114 @@
+"""When to look: separable causal convolution and attention over several windows of the past.
+
+Each piece has two faces with the same weights: ``unroll`` over a clip [B, T, d] for training and ``step`` over one tick
+with explicit state for the live monitor. Streaming equals unrolled because every operation at t reads t and earlier
+only, and the state holds exactly what it reads.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from msstan_core.model.configuration import ModelConfig
+
+_MASKED = -1e9
+
+
+class SeparableCausalConvolution(nn.Module):
+    """Depthwise over time, then pointwise over channels (43), causal.
+
+    The paper's window t-k..t+k looks ahead, which a live monitor cannot; this one reads t-k+1..t.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        d = config.width
+        self.past = config.temporal_kernel - 1
+        self.norm = nn.LayerNorm(d)
+        self.depthwise = nn.Conv1d(d, d, config.temporal_kernel, groups=d)
+        self.pointwise = nn.Linear(d, d)
+
+    def unroll(self, x: Tensor) -> Tensor:
+        """x: [B, T, d] -> h: [B, T, d]; before the clip lies silence (zeros)."""
+        padded = functional.pad(self.norm(x).transpose(1, 2), (self.past, 0))
+        return x + self.pointwise(functional.gelu(self.depthwise(padded).transpose(1, 2)))  # type: ignore[no-any-return]
+
+    def step(self, x: Tensor, history: Tensor) -> tuple[Tensor, Tensor]:
+        """x: [B, d], history: [B, past, d] normed inputs -> (h: [B, d], new history)."""
+        taps = torch.cat([history, self.norm(x).unsqueeze(1)], dim=1)  # [B, past+1, d]
+        mixed = (taps * self.depthwise.weight.squeeze(1).t()).sum(dim=1) + self.depthwise.bias
+        return x + self.pointwise(functional.gelu(mixed)), taps[:, 1:]
+
+
+class MultiScaleTemporalAttention(nn.Module):
+    """Attention over the last tau ticks for each window tau (9, 15, 16, 18), then fusion with residual (10, 12).
+
+    Keys and values are shared by the windows; queries and the bias by age are each window's own.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        d = config.width
+        self.heads = config.attention_heads
+        self.windows = config.windows
+        self.ring = config.ring_ticks
+        self.query = nn.Linear(d, d * len(config.windows))
+        self.key_value = nn.Linear(d, 2 * d)
+        # One bias per head and age in ticks: recency is learnt, not assumed.
+        self.age_bias = nn.Parameter(torch.zeros(len(config.windows), self.heads, self.ring))
+        self.fuse = nn.Linear(d * len(config.windows), d)
+        self.norm = nn.LayerNorm(d)
+        self.scale = 1.0 / math.sqrt(d // self.heads)  # (18)
+
+    def unroll(self, h: Tensor) -> Tensor:
+        """h: [B, T, d] -> multi-scale feature [B, T, d]."""
+        batch, ticks, d = h.shape
+        key, value = (self._split(part) for part in self.key_value(h).chunk(2, dim=2))  # [B, H, T, d/H]
+        queries = self.query(h).chunk(len(self.windows), dim=2)
+        age = torch.arange(ticks, device=h.device)[:, None] - torch.arange(ticks, device=h.device)[None, :]
+        read = []
+        for index, window in enumerate(self.windows):
+            scores = self._split(queries[index]) @ key.transpose(2, 3) * self.scale  # [B, H, T, T]
+            scores = scores + self.age_bias[index][:, age.clamp(0, self.ring - 1)]
+            inside = (age >= 0) & (age < window)
+            weights = scores.masked_fill(~inside, _MASKED).softmax(dim=3)  # (15), (18)
+            read.append((weights @ value).transpose(1, 2).reshape(batch, ticks, d))  # (16)
+        return self._fuse(torch.cat(read, dim=2), h)
+
+    def step(self, h: Tensor, ring: Tensor, filled: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """One tick.
+
+        Args:
+            h: [B, d]. ring: [B, R, d] past features, newest last. filled: [B, R] 1 where the ring holds a tick.
+
+        Returns:
+            (multi-scale feature [B, d], new ring, new filled).
+        """
+        ring = torch.cat([ring[:, 1:], h.unsqueeze(1)], dim=1)
+        filled = torch.cat([filled[:, 1:], torch.ones_like(filled[:, :1])], dim=1)
+        key, value = (self._split(part) for part in self.key_value(ring).chunk(2, dim=2))  # [B, H, R, d/H]
+        queries = self.query(h.unsqueeze(1)).chunk(len(self.windows), dim=2)
+        read = []
+        for index, window in enumerate(self.windows):
+            scores = self._split(queries[index]) @ key.transpose(2, 3) * self.scale  # [B, H, 1, R]
+            scores = scores + self.age_bias[index].flip(1).unsqueeze(1)
+            inside = filled * self._recent(window, filled)
+            weights = (scores + (1.0 - inside)[:, None, None, :] * _MASKED).softmax(dim=3)
+            read.append((weights @ value).flatten(1))
+        return self._fuse(torch.cat(read, dim=1), h), ring, filled
+
+    def _recent(self, window: int, like: Tensor) -> Tensor:
+        age = torch.arange(self.ring - 1, -1, -1, device=like.device)
+        return (age < window).to(like.dtype)
+
+    def _split(self, x: Tensor) -> Tensor:
+        """[B, T, d] -> [B, heads, T, d/heads]."""
+        batch, ticks, d = x.shape
+        return x.reshape(batch, ticks, self.heads, d // self.heads).transpose(1, 2)
+
+    def _fuse(self, scales: Tensor, h: Tensor) -> Tensor:
+        return self.norm(self.fuse(scales)) + h  # (10), (12)  # type: ignore[no-any-return]

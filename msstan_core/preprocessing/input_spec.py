@@ -1,0 +1,31 @@
+"""Sizes and scales of the network's inputs; stored beside the weights, so that they travel together."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class LogMelSpec(BaseModel):
+    """Log-mel spectrogram of the last ``frames`` hops; rate-independent (everything in seconds and hertz)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    bands: int = Field(48, ge=8, le=256)
+    frames: int = Field(16, ge=1, le=512)
+    hop_s: float = Field(0.020, gt=0, le=1)
+    window_s: float = Field(0.040, gt=0, le=1)
+    low_hz: float = Field(80.0, ge=0)
+    high_hz: float = Field(7600.0, gt=0, description="bands above half the sample rate read as silence")
+
+    @property
+    def length_s(self) -> float:
+        """Seconds of sound that one spectrogram covers."""
+        return (self.frames - 1) * self.hop_s + self.window_s
+
+
+class InputSpec(BaseModel):
+    """Sizes of all inputs of the step graph."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    camera_px: int = Field(128, ge=32, le=512, multiple_of=16)
+    thermal_px: int = Field(48, ge=16, le=256, multiple_of=8)
+    log_mel: LogMelSpec = LogMelSpec()

@@ -1,0 +1,92 @@
+"""A tick becomes the arrays that the step graph takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msstan_core.errors import InputError
+from msstan_core.observation import Tick
+from msstan_core.preprocessing.images import FrameReader, thermal_image
+from msstan_core.preprocessing.input_spec import InputSpec
+from msstan_core.preprocessing.log_mel import FLOOR_DB, log_mel
+from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT, telemetry_features
+from msstan_core.vocabulary import MODALITIES, Modality
+
+#: Ages are clipped here: older is not distinguished.
+OLDEST_AGE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkInput:
+    """One tick for the network, without the batch axis. A modality with ``valid`` 0 holds neutral values."""
+
+    camera: NDArray[np.uint8]  #: [px, px, 3] RGB
+    thermal: NDArray[np.float32]  #: [px, px] degC
+    log_mel: NDArray[np.float32]  #: [bands, frames] dB
+    telemetry: NDArray[np.float32]  #: [FEATURE_COUNT]
+    context: NDArray[np.int64]  #: [4] process, material a, material b, filler
+    valid: NDArray[np.float32]  #: [4] 1 where the modality may be used
+    age_s: NDArray[np.float32]  #: [4] clipped to [0, OLDEST_AGE_S]
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """Name -> array with a batch axis of 1, as the step graph names them."""
+        return {name: getattr(self, name)[None] for name in INPUT_NAMES}
+
+
+INPUT_NAMES: tuple[str, ...] = ("camera", "thermal", "log_mel", "telemetry", "context", "valid", "age_s")
+
+
+class Preprocessor:
+    """Turns ticks into network inputs; keeps the last image so that a tick without a new one decodes nothing.
+
+    Args:
+        spec: sizes, from the model's card.
+        modalities: those that may be used; others are masked even when present.
+    """
+
+    def __init__(self, spec: InputSpec, modalities: frozenset[Modality] = frozenset(MODALITIES)) -> None:
+        self._spec = spec
+        self._allowed = np.array([m in modalities for m in MODALITIES])
+        self._frames = FrameReader(spec.camera_px)
+        self._no_camera = np.zeros((spec.camera_px, spec.camera_px, 3), np.uint8)
+        self._no_thermal = np.zeros((spec.thermal_px, spec.thermal_px), np.float32)
+        self._no_sound = np.full((spec.log_mel.bands, spec.log_mel.frames), FLOOR_DB, np.float32)
+        self._no_telemetry = np.zeros(FEATURE_COUNT, np.float32)
+
+    def __call__(self, tick: Tick) -> tuple[NetworkInput, tuple[str, ...]]:
+        """The network's input and, in words, what had to be left out though it was sent."""
+        valid = tick.valid & self._allowed
+        degraded: list[str] = []
+        camera, thermal, sound, telemetry = self._no_camera, self._no_thermal, self._no_sound, self._no_telemetry
+        if valid[Modality.CAMERA] and tick.camera is not None:
+            try:
+                camera = self._frames.read(tick.camera)
+            except InputError as error:
+                valid[Modality.CAMERA] = False
+                degraded.append(str(error))
+        if valid[Modality.THERMAL] and tick.thermal is not None:
+            try:
+                thermal = thermal_image(tick.thermal.celsius, self._spec.thermal_px)
+            except InputError as error:
+                valid[Modality.THERMAL] = False
+                degraded.append(str(error))
+        if valid[Modality.ACOUSTIC] and tick.audio is not None:
+            if len(tick.audio.samples) < self._spec.log_mel.window_s * tick.audio.sample_rate_hz:
+                valid[Modality.ACOUSTIC] = False
+            else:
+                sound = log_mel(tick.audio.samples, tick.audio.sample_rate_hz, self._spec.log_mel)
+        if valid[Modality.TELEMETRY] and tick.telemetry is not None:
+            if np.isfinite(tick.telemetry.values).any():
+                telemetry = telemetry_features(tick.telemetry, tick.context.process)
+            else:
+                valid[Modality.TELEMETRY] = False
+        context = tick.context
+        ids = np.array([context.process, context.material_a, context.material_b, context.filler], np.int64)
+        ages = np.nan_to_num(np.clip(tick.age_s, 0.0, OLDEST_AGE_S), nan=OLDEST_AGE_S).astype(np.float32)
+        return (
+            NetworkInput(camera, thermal, sound, telemetry, ids, valid.astype(np.float32), ages),
+            tuple(degraded),
+        )
