@@ -1,0 +1,145 @@
+"""Decisions become messages: the only place that fills the monitor's output types."""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from numpy.typing import NDArray
+from sensor_msgs.msg import Image
+
+from msstan_core.decision.result import AnomalyEvent, Decision
+from msstan_core.observation import NANOSECONDS_PER_SECOND
+from msstan_core.vocabulary import ACTIONS, IMPERFECTIONS, MODALITIES
+from msstan_msgs.msg import WeldAction, WeldAnomaly, WeldModelInfo
+
+
+class ModelInfo(Protocol):
+    """What :func:`model_info_message` reads of ``Monitor.info``."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def size(self) -> str: ...
+    @property
+    def weights_sha256(self) -> str: ...
+    @property
+    def config_sha256(self) -> str: ...
+    @property
+    def backend(self) -> str: ...
+    @property
+    def provider(self) -> str: ...
+    @property
+    def trained_actions(self) -> Sequence[bool]: ...
+    @property
+    def trained_imperfections(self) -> Sequence[bool]: ...
+
+
+def stamp_message(stamp_ns: int) -> Time:
+    """Nanoseconds -> ``builtin_interfaces/Time``."""
+    seconds, nanoseconds = divmod(stamp_ns, NANOSECONDS_PER_SECOND)
+    return Time(sec=seconds, nanosec=nanoseconds)
+
+
+def stamp_nanoseconds(stamp: Time) -> int:
+    """``builtin_interfaces/Time`` -> nanoseconds."""
+    return int(stamp.sec) * NANOSECONDS_PER_SECOND + int(stamp.nanosec)
+
+
+def action_message(decision: Decision, session_id: str, sequence_id: int, pipeline_latency_s: float) -> WeldAction:
+    """The decision about one tick as ``weld/action``.
+
+    Args:
+        decision: the monitor's answer; its stamp becomes ``header.stamp``.
+        session_id: this activation of the monitor.
+        sequence_id: one more than the message before.
+        pipeline_latency_s: stamp to publication, s; NaN where the clocks do not agree.
+    """
+    message = WeldAction()
+    message.header.stamp = stamp_message(decision.stamp_ns)
+    message.header.frame_id = decision.frame_id
+    message.session_id = session_id
+    message.sequence_id = sequence_id
+    message.model_revision = decision.model_revision
+    message.action = int(decision.action)
+    message.probability = float(decision.action_probability)
+    message.probabilities = decision.action_probabilities.astype(np.float32)
+    message.raw_probabilities = decision.raw_action_probabilities.astype(np.float32)
+    message.modality_weights = decision.modality_weights.astype(np.float32)
+    message.modality_valid = [bool(v) for v in decision.valid]
+    message.modality_age_s = decision.age_s.astype(np.float32)
+    message.inference_latency_s = decision.inference_ms / 1e3
+    message.pipeline_latency_s = pipeline_latency_s
+    message.degraded = list(decision.degraded)
+    return message
+
+
+def anomaly_message(event: AnomalyEvent, decision: Decision, session_id: str, sequence_id: int) -> WeldAnomaly:
+    """One anomaly event of ``decision`` as ``weld/anomaly``."""
+    message = WeldAnomaly()
+    message.header.stamp = stamp_message(event.stamp_ns)
+    message.header.frame_id = decision.frame_id
+    message.session_id = session_id
+    message.sequence_id = sequence_id
+    message.model_revision = decision.model_revision
+    message.event_id = event.event_id
+    message.phase = int(event.phase)
+    message.iso_6520_1_code = event.iso_code
+    message.name = event.name
+    message.score = float(event.score)
+    message.threshold = float(event.threshold)
+    message.severity = float(event.severity)
+    message.onset = stamp_message(event.onset_stamp_ns)
+    message.imperfection_probabilities = decision.imperfection_probabilities.astype(np.float32)
+    message.modality_weights = decision.modality_weights.astype(np.float32)
+    message.seam_position_m = float("nan")
+    return message
+
+
+def model_info_message(info: ModelInfo, stamp_ns: int, session_id: str, model_revision: int) -> WeldModelInfo:
+    """What runs, as ``weld/model_info``."""
+    message = WeldModelInfo()
+    message.header.stamp = stamp_message(stamp_ns)
+    message.session_id = session_id
+    message.model_revision = model_revision
+    message.name, message.version, message.size = info.name, info.version, info.size
+    message.action_labels = [a.name for a in ACTIONS]
+    message.action_trained = [bool(v) for v in info.trained_actions]
+    message.imperfection_labels = [i.name for i in IMPERFECTIONS]
+    message.iso_codes = [i.iso_code for i in IMPERFECTIONS]
+    message.imperfection_trained = [bool(v) for v in info.trained_imperfections]
+    message.modality_labels = [m.label for m in MODALITIES]
+    message.weights_sha256, message.config_sha256 = info.weights_sha256, info.config_sha256
+    message.backend, message.provider = info.backend, info.provider
+    return message
+
+
+def image_message(image: NDArray[np.generic], encoding: str, stamp_ns: int, frame_id: str) -> Image:
+    """An array as ``sensor_msgs/Image``.
+
+    The pixels travel as ``array.array('B')``: rclpy takes that by one copy (0.3 ms for 640x480x3, against 67 ms for
+    a list and 173 ms for an ndarray).
+
+    Args:
+        image: [H, W] or [H, W, C] in the type that ``encoding`` names.
+        encoding: one of sensor_msgs' names, e.g. ``bgr8``, ``32FC1``.
+        stamp_ns: acquisition time.
+        frame_id: frame of the camera.
+    """
+    pixels = np.ascontiguousarray(image)
+    message = Image()
+    message.header.stamp = stamp_message(stamp_ns)
+    message.header.frame_id = frame_id
+    message.height, message.width = pixels.shape[:2]
+    message.encoding = encoding
+    message.is_bigendian = 0
+    message.step = pixels.strides[0]
+    data = array.array("B")
+    data.frombytes(memoryview(pixels).cast("B"))
+    message.data = data
+    return message

@@ -1,0 +1,85 @@
+"""Whether the monitor can be believed right now, as a pure function of what it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from msstan_core.vocabulary import Modality
+
+#: A step that runs this long is hung, s.
+HUNG_STEP_S = 2.0
+#: Share of ticks that were skipped because inference was busy from which "does not keep up" is said.
+OVERLOAD_SHARE = 0.1
+
+
+class Health(IntEnum):
+    """Numbers as in ``WeldMonitorState``."""
+
+    UNKNOWN = 0
+    OK = 1
+    DEGRADED = 2
+    STALE = 3
+    ERROR = 4
+
+
+@dataclass(frozen=True, slots=True)
+class InputHealth:
+    """One expected modality.
+
+    Args:
+        modality: which.
+        silent_s: time since its last sample arrived, by the steady clock; None: none has arrived yet.
+        limit_s: silence from which it counts as missing.
+        malformed_recently: whether a message of it was refused within the last seconds.
+    """
+
+    modality: Modality
+    silent_s: float | None
+    limit_s: float
+    malformed_recently: bool = False
+
+    @property
+    def flows(self) -> bool:
+        """Samples arrive."""
+        return self.silent_s is not None and self.silent_s <= self.limit_s
+
+    def complaint(self) -> str:
+        """What is wrong with it in words, or ""."""
+        if self.silent_s is None:
+            return f"{self.modality.label}: no sample yet"
+        if not self.flows:
+            return f"{self.modality.label}: silent for {self.silent_s:.1f} s"
+        return f"{self.modality.label}: malformed messages refused" if self.malformed_recently else ""
+
+
+def assess(
+    inputs: Sequence[InputHealth],
+    *,
+    failure: str = "",
+    step_running_s: float = 0.0,
+    skipped_share: float = 0.0,
+    degraded: Sequence[str] = (),
+) -> tuple[Health, str]:
+    """Health and the reason for it in one line ("" when OK).
+
+    Args:
+        inputs: the modalities that the node was told to expect.
+        failure: why the last inference step failed; "": it did not.
+        step_running_s: how long the running inference step has taken so far.
+        skipped_share: part of the recent ticks that inference was too slow for.
+        degraded: what the newest decision says is missing.
+    """
+    if failure:
+        return Health.ERROR, f"inference fails ({failure}); see the log, then call ~/reset or ~/reload_model"
+    if step_running_s > HUNG_STEP_S:
+        return Health.ERROR, f"inference has not answered for {step_running_s:.1f} s; restart the node"
+    complaints = [text for entry in inputs if (text := entry.complaint())]
+    if not any(entry.flows for entry in inputs):
+        return Health.STALE, "; ".join(complaints) + "; check the sensors' drivers and topic names"
+    if skipped_share > OVERLOAD_SHARE:
+        complaints.append(f"inference does not keep up, {skipped_share:.0%} of the ticks skipped")
+    said = {text.split(":")[0] for text in complaints}
+    complaints += [text for text in degraded if text.split(":")[0].split(" ")[0] not in said]
+    return (Health.DEGRADED, "; ".join(complaints)) if complaints else (Health.OK, "")

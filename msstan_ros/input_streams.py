@@ -1,0 +1,121 @@
+"""The monitor's ears: subscriptions, what arrives on them, what is refused, and how long each has been silent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+
+from msstan_core.errors import InputError
+from msstan_core.image_encodings import SensorScaling
+from msstan_core.messages import TOPICS, Topic, TopicKind, sample_from_message
+from msstan_core.observation import Sample
+from msstan_core.vocabulary import MODALITIES, Modality
+from msstan_ros import qos
+from msstan_ros.health import InputHealth
+from msstan_ros.message_types import message_class
+
+#: A refused message is held against its modality for this long, s.
+MALFORMED_MEMORY_S = 2.0
+#: The same complaint is logged at most this often, s.
+LOG_INTERVAL_S = 5.0
+#: Least silence that makes a modality count as missing, s; shorter staleness limits apply to ticks all the same.
+LEAST_SILENCE_S = 0.5
+
+_QOS = {TopicKind.CONTEXT: qos.CONTEXT, TopicKind.ACOUSTIC: qos.SOUND}
+
+
+@dataclass(slots=True)
+class Arrivals:
+    """What has come from one modality in this session; times by ``time.monotonic()``."""
+
+    last: float | None = None
+    malformed: int = 0
+    last_malformed: float | None = None
+    reason: str = ""
+
+
+class InputStreams:
+    """Subscribes to the topics of ``modalities`` and hands each well-formed sample on.
+
+    Args:
+        node: creates the subscriptions; its logger hears of refused messages and QoS mismatches.
+        modalities: sensors to listen to; the weld context always is.
+        scaling: meaning of 16-bit images.
+        accept: gets every sample, in the executor's thread; must be quick.
+    """
+
+    def __init__(
+        self, node: Node, modalities: frozenset[Modality], scaling: SensorScaling, accept: Callable[[Sample], None]
+    ) -> None:
+        self._node = node
+        self._scaling = scaling
+        self._accept = accept
+        self._subscriptions: list[Subscription] = []
+        self.modalities = tuple(m for m in MODALITIES if m in modalities)
+        self.arrivals = {m: Arrivals() for m in self.modalities}
+
+    def open(self) -> None:
+        """Subscribe. Publishers that wait for a reader see it from here on."""
+        for topic in TOPICS:
+            if topic.modality is None or topic.modality in self.arrivals:
+                self._subscriptions.append(self._subscribe(topic))
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions.clear()
+
+    def forget(self) -> None:
+        """Start counting anew."""
+        self.arrivals = {m: Arrivals() for m in self.modalities}
+
+    def health(self, limits_s: dict[Modality, float]) -> list[InputHealth]:
+        """State of every expected modality; ``limits_s``: silence from which it is missing."""
+        now = time.monotonic()
+        return [
+            InputHealth(
+                modality,
+                None if arrivals.last is None else now - arrivals.last,
+                max(limits_s[modality], LEAST_SILENCE_S),
+                arrivals.last_malformed is not None and now - arrivals.last_malformed < MALFORMED_MEMORY_S,
+            )
+            for modality, arrivals in self.arrivals.items()
+        ]
+
+    def _subscribe(self, topic: Topic) -> Subscription:
+        name = self._node.resolve_topic_name(topic.name)
+        events = SubscriptionEventCallbacks(
+            incompatible_qos=qos.incompatibility_reporter(name, self._node.get_logger().error)
+        )
+        return self._node.create_subscription(
+            message_class(topic.type_name),
+            topic.name,
+            lambda message: self._take(topic, message),
+            _QOS.get(topic.kind, qos.SENSOR),
+            event_callbacks=events,
+        )
+
+    def _take(self, topic: Topic, message: Any) -> None:
+        try:
+            sample = sample_from_message(topic.kind, message, self._scaling)
+        except InputError as error:
+            self._refuse(topic, str(error))
+            return
+        if topic.modality is not None:
+            self.arrivals[topic.modality].last = time.monotonic()
+        self._accept(sample)
+
+    def _refuse(self, topic: Topic, reason: str) -> None:
+        if topic.modality is not None:
+            arrivals = self.arrivals[topic.modality]
+            arrivals.malformed += 1
+            arrivals.last_malformed = time.monotonic()
+            arrivals.reason = reason
+        self._node.get_logger().warning(f"message refused: {reason}", throttle_duration_sec=LOG_INTERVAL_S)

@@ -1,0 +1,83 @@
+"""A monitor that has proved itself: loaded, and one trial tick answered, before a live tick depends on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from msstan_core.decision.result import Decision
+from msstan_core.errors import InputError
+from msstan_core.observation import AudioWindow, CameraFrame, TelemetryWindow, ThermalFrame, Tick
+from msstan_core.vocabulary import MODALITIES, Modality
+from msstan_ros.conversions import ModelInfo
+from msstan_ros.monitor_parameters import MonitorSettings
+
+#: Ambient temperature of the trial tick, degC.
+AMBIENT_CELSIUS = 20.0
+
+
+class MonitorLike(Protocol):
+    """What the node needs of :class:`msstan_core.decision.pipeline.Monitor`."""
+
+    @property
+    def info(self) -> ModelInfo: ...
+    def step(self, tick: Tick) -> Decision: ...
+    def reset(self) -> None: ...
+
+
+MonitorFactory = Callable[[MonitorSettings], MonitorLike]
+
+
+def load_monitor(settings: MonitorSettings) -> MonitorLike:
+    """The shipped way to make a monitor; raises InputError for a model that cannot be loaded."""
+    from msstan_core.decision.pipeline import Monitor
+
+    return Monitor.load(
+        settings.model_dir,
+        modalities=settings.modalities,
+        backend=settings.backend,
+        threads=settings.threads,
+        smoothing=settings.smoothing,
+    )
+
+
+def proven_monitor(factory: MonitorFactory, settings: MonitorSettings) -> MonitorLike:
+    """Load a monitor and let it answer a dark, silent, cold tick; the first inference is the slow one, too.
+
+    Raises:
+        InputError: when it cannot be loaded, fails at the trial tick or answers it with NaN or a wrong size.
+    """
+    monitor = factory(settings)
+    try:
+        decision = monitor.step(trial_tick(settings.modalities))
+    except InputError:
+        raise
+    except Exception as error:  # whatever a foreign graph raises, the reason belongs in one line
+        raise InputError(settings.model_dir, f"the model fails at a trial tick ({error})", "export it again") from error
+    if decision.action_probabilities.shape != (9,) or not np.isfinite(decision.action_probabilities).all():
+        raise InputError(
+            settings.model_dir, "the model answers a trial tick with no valid probabilities", "train or export it again"
+        )
+    monitor.reset()
+    return monitor
+
+
+def trial_tick(modalities: frozenset[Modality]) -> Tick:
+    """A tick with every one of ``modalities`` present: black image, ambient plate, silence, welder off."""
+    valid = np.array([m in modalities for m in MODALITIES])
+    return Tick(
+        index=0,
+        stamp_ns=0,
+        camera=CameraFrame(0, image=np.zeros((120, 160, 3), np.uint8)) if Modality.CAMERA in modalities else None,
+        thermal=ThermalFrame(0, np.full((30, 30), AMBIENT_CELSIUS, np.float32))
+        if Modality.THERMAL in modalities
+        else None,
+        audio=AudioWindow(0, 16_000, np.zeros(16_000, np.float32)) if Modality.ACOUSTIC in modalities else None,
+        telemetry=TelemetryWindow(np.zeros(1, np.int64), np.zeros((1, 5), np.float32))
+        if Modality.TELEMETRY in modalities
+        else None,
+        age_s=np.where(valid, 0, np.nan).astype(np.float32),
+        valid=valid,
+    )

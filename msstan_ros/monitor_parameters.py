@@ -1,0 +1,178 @@
+"""The parameters of the weld monitor node, and the settings that follow from them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import pydantic
+from rclpy.node import Node
+
+from msstan_core.alignment import AlignmentConfig, OffsetConfig, StalenessConfig
+from msstan_core.errors import InputError
+from msstan_core.image_encodings import SensorScaling
+from msstan_core.resources import default_model_dir
+from msstan_core.vocabulary import MODALITIES, Modality, parse_modalities
+from msstan_ros.parameters import ParameterSpec, folder_or_empty, modality_names, value_of
+
+_ALIGNMENT = AlignmentConfig()
+
+SPECS: tuple[ParameterSpec, ...] = (
+    ParameterSpec("model_dir", "", "folder of the exported model; empty: the shipped one", while_active=True),
+    ParameterSpec(
+        "modalities",
+        [m.label for m in MODALITIES],
+        "sensors to subscribe to: camera, thermal, acoustic, telemetry; leave out what the cell does not have",
+        check=modality_names,
+    ),
+    ParameterSpec("backend", "onnx", "inference library", choices=("onnx", "torch")),
+    ParameterSpec("threads", 1, "threads of the inference library", 1, 32),
+    ParameterSpec("smoothing", True, "smooth the action probabilities over time; false: each tick alone"),
+    ParameterSpec(
+        "alignment.clock",
+        _ALIGNMENT.clock,
+        "what makes a tick: the camera's frames, the thermal camera's, a timer, or auto (the first of these that flows)",
+        choices=("auto", "camera", "thermal", "timer"),
+    ),
+    ParameterSpec("alignment.tick_rate_hz", _ALIGNMENT.tick_rate_hz, "rate of the timer clock, Hz", 1, 1000),
+    ParameterSpec(
+        "alignment.max_tick_rate_hz", _ALIGNMENT.max_tick_rate_hz, "frames faster than this make no tick, Hz", 1, 1000
+    ),
+    ParameterSpec(
+        "alignment.clock_timeout_s",
+        _ALIGNMENT.clock_timeout_s,
+        "auto: a clock silent for this long is replaced, s",
+        0.01,
+        10,
+    ),
+    ParameterSpec("alignment.audio_window_s", _ALIGNMENT.audio_window_s, "sound per tick, s", 0.05, 10),
+    ParameterSpec("alignment.telemetry_window_s", _ALIGNMENT.telemetry_window_s, "telemetry per tick, s", 0.05, 60),
+    *(
+        ParameterSpec(
+            f"alignment.staleness_s.{m.label}",
+            getattr(_ALIGNMENT.staleness_s, m.label),
+            f"age from which a {m.label} sample no longer counts, s",
+            0.001,
+            10,
+        )
+        for m in MODALITIES
+    ),
+    *(
+        ParameterSpec(
+            f"alignment.offset_s.{m.label}",
+            getattr(_ALIGNMENT.offset_s, m.label),
+            f"added to the stamps of {m.label} when its clock differs from the others', s",
+            -60,
+            60,
+        )
+        for m in MODALITIES
+    ),
+    ParameterSpec("camera.bit_depth", 16, "significant bits of a mono16 camera image", 8, 16),
+    ParameterSpec(
+        "thermal.celsius_per_count",
+        0.0,
+        "16-bit thermal images: degC per count; 0: unknown, such images are refused",
+        0,
+        100,
+    ),
+    ParameterSpec("thermal.celsius_at_zero", -273.15, "16-bit thermal images: degC of count 0", -300, 1000),
+    ParameterSpec("state_rate_hz", 10.0, "heartbeat on weld/state, Hz", 2, 100, read_only=True),
+    ParameterSpec(
+        "action_deadline_s",
+        0.5,
+        "longest time between two weld/action messages while inputs flow, s",
+        0.05,
+        60,
+        read_only=True,
+    ),
+    ParameterSpec(
+        "snapshot.directory",
+        "",
+        "folder for ~/snapshot; empty: the working folder",
+        check=folder_or_empty,
+        while_active=True,
+    ),
+    ParameterSpec("snapshot.seconds", 30.0, "how much ~/snapshot can look back, s", 1, 600),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorSettings:
+    """What the node works with between configure and cleanup."""
+
+    model_dir: Path
+    modalities: frozenset[Modality]
+    backend: str
+    threads: int
+    smoothing: bool
+    alignment: AlignmentConfig
+    scaling: SensorScaling
+    snapshot_seconds: float
+
+
+def model_dir_or_default(text: str) -> Path:
+    """The named folder, or the shipped model's for ""; raises InputError when it is no folder."""
+    folder = Path(text).expanduser() if text else default_model_dir()
+    if not folder.is_dir():
+        raise InputError(
+            folder, "no such model folder", "give model_dir a folder written by msstan train or msstan export"
+        )
+    return folder
+
+
+def read_settings(node: Node) -> MonitorSettings:
+    """The node's parameters as settings.
+
+    Raises:
+        InputError: when they do not make sense together or name a folder that does not exist.
+    """
+
+    def get(name: str) -> object:
+        return value_of(node, name)
+
+    try:
+        alignment = AlignmentConfig.model_validate(
+            {
+                "staleness_s": StalenessConfig(
+                    **{m.label: get(f"alignment.staleness_s.{m.label}") for m in MODALITIES}
+                ),
+                "offset_s": OffsetConfig(**{m.label: get(f"alignment.offset_s.{m.label}") for m in MODALITIES}),
+                **{
+                    name: get(f"alignment.{name}")
+                    for name in (
+                        "clock",
+                        "tick_rate_hz",
+                        "max_tick_rate_hz",
+                        "clock_timeout_s",
+                        "audio_window_s",
+                        "telemetry_window_s",
+                    )
+                },
+            }
+        )
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        where = "alignment." + ".".join(str(part) for part in first["loc"])
+        raise InputError(f"parameter {where}", first["msg"], "correct it in the params file") from error
+    modalities = parse_modalities(",".join(value_of(node, "modalities")))
+    if alignment.clock in ("camera", "thermal") and Modality[alignment.clock.upper()] not in modalities:
+        raise InputError(
+            "parameter alignment.clock",
+            f"the clock is {alignment.clock}, which is not among the modalities",
+            "add it to modalities or set alignment.clock to auto",
+        )
+    return MonitorSettings(
+        model_dir=model_dir_or_default(value_of(node, "model_dir")),
+        modalities=modalities,
+        backend=value_of(node, "backend"),
+        threads=value_of(node, "threads"),
+        smoothing=value_of(node, "smoothing"),
+        alignment=alignment,
+        scaling=SensorScaling(
+            camera_bit_depth=value_of(node, "camera.bit_depth"),
+            thermal_celsius_per_count=value_of(node, "thermal.celsius_per_count") or math.nan,
+            thermal_celsius_at_zero=value_of(node, "thermal.celsius_at_zero"),
+        ),
+        snapshot_seconds=value_of(node, "snapshot.seconds"),
+    )

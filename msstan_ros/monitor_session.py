@@ -1,0 +1,214 @@
+"""What runs while the monitor is active: samples to ticks to decisions, and the heartbeat beside it."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.node import Node
+
+from msstan_core.alignment import TickAligner
+from msstan_core.decision.result import Decision
+from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample, Tick
+from msstan_core.vocabulary import MODALITIES, Action, Modality
+from msstan_ros.diagnostics import diagnostics_message
+from msstan_ros.health import Health, assess
+from msstan_ros.input_streams import InputStreams
+from msstan_ros.model_loading import MonitorLike
+from msstan_ros.monitor_outputs import MonitorOutputs
+from msstan_ros.monitor_parameters import MonitorSettings
+from msstan_ros.parameters import value_of
+from msstan_ros.recent_figures import RecentFigures
+from msstan_ros.snapshot import DecisionHistory
+from msstan_ros.stamp_clock import DISAGREEMENT_S, StampClock
+from msstan_ros.worker import InferenceWorker
+
+#: Time between two messages on /diagnostics, s.
+DIAGNOSTICS_PERIOD_S = 1.0
+#: The same inference failure is logged at most this often, s.
+LOG_INTERVAL_S = 5.0
+
+
+class MonitorSession:
+    """Aligner, worker, subscriptions and heartbeat of one activation; runs from construction to :meth:`close`.
+
+    Args:
+        node: owner of subscriptions and timers.
+        settings: how to listen and align.
+        monitor: the recogniser, freshly reset.
+        outputs: where decisions and heartbeats go.
+        clock: the stamps' clock.
+        revision: of the weights in use.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        settings: MonitorSettings,
+        monitor: MonitorLike,
+        outputs: MonitorOutputs,
+        clock: StampClock,
+        revision: int,
+    ) -> None:
+        self._node, self._settings, self._outputs = node, settings, outputs
+        self._monitor, self._revision, self._clock = monitor, revision, clock
+        self._aligner = TickAligner(settings.alignment)
+        self._figures = RecentFigures()
+        self._limits_s = {m: 2 * getattr(settings.alignment.staleness_s, m.label) for m in MODALITIES}
+        self._newest: Decision | None = None
+        self._health = Health.UNKNOWN
+        self.history = DecisionHistory(settings.snapshot_seconds)
+        self._worker = InferenceWorker(
+            poll=lambda: self._aligner.poll(latest_only=True),
+            step=lambda tick: self._monitor.step(tick),
+            deliver=self._deliver,
+            failed=self._failed,
+            recover=lambda: self._monitor.reset(),
+        )
+        self._worker.start()
+        self._streams = InputStreams(node, settings.modalities, settings.scaling, self._accept)
+        self._streams.open()
+        # Heartbeats keep coming while simulated time stands still: they run on the steady clock.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timers = [
+            node.create_timer(1 / value_of(node, "state_rate_hz"), self._heartbeat, clock=steady),
+            node.create_timer(DIAGNOSTICS_PERIOD_S, self._diagnose, clock=steady),
+        ]
+
+    def close(self) -> None:
+        """Stop listening, deciding and the heartbeat."""
+        self._streams.close()
+        for timer in self._timers:
+            self._node.destroy_timer(timer)
+        if not self._worker.stop():
+            self._node.get_logger().error("the inference thread does not end; restart the process")
+
+    def exchange(self, monitor: MonitorLike, revision: int) -> None:
+        """Go on with another model from the next tick."""
+        with self._worker.paused():
+            self._monitor, self._revision = monitor, revision
+
+    def reset(self) -> None:
+        """Forget the streaming state and the counters."""
+        with self._worker.paused():
+            self._aligner = TickAligner(self._settings.alignment)
+            self._monitor.reset()
+            self._figures = RecentFigures()
+            self._streams.forget()
+            self._newest = None
+            self._worker.status.failures = 0
+            self._worker.status.last_failure = ""
+
+    # -- executor's thread --------------------------------------------------------------------------------------
+
+    def _accept(self, sample: Sample) -> None:
+        self._aligner.push(sample)
+        self._worker.notify()
+
+    def _heartbeat(self) -> None:
+        health, reason = self._assess()
+        if health is not self._health:
+            say = self._node.get_logger().info if health is Health.OK else self._node.get_logger().warning
+            say(f"{health.name}{': ' + reason if reason else ''}")  # also when it gets better: both ends are in the log
+            self._health = health
+        deciding = health in (Health.OK, Health.DEGRADED)
+        statistics = self._aligner.statistics.modality
+        rate, i50, i99, _, _ = self._figures.latencies()
+        inputs = self._streams.health(self._limits_s)
+        valid = [False] * len(MODALITIES)
+        for entry in inputs:
+            valid[entry.modality] = entry.flows and not entry.malformed_recently
+        self._outputs.publish_state(
+            self._revision,
+            health,
+            reason,
+            action=int(self._newest.action) if deciding and self._newest is not None else int(Action.UNKNOWN),
+            input_age_s=[self._input_age_s(m) for m in MODALITIES],
+            input_valid=valid,
+            received=[statistics[m].received + self._malformed(m) for m in MODALITIES],
+            dropped=[
+                statistics[m].dropped + statistics[m].out_of_order + statistics[m].gaps + self._malformed(m)
+                for m in MODALITIES
+            ],
+            tick_rate_hz=rate,
+            inference_latency_p50_s=i50,
+            inference_latency_p99_s=i99,
+        )
+
+    def _assess(self) -> tuple[Health, str]:
+        status, statistics = self._worker.status, self._aligner.statistics
+        busy_since = status.busy_since
+        skipped = sum(s.dropped for s in statistics.modality.values()) + statistics.skipped_timer_ticks
+        return assess(
+            self._streams.health(self._limits_s),
+            failure=status.last_failure,
+            step_running_s=0.0 if busy_since is None else time.monotonic() - busy_since,
+            skipped_share=self._figures.skipped_share(statistics.ticks, skipped),
+            degraded=self._newest.degraded if self._newest is not None else (),
+        )
+
+    def _malformed(self, modality: Modality) -> int:
+        arrivals = self._streams.arrivals.get(modality)
+        return arrivals.malformed if arrivals is not None else 0
+
+    def _input_age_s(self, modality: Modality) -> float:
+        """By the node's clock; by arrival where that clock is not the stamps' (a recording without simulated time)."""
+        arrivals = self._streams.arrivals.get(modality)
+        newest = self._aligner.statistics.modality[modality].newest_stamp_ns
+        if arrivals is None or arrivals.last is None:
+            return math.nan
+        since_arrival = time.monotonic() - arrivals.last
+        if newest is None:
+            return since_arrival
+        age = (self._clock.now_ns() - newest) / NANOSECONDS_PER_SECOND
+        return age if abs(age - since_arrival) < DISAGREEMENT_S else since_arrival
+
+    def _diagnose(self) -> None:
+        health, reason = self._assess()
+        rate, i50, i99, p50, p99 = self._figures.latencies()
+        statistics = self._aligner.statistics
+        values: dict[str, object] = {
+            "tick rate (Hz)": rate,
+            "inference p50 (ms)": i50 * 1e3,
+            "inference p99 (ms)": i99 * 1e3,
+            "stamp to publication p50 (ms)": p50 * 1e3,
+            "stamp to publication p99 (ms)": p99 * 1e3,
+            "decisions": self._worker.status.decisions,
+            "failed steps": self._worker.status.failures,
+            "time jumps": statistics.time_jumps,
+            "model revision": self._revision,
+        }
+        for modality, arrivals in self._streams.arrivals.items():
+            counters = statistics.modality[modality]
+            values[f"{modality.label} received / dropped / out of order / gaps / malformed"] = (
+                f"{counters.received} / {counters.dropped} / {counters.out_of_order} / {counters.gaps} / {arrivals.malformed}"
+            )
+            if arrivals.reason:
+                values[f"{modality.label} last refusal"] = arrivals.reason
+        info = self._monitor.info
+        stamp = self._node.get_clock().now().to_msg()
+        name = f"{self._node.get_fully_qualified_name()}: inference"
+        self._outputs.publish_diagnostics(
+            diagnostics_message(name, health, reason, values, stamp, f"{info.name} {info.version}")
+        )
+
+    # -- worker's thread ----------------------------------------------------------------------------------------
+
+    def _deliver(self, tick: Tick, decision: Decision) -> None:
+        if not self._node.context.ok():
+            return  # the process is ending; nobody can be told any more
+        if tick.restarted:
+            self._node.get_logger().warning("time jumped back: streaming state reset, waiting samples discarded")
+        latency_s = self._outputs.publish_decision(decision, self._revision)
+        self._figures.add(decision.inference_ms / 1e3, latency_s)
+        self.history.add(tick, decision)
+        self._newest = decision
+
+    def _failed(self, error: Exception) -> None:
+        if self._node.context.ok():
+            self._node.get_logger().error(
+                f"inference failed at this tick, state reset: {type(error).__name__}: {error}",
+                throttle_duration_sec=LOG_INTERVAL_S,
+            )

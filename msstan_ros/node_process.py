@@ -1,0 +1,55 @@
+"""The life of a node as a process: start, spin, end on SIGINT or SIGTERM, one line for bad input."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Protocol
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+
+from msstan_core.errors import InputError
+
+
+class RunnableNode(Protocol):
+    """A node that knows how to stop its own threads."""
+
+    @property
+    def exit_status(self) -> int: ...
+    def close(self) -> None: ...
+
+
+def run_node(make: Callable[[], Node], arguments: list[str] | None = None) -> int:
+    """Make a node, spin it in a single-threaded executor until the context is shut down, and close it.
+
+    Args:
+        make: constructs the node; an InputError from it becomes one line and exit status 1.
+        arguments: command line including ``--ros-args``; None: the process's own.
+
+    Returns:
+        The node's ``exit_status`` (0 when it has none).
+    """
+    rclpy.init(args=arguments)
+    status = 0
+    try:
+        node = make()
+    except InputError as error:
+        print(f"{error}", file=sys.stderr, flush=True)
+        rclpy.try_shutdown()
+        return 1
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass  # the ordinary ways to be told to end
+    finally:
+        if hasattr(node, "close"):
+            node.close()
+        status = int(getattr(node, "exit_status", 0))
+        executor.shutdown(timeout_sec=1.0)
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return status

@@ -1,0 +1,217 @@
+"""The weld monitor as a lifecycle node: samples in, decisions out, everything else elsewhere.
+
+configure loads and proves the model, activate subscribes and starts the worker, deactivate stops it, cleanup forgets
+the model. Callbacks only convert and store; inference runs in :mod:`msstan_ros.worker`'s thread.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import sys
+import threading
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.task import Future
+
+from msstan_core.errors import InputError
+from msstan_msgs.srv import ReloadModel, ResetMonitor, TakeSnapshot
+from msstan_ros.model_loading import MonitorFactory, MonitorLike, load_monitor, proven_monitor
+from msstan_ros.monitor_outputs import MonitorOutputs
+from msstan_ros.monitor_parameters import SPECS, MonitorSettings, model_dir_or_default, read_settings
+from msstan_ros.monitor_session import MonitorSession
+from msstan_ros.node_process import run_node
+from msstan_ros.parameters import declare, value_of
+from msstan_ros.stamp_clock import StampClock
+
+Result = TypeVar("Result")
+
+
+class WeldMonitorNode(LifecycleNode):
+    """See the module. The interface is described in docs/ros_interface.md.
+
+    Args:
+        make_monitor: makes the recogniser from the settings; the shipped one loads the model folder.
+        arguments: passed on to rclpy's node (parameter overrides, context, ...).
+    """
+
+    def __init__(self, make_monitor: MonitorFactory = load_monitor, **arguments: Any) -> None:
+        super().__init__("weld_monitor", **arguments)
+        self._make_monitor = make_monitor
+        self._settings: MonitorSettings | None = None
+        self._monitor: MonitorLike | None = None
+        self._session: MonitorSession | None = None
+        self._revision = 0
+        self._aside = MutuallyExclusiveCallbackGroup()  # services that wait must not hold up the sensors
+        self._services: list[Any] = []
+        declare(self, SPECS, may_configure=lambda: self._settings is None)
+        self.stamp_clock = StampClock(self.get_clock())
+
+    # -- lifecycle ----------------------------------------------------------------------------------------------
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the model; on bad input the node stays unconfigured and says why in one line."""
+        try:
+            settings = read_settings(self)
+            monitor = proven_monitor(self._make_monitor, settings)
+        except InputError as error:
+            self.get_logger().error(f"not configured: {error}")
+            return TransitionCallbackReturn.FAILURE
+        self._settings, self._monitor = settings, monitor
+        self._revision = 1
+        self._outputs = MonitorOutputs(self, value_of(self, "action_deadline_s"), self.stamp_clock)
+        for kind, name, callback in (
+            (ReloadModel, "~/reload_model", self._reload_model),
+            (ResetMonitor, "~/reset", self._reset),
+            (TakeSnapshot, "~/snapshot", self._snapshot),
+        ):
+            self._services.append(self.create_service(kind, name, callback, callback_group=self._aside))
+        info = monitor.info
+        self.get_logger().info(
+            f"model {info.name} {info.version} ({info.size}) on {info.backend}, {info.provider}; "
+            f"weights {info.weights_sha256[:12]}; listens to {', '.join(m.label for m in sorted(settings.modalities))}"
+        )
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe and start deciding, under a new session id."""
+        assert self._settings is not None and self._monitor is not None
+        result = super().on_activate(state)
+        self._monitor.reset()
+        self._outputs.begin_session(str(uuid.uuid4()))
+        self._outputs.publish_model_info(self._monitor.info, self._revision)
+        # What exists now stays: leaving it out of the collector's full passes keeps those below a millisecond.
+        gc.collect()
+        gc.freeze()
+        self._session = MonitorSession(
+            self, self._settings, self._monitor, self._outputs, self.stamp_clock, self._revision
+        )
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop deciding and unsubscribe; the model stays."""
+        self._end_session()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Forget the model and the parameters' values in use."""
+        self._release()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop everything, from any state."""
+        self._release()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """A transition failed in a way nobody foresaw: back to unconfigured, ready for another try."""
+        self.get_logger().error("a transition failed; the node is unconfigured now, see the traceback")
+        self._release()
+        return TransitionCallbackReturn.SUCCESS
+
+    def close(self) -> None:
+        """Stop the threads; called when the process ends."""
+        self._end_session()
+        self.stamp_clock.close()
+
+    def _end_session(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _release(self) -> None:
+        self._end_session()
+        gc.unfreeze()
+        for service in self._services:
+            self.destroy_service(service)
+        self._services.clear()
+        if self._settings is not None:
+            self._outputs.close()
+        self._settings = self._monitor = None
+
+    # -- services -----------------------------------------------------------------------------------------------
+
+    async def _reload_model(self, request: ReloadModel.Request, response: ReloadModel.Response) -> ReloadModel.Response:
+        assert self._settings is not None and self._monitor is not None
+        response.model_revision, response.weights_sha256 = self._revision, self._monitor.info.weights_sha256
+        settings = self._settings
+        try:
+            folder = model_dir_or_default(request.model_dir or value_of(self, "model_dir"))
+            settings = dataclasses.replace(settings, model_dir=folder)
+            monitor = await self._elsewhere(lambda: proven_monitor(self._make_monitor, settings))
+        except InputError as error:
+            self.get_logger().error(f"model not reloaded, the old one stays in use: {error}")
+            response.success, response.message = False, str(error)
+            return response
+        if self._settings is None:
+            response.success, response.message = False, "the node was cleaned up meanwhile; configure it again"
+            return response
+        self._settings, self._monitor = settings, monitor
+        self._revision += 1
+        if self._session is not None:
+            self._session.exchange(monitor, self._revision)
+            self._outputs.publish_model_info(monitor.info, self._revision)
+        response.success, response.message = True, f"model {monitor.info.name} {monitor.info.version} from {folder}"
+        response.model_revision, response.weights_sha256 = self._revision, monitor.info.weights_sha256
+        self.get_logger().info(f"{response.message} is in use as revision {self._revision}")
+        return response
+
+    def _reset(self, request: ResetMonitor.Request, response: ResetMonitor.Response) -> ResetMonitor.Response:
+        if self._session is None:
+            response.success, response.message = False, "the monitor is not active; activate it first"
+            return response
+        self._session.reset()
+        self.get_logger().info(f"streaming state and counters reset ({request.reason or 'no reason given'})")
+        response.success, response.message = True, "streaming state and counters reset"
+        return response
+
+    async def _snapshot(self, request: TakeSnapshot.Request, response: TakeSnapshot.Response) -> TakeSnapshot.Response:
+        session, monitor = self._session, self._monitor
+        if session is None or monitor is None:
+            response.success, response.message = False, "the monitor is not active; activate it first"
+            return response
+        directory = Path(request.directory or value_of(self, "snapshot.directory") or ".").expanduser().resolve()
+        about: dict[str, object] = {
+            "session_id": self._outputs.session_id,
+            "model": f"{monitor.info.name} {monitor.info.version}",
+            "model_revision": self._revision,
+            "weights_sha256": monitor.info.weights_sha256,
+        }
+        try:
+            folder = await self._elsewhere(lambda: session.history.write(directory, request.duration_s, about))
+        except InputError as error:
+            response.success, response.message = False, str(error)
+            return response
+        response.success, response.message, response.path = True, "written", str(folder)
+        self.get_logger().info(f"snapshot written to {folder}")
+        return response
+
+    async def _elsewhere(self, work: Callable[[], Result]) -> Result:
+        """Await ``work`` in a thread of its own while the executor goes on."""
+        future: Future = Future(executor=self.executor)
+
+        def run() -> None:
+            try:
+                future.set_result(work())
+            except Exception as error:  # travels to the awaiting service callback
+                future.set_exception(error)
+            if self.executor is not None:
+                self.executor.wake()
+
+        threading.Thread(target=run, name="service work", daemon=True).start()
+        result: Result = await future
+        return result
+
+
+def main() -> None:
+    """Entry point of the executable ``weld_monitor_node``."""
+    sys.exit(run_node(WeldMonitorNode))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Inference runs here, in a thread of its own, so that the executor always answers and always takes new samples."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from msstan_core.decision.result import Decision
+from msstan_core.observation import Tick
+
+#: How often the worker looks for a tick that no sample announced (the aligner's own timer), s.
+IDLE_POLL_S = 0.05
+
+
+@dataclass(slots=True)
+class WorkerStatus:
+    """What the heartbeat needs to know of the worker."""
+
+    decisions: int = 0
+    failures: int = 0
+    last_failure: str = ""  #: empty again after the next success
+    busy_since: float | None = None  #: ``time.monotonic()`` at which the running step began
+    restarts: int = 0  #: ticks that came after a backward time jump or a reset
+
+
+@dataclass(slots=True)
+class InferenceWorker:
+    """Takes the newest due tick, runs one step, delivers the decision; repeats.
+
+    Args:
+        poll: returns the next due tick or None; called only from the worker's thread.
+        step: tick -> decision; may raise, which is counted and reported and does not end the worker.
+        deliver: what to do with a decision; called in the worker's thread.
+        failed: told about every exception of ``step`` or ``deliver``.
+        recover: called after a failure, e.g. to drop a half-written streaming state.
+    """
+
+    poll: Callable[[], Tick | None]
+    step: Callable[[Tick], Decision]
+    deliver: Callable[[Tick, Decision], None]
+    failed: Callable[[Exception], None]
+    recover: Callable[[], None] = lambda: None
+    status: WorkerStatus = field(default_factory=WorkerStatus)
+    _wake: threading.Event = field(default_factory=threading.Event)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _between_steps: threading.Lock = field(default_factory=threading.Lock)
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin; a worker can be started once."""
+        self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
+        self._thread.start()
+
+    def notify(self) -> None:
+        """A sample came: look for a tick now."""
+        self._wake.set()
+
+    def stop(self, timeout_s: float = 5.0) -> bool:
+        """End after the running step; False if that takes longer than ``timeout_s``."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread is None:
+            return True
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """No step runs inside the ``with`` block: the moment to exchange or reset the model."""
+        with self._between_steps:
+            yield
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._wake.wait(IDLE_POLL_S)
+            self._wake.clear()
+            while not self._stop.is_set() and self._one_step():
+                pass
+
+    def _one_step(self) -> bool:
+        """One tick, if one is due; False when there is none."""
+        with self._between_steps:
+            tick = self.poll()
+            if tick is None:
+                return False
+            self.status.busy_since = time.monotonic()
+            try:
+                self.deliver(tick, self.step(tick))
+            except Exception as error:  # a fault in one tick must not end the monitoring; it is counted and said
+                self.status.failures += 1
+                self.status.last_failure = f"{type(error).__name__}: {error}"
+                self.recover()
+                self.failed(error)
+            else:
+                self.status.decisions += 1
+                self.status.restarts += int(tick.restarted)
+                self.status.last_failure = ""
+            finally:
+                self.status.busy_since = None
+        return True
