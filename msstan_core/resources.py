@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import site
 import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,17 +15,17 @@ PACKAGE = "msstan_ros"
 
 
 def _candidates(package: str) -> Iterator[Path]:
+    if package != PACKAGE:  # the source tree and a plain pip installation hold it below msstan_ros
+        yield from (own / package for own in _candidates(PACKAGE))
+    elif override := os.environ.get("MSSTAN_SHARE"):
+        yield Path(override)
     source_tree = Path(__file__).resolve().parent.parent
-    if package == PACKAGE:
-        if override := os.environ.get("MSSTAN_SHARE"):
-            yield Path(override)
-        if (source_tree / "package.xml").is_file():
-            yield source_tree
-    elif (source_tree / package / "package.xml").is_file():
-        yield source_tree / package
+    if package == PACKAGE and (source_tree / "package.xml").is_file():
+        yield source_tree
     for prefix in filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)):
         yield Path(prefix) / "share" / package
-    yield Path(sys.prefix) / "share" / package
+    for prefix in (sys.prefix, sysconfig.get_path("data"), site.getuserbase()):
+        yield Path(prefix) / "share" / package
 
 
 def share_path(relative: str, package: str = PACKAGE) -> Path:
