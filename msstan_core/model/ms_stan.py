@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -20,6 +21,7 @@ from msstan_core.model.fusion import ModalityFusion
 from msstan_core.model.heads import Heads
 from msstan_core.model.spatial_attention import SpatialAttention
 from msstan_core.model.temporal import MultiScaleTemporalAttention, SeparableCausalConvolution
+from msstan_core.vocabulary import Modality
 
 
 class Features(NamedTuple):
@@ -86,15 +88,37 @@ class MsStan(nn.Module):
         return fused, weights, attention
 
     def unroll(self, features: Features) -> Output:
-        """All ticks of clips at once, for training. Every tensor has shape [B, T, ...]."""
+        """All ticks of clips at once, for training. Every tensor has shape [B, T, ...].
+
+        Branches run only on ticks where their modality is valid: the fusion gives the others weight 0 in any case.
+        """
         batch, ticks = features.valid.shape[:2]
         flat = Features(*(part.flatten(0, 1) for part in features))
-        fused, weights, attention = self.attend_and_fuse(flat)
+        present = flat.valid > 0
+        attended = self._where(present[:, Modality.CAMERA], flat.camera, lambda x: self.camera_attention(self.camera(x)))
+        camera, attention = attended or (None, flat.camera.new_zeros(flat.camera[:, 0].shape))
+        heated = self._where(present[:, Modality.THERMAL], flat.thermal, lambda x: self.thermal_attention(self.thermal(x)))
+        heard = self._where(present[:, Modality.ACOUSTIC], flat.log_mel, lambda x: (self.acoustic(x),))
+        told = self._where(present[:, Modality.TELEMETRY], flat.telemetry, lambda x: (self.telemetry(x),))
+        absent = flat.age_s.new_zeros(batch * ticks, self.config.width)
+        tokens = [absent if t is None else t for t in (camera, *(p[0] if p else None for p in (heated, heard, told)))]
+        fused, weights = self.fusion(torch.stack(tokens, dim=1), flat.valid, flat.age_s, self.context(flat.context))
         combined = self.temporal.unroll(self.convolution.unroll(fused.unflatten(0, (batch, ticks))))
         actions, imperfections, embedding = self.heads(combined)
         return Output(
             actions, imperfections, embedding, weights.unflatten(0, (batch, ticks)), attention.unflatten(0, (batch, ticks))
         )
+
+    @staticmethod
+    def _where(
+        present: Tensor, values: Tensor, encode: Callable[[Tensor], tuple[Tensor, ...]]
+    ) -> tuple[Tensor, ...] | None:
+        """``encode`` on the rows of ``values`` that are present, zeros elsewhere; None when no row is."""
+        rows = present.nonzero().squeeze(1)
+        if len(rows) == 0:
+            return None
+        encoded = encode(values[rows])
+        return tuple(e.new_zeros(len(present), *e.shape[1:]).index_copy(0, rows, e) for e in encoded)
 
     def step_features(self, features: Features, state: State) -> tuple[Output, State]:
         """One tick from backbone features. Every tensor has shape [B, ...]."""

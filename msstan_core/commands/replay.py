@@ -1,0 +1,138 @@
+"""``msstan replay``: run the monitor over a bag, offline, and write one CSV row a tick."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from msstan_core.vocabulary import ACTIONS, ISO_CODES, MODALITIES, parse_modalities
+
+if TYPE_CHECKING:
+    from msstan_core.decision.result import Decision
+
+COLUMNS: tuple[str, ...] = (
+    "time_s",
+    "action",
+    "action_probability",
+    *(f"p_{a.name}" for a in ACTIONS),
+    "anomaly_score",
+    "anomaly_threshold",
+    *(f"p_{code}" for code in ISO_CODES),
+    *(f"w_{m.label}" for m in MODALITIES),
+    "latency_ms",
+)
+
+
+def register(subparsers: Any) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "replay",
+        help="run the monitor over a bag and write a CSV",
+        description="Run the monitor over a recorded bag, faster than real time, exactly as it would run live.",
+        epilog="Example: msstan replay weld_042 --csv weld_042.csv --modalities camera,acoustic",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("bag", type=Path, help="bag folder (metadata.yaml and .mcap)")
+    parser.add_argument("--csv", type=Path, required=True, help="CSV to write, one row a tick")
+    parser.add_argument(
+        "--modalities",
+        type=parse_modalities_argument,
+        default=frozenset(MODALITIES),
+        help="what the monitor may use, comma-separated: camera,thermal,acoustic,telemetry (default: all there is)",
+    )
+    parser.add_argument("--model", type=Path, help="model folder (default: the shipped model)")
+    parser.add_argument("--raw", action="store_true", help="network probabilities without the action filter")
+    parser.add_argument("--backend", choices=("onnx", "torch"), default="onnx", help="what runs the network")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of the network (default: 1)")
+    parser.add_argument("--namespace", help="cell to read where the bag holds several, e.g. /cell_2")
+    parser.set_defaults(run=run)
+
+
+def parse_modalities_argument(text: str) -> frozenset[Any]:
+    """argparse type for a list of modalities."""
+    try:
+        return parse_modalities(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Replay; prints a summary of what was seen."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from msstan_core.alignment import TickAligner
+    from msstan_core.decision.pipeline import Monitor
+    from msstan_core.errors import InputError
+    from msstan_core.recordings.bag import BagReader
+    from msstan_core.resources import default_model_dir
+
+    console = Console(stderr=True)
+    model_dir = arguments.model or default_model_dir()
+    monitor = Monitor.load(
+        model_dir,
+        modalities=arguments.modalities,
+        backend=arguments.backend,
+        threads=arguments.threads,
+        smoothing=not arguments.raw,
+    )
+    aligner = TickAligner()
+    ticks = unknown = 0
+    degraded: dict[str, int] = {}
+    with BagReader(arguments.bag, namespace=arguments.namespace) as reader:
+        duration = max(reader.duration_s, 1e-9)
+        arguments.csv.parent.mkdir(parents=True, exist_ok=True)
+        partial = arguments.csv.with_name(arguments.csv.name + ".part")
+        with (
+            partial.open("w", newline="", encoding="utf-8") as stream,
+            Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
+        ):
+            task = progress.add_task(f"replaying {arguments.bag.name}", total=duration)
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            for sample in reader.samples(arguments.modalities):
+                aligner.push(sample)
+                for tick in aligner.drain():
+                    decision = monitor.step(tick)
+                    time_s = reader.seconds(decision.stamp_ns)
+                    writer.writerow(csv_row(decision, time_s))
+                    ticks += 1
+                    unknown += decision.action == 0
+                    for reason in decision.degraded:
+                        degraded[reason] = degraded.get(reason, 0) + 1
+                    progress.update(task, completed=time_s)
+        if ticks == 0:
+            partial.unlink()
+            names = ", ".join(m.label for m in MODALITIES if m in arguments.modalities)
+            raise InputError(arguments.bag, f"gives no tick from {names}", "name modalities that it holds")
+        partial.replace(arguments.csv)
+        for topic, count in reader.rejected.items():
+            console.print(f"[yellow]{topic}: {count} messages rejected; first: {reader.reasons[topic]}", highlight=False)
+    for reason, count in degraded.items():
+        console.print(f"[yellow]{count} ticks degraded: {reason}", highlight=False)
+    if unknown:
+        console.print(f"[yellow]{unknown} of {ticks} ticks had no usable modality: action UNKNOWN", highlight=False)
+    print(f"{arguments.csv}: {ticks} ticks over {duration:.1f} s, model {monitor.info.card.name} {monitor.info.card.version}")
+    return 0
+
+
+def csv_row(decision: Decision, time_s: float) -> list[str]:
+    """One row in the order of COLUMNS; NaN stays "nan"."""
+    return [
+        f"{time_s:.6f}",
+        decision.action.name,
+        _number(decision.action_probability),
+        *map(_number, decision.action_probabilities),
+        _number(decision.anomaly_score),
+        _number(decision.anomaly_threshold),
+        *map(_number, decision.imperfection_probabilities),
+        *map(_number, decision.modality_weights),
+        f"{decision.inference_ms:.3f}",
+    ]
+
+
+def _number(value: float) -> str:
+    return "nan" if math.isnan(value) else f"{float(value):.6g}"

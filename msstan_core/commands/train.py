@@ -1,0 +1,62 @@
+"""``msstan train``: bags and a YAML file in, a model folder out."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+
+def register(subparsers: Any) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "train",
+        help="train a model on bags",
+        description="Train MS-STAN on annotated bags and write a model folder (weights, ONNX graph, card). A run that "
+        "was interrupted goes on from its last checkpoint when the same command is given again.",
+        epilog="Example: msstan train config/training/default.yaml --data bags/ --out my_model",
+    )
+    parser.add_argument("config", type=Path, help="training YAML, e.g. config/training/default.yaml")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="bags, or folders of bags")
+    parser.add_argument("--out", type=Path, required=True, help="model folder to write")
+    parser.add_argument("--seed", type=int, help="overrides the file's seed")
+    parser.add_argument("--steps", type=int, help="overrides the file's number of steps")
+    parser.add_argument("--cache", type=Path, help="folder for extracted features (default: OUT/features)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Extract features, train, fit the decision layer, save."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from msstan_core.training.progress import load_recordings, training_bar
+    from msstan_core.training.configuration import load_training_config
+    from msstan_core.training.finishing import fit, fit_novelty, save_model
+    from msstan_core.training.splits import hold_out_groups
+    from msstan_core.training.trainer import train
+
+    console = Console(stderr=True)
+    config = load_training_config(arguments.config)
+    changed = {k: getattr(arguments, k) for k in ("seed", "steps") if getattr(arguments, k) is not None}
+    config = type(config).model_validate({**config.model_dump(), **changed})
+    recordings = load_recordings(console, config, arguments.data, arguments.cache or arguments.out / "features")
+    kept, held_out = hold_out_groups(recordings, config.validation_share, config.seed)
+    started = time.monotonic()
+    with training_bar(console, f"training {config.name}") as progress:
+        model = train(config, kept, arguments.out, progress=progress)
+    seconds = time.monotonic() - started
+    fitted = fit(model, kept, held_out)
+    novelty = fit_novelty(model.model, kept, held_out, config.seed)
+    metrics: dict[str, object] = {"final_loss": model.final_loss, "training_seconds": round(seconds, 1)}
+    card = save_model(arguments.out, config, model, fitted, novelty, kept, metrics)
+    table = Table(title=f"{card.name} {card.version}", show_header=False)
+    table.add_row("recordings", f"{len(kept)} trained on, {len(held_out)} held out for calibration")
+    table.add_row("actions", ", ".join(card.trained_actions))
+    table.add_row("modalities", ", ".join(card.trained_modalities))
+    for name, value in card.metrics.items():
+        table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+    console.print(table)
+    print(f"{arguments.out}: trained in {seconds:.0f} s; try it: msstan replay BAG --model {arguments.out} --csv OUT.csv")
+    return 0

@@ -1,0 +1,66 @@
+"""Result files: every figure in the documentation comes from one of these, written by a command."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+
+def write_result(
+    path: Path,
+    *,
+    command: str,
+    seeds: int,
+    data: str,
+    metrics: dict[str, Any],
+    baselines: dict[str, Any],
+    details: dict[str, Any] | None = None,
+) -> None:
+    """Write ``{"command", "revision", "machine", "seeds", "data", "metrics", "baselines"[, "details"]}`` atomically."""
+    content = {
+        "command": command,
+        "revision": source_revision(),
+        "machine": machine(),
+        "seeds": seeds,
+        "data": data,
+        "metrics": metrics,
+        "baselines": baselines,
+    }
+    if details:
+        content["details"] = details
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def source_revision() -> str:
+    """Git commit of the source tree, with "+changes" when it is modified; "unknown" outside a checkout."""
+    root = Path(__file__).resolve().parent.parent
+    try:
+        commit = _git(root, "rev-parse", "--short=12", "HEAD")
+        changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit + ("+changes" if changed else "")
+
+
+def _git(root: Path, *arguments: str) -> str:
+    return subprocess.run(["git", "-C", str(root), *arguments], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def machine() -> str:
+    """Processor, cores and Python, for people who compare figures."""
+    model = platform.processor() or platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip()
+                break
+    except OSError:
+        pass  # not Linux: the name from platform stands
+    return f"{model}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"

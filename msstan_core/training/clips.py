@@ -1,0 +1,182 @@
+"""Random clips of recordings, batched and augmented for the trainer; whole recordings for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from msstan_core.model.ms_stan import Features
+from msstan_core.preprocessing.log_mel import FLOOR_DB
+from msstan_core.training.configuration import AugmentationConfig
+from msstan_core.training.recording_features import UNLABELLED, Recording, RecordingFeatures
+from msstan_core.vocabulary import ACTIONS, MODALITIES
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Clips with their labels."""
+
+    features: Features  #: every tensor [B, T, ...]
+    action: Tensor  #: [B, T] index into ACTIONS or UNLABELLED
+    imperfection: Tensor  #: [B, T, 13], NaN where unknown
+    weight: Tensor  #: [B, T] importance of each tick; 0 for padding
+
+
+def clip_features(features: RecordingFeatures, begin: int, end: int) -> dict[str, NDArray[np.generic]]:
+    """Ticks ``begin`` to ``end`` as float arrays, absent images as zeros."""
+    rows = slice(begin, end)
+    camera_row, thermal_row = features.camera_row[rows], features.thermal_row[rows]
+    camera = np.zeros((end - begin, *features.camera.shape[1:]), np.float32)
+    camera[camera_row >= 0] = features.camera[camera_row[camera_row >= 0]]
+    thermal = np.zeros((end - begin, *features.thermal.shape[1:]), np.float32)
+    thermal[thermal_row >= 0] = features.thermal[thermal_row[thermal_row >= 0]]
+    return {
+        "camera": camera,
+        "thermal": thermal,
+        "log_mel": features.log_mel[rows].astype(np.float32),
+        "telemetry": features.telemetry[rows],
+        "context": features.context[rows],
+        "valid": features.valid[rows].copy(),
+        "age_s": features.age_s[rows],
+    }
+
+
+def whole_recording(recording: Recording) -> Features:
+    """A recording as one clip of batch 1, not augmented."""
+    arrays = clip_features(recording.features, 0, len(recording.features.time_s))
+    return Features(**{name: torch.from_numpy(np.ascontiguousarray(a))[None] for name, a in arrays.items()})
+
+
+class ClipSampler:
+    """Draws random clips: every group is heard, and clips with a change of action more often than monotonous ones.
+
+    Args:
+        recordings: to draw from. clip_ticks: length of a clip. group_balance: see TrainingConfig.
+        augmentation: random changes. seed: of everything random here.
+    """
+
+    #: Share of the clips that are placed around a change of action.
+    AROUND_CHANGE = 0.7
+
+    def __init__(
+        self,
+        recordings: Sequence[Recording],
+        clip_ticks: int,
+        group_balance: float,
+        augmentation: AugmentationConfig,
+        seed: int,
+    ) -> None:
+        self._recordings = list(recordings)
+        self._ticks = clip_ticks
+        self._augmentation = augmentation
+        self._rng = np.random.default_rng(seed)
+        ticks = np.array([len(r.features.time_s) for r in self._recordings], float)
+        groups = [r.group for r in self._recordings]
+        group_ticks = {g: sum(t for t, other in zip(ticks, groups, strict=True) if other == g) for g in set(groups)}
+        share = np.array([ticks[i] / group_ticks[g] ** group_balance for i, g in enumerate(groups)])
+        self._share = share / share.sum()
+        self._changes = [np.flatnonzero(np.diff(r.features.action)) + 1 for r in self._recordings]
+
+    @property
+    def random_state(self) -> dict[str, object]:
+        """State of the generator, for resuming a run exactly where it stopped."""
+        return dict(self._rng.bit_generator.state)
+
+    @random_state.setter
+    def random_state(self, state: dict[str, object]) -> None:
+        self._rng.bit_generator.state = state
+
+    def draw(self, clips: int) -> Batch:
+        """A batch of ``clips`` augmented clips, shorter recordings padded at their end with weight 0."""
+        drawn = [self._clip(int(i)) for i in self._rng.choice(len(self._recordings), clips, p=self._share)]
+        stacked = {name: torch.from_numpy(np.stack([c[0][name] for c in drawn])) for name in Features._fields}
+        labels, imperfections, weights = (torch.from_numpy(np.stack([c[i] for c in drawn])) for i in (1, 2, 3))
+        return Batch(Features(**stacked), labels, imperfections, weights)
+
+    def _clip(
+        self, index: int
+    ) -> tuple[dict[str, NDArray[np.generic]], NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+        features, changes = self._recordings[index].features, self._changes[index]
+        total = len(features.time_s)
+        last_begin = max(0, total - self._ticks)
+        if len(changes) and self._rng.random() < self.AROUND_CHANGE:
+            begin = int(self._rng.choice(changes)) - int(self._rng.integers(0, self._ticks))
+            begin = min(max(begin, 0), last_begin)
+        else:
+            begin = int(self._rng.integers(0, last_begin + 1))
+        end = min(begin + self._ticks, total)
+        arrays = clip_features(features, begin, end)
+        self._augment(arrays)
+        labels, imperfections = features.action[begin:end], features.imperfection[begin:end]
+        weights = np.ones(end - begin, np.float32)
+        missing = self._ticks - (end - begin)
+        if missing:
+            arrays = {name: np.pad(a, [(0, missing)] + [(0, 0)] * (a.ndim - 1)) for name, a in arrays.items()}
+            labels = np.pad(labels, (0, missing), constant_values=UNLABELLED)
+            imperfections = np.pad(imperfections, ((0, missing), (0, 0)), constant_values=np.nan)
+            weights = np.pad(weights, (0, missing))
+        return arrays, labels, imperfections, weights
+
+    def _augment(self, arrays: dict[str, NDArray[np.generic]]) -> None:
+        rng, config = self._rng, self._augmentation
+        self._drop_modalities(np.asarray(arrays["valid"]))
+        sound = np.asarray(arrays["log_mel"], np.float32)
+        bands = sound.shape[1]
+        sound = sound + rng.uniform(-config.sound_gain_db, config.sound_gain_db)
+        tilt = rng.uniform(-config.sound_tilt_db, config.sound_tilt_db)
+        sound = sound + np.linspace(-tilt, tilt, bands, dtype=np.float32)[None, :, None]
+        # Shop noise: power adds, so in dB the louder of the two wins.
+        floor = np.quantile(sound, 0.05) + rng.uniform(-config.sound_floor_db, config.sound_floor_db)
+        colour = np.cumsum(rng.normal(0, 1.0, bands)).astype(np.float32)
+        noise = floor + (colour - colour.mean())[None, :, None] + rng.normal(0, 2.0, sound.shape)
+        sound = np.logaddexp(sound * _DB, noise * _DB) / _DB
+        width = int(rng.integers(0, config.sound_masked_bands + 1))
+        if width and rng.random() < 0.5:
+            low = int(rng.integers(0, bands - width + 1))
+            sound[:, low : low + width] = sound.mean()
+        arrays["log_mel"] = np.maximum(sound, FLOOR_DB).astype(np.float32)
+        camera = np.asarray(arrays["camera"], np.float32)
+        camera += rng.normal(0, config.camera_noise * (camera.std() + 1e-6), camera.shape).astype(np.float32)
+        arrays["camera"] = camera
+        scale = 1.0 + rng.uniform(-config.thermal_scale, config.thermal_scale)
+        arrays["thermal"] = np.asarray(arrays["thermal"] * np.float32(scale), np.float32)
+
+    def _drop_modalities(self, valid: NDArray[np.generic]) -> None:
+        """Hide modalities for the clip or a span of it, but never the last one."""
+        for modality in self._rng.permutation(len(MODALITIES)):
+            others = np.delete(np.asarray(valid), modality, axis=1).any()
+            if not others or self._rng.random() >= self._augmentation.modality_dropout:
+                continue
+            begin, end = 0, len(valid)
+            if self._rng.random() < self._augmentation.dropout_span:
+                begin, end = sorted(self._rng.integers(0, len(valid) + 1, 2))
+            valid[begin:end, modality] = 0
+
+
+_DB = np.float32(np.log(10.0) / 10.0)
+
+
+def class_weights(recordings: Sequence[Recording], balance: float) -> tuple[Tensor, NDArray[np.float32]]:
+    """Weight of each action in the loss, and the share of each action after weighting.
+
+    Args:
+        recordings: of the training split. balance: 0 no weighting, 1 every action counts the same.
+
+    Returns:
+        (weights [9], mean 1 over labelled ticks; effective share [9] that sums to 1).
+    """
+    counts = np.zeros(len(ACTIONS))
+    for recording in recordings:
+        labels = recording.features.action
+        counts += np.bincount(labels[labels != UNLABELLED], minlength=len(ACTIONS))
+    weights = np.where(counts > 0, np.maximum(counts, 1) ** -balance, 0.0)
+    weights *= counts.sum() / max((weights * counts).sum(), 1e-12)
+    share = weights * counts / max((weights * counts).sum(), 1e-12)
+    return torch.from_numpy(weights.astype(np.float32)), share.astype(np.float32)
+
+

@@ -1,0 +1,127 @@
+"""The YAML file that a training run is described by; unknown keys and impossible values stop with a line that names them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from msstan_core.errors import InputError
+from msstan_core.model.configuration import SIZES, ModelConfig
+from msstan_core.vocabulary import ISO_CODES, MODALITIES, Modality
+
+
+class WithholdRule(BaseModel):
+    """Recordings whose attributes match give only part of their modalities to the network.
+
+    Where labels are computed from telemetry, telemetry must be withheld, or the network learns the labelling rule.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    where: dict[str, str] = Field(description="attribute -> value, all must match")
+    modalities: tuple[str, ...] = Field(description="what the network does not get")
+
+    @field_validator("modalities")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        known = [m.label for m in MODALITIES]
+        for name in names:
+            if name not in known:
+                raise ValueError(f"{name!r} is not one of {', '.join(known)}")
+        return names
+
+
+class AugmentationConfig(BaseModel):
+    """Random changes of the training clips."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    modality_dropout: float = Field(0.3, ge=0, lt=1, description="probability that a clip loses one given modality")
+    dropout_span: float = Field(0.3, ge=0, le=1, description="share of the dropouts that last only part of the clip")
+    sound_gain_db: float = Field(8.0, ge=0, le=40, description="uniform +-dB on the microphone's level")
+    sound_floor_db: float = Field(15.0, ge=0, le=60, description="up to this much above the quietest level: shop noise")
+    sound_tilt_db: float = Field(4.0, ge=0, le=20, description="uniform +-dB slope over the bands: another microphone")
+    sound_masked_bands: int = Field(6, ge=0, le=48, description="widest run of bands hidden (SpecAugment)")
+    camera_noise: float = Field(0.1, ge=0, le=2, description="std of noise on backbone features, in their own std")
+    thermal_scale: float = Field(0.1, ge=0, lt=1, description="uniform +-share on temperatures: emissivity")
+
+
+class TrainingConfig(BaseModel):
+    """One training run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str = "msstan"
+    version: str = "0"
+    size: str = Field("nano", description="nano or base")
+    model: dict[str, object] = Field(default_factory=dict, description="fields of the model that differ from the size")
+    seed: int = Field(0, ge=0)
+    steps: int = Field(600, ge=1, description="optimiser steps")
+    clips_per_step: int = Field(8, ge=1, le=256)
+    clip_ticks: int = Field(192, ge=8, le=4096)
+    learning_rate: float = Field(2e-3, gt=0, le=1)
+    weight_decay: float = Field(0.01, ge=0, le=1, description="equation 22, decoupled (AdamW)")
+    label_smoothing: float = Field(0.05, ge=0, lt=1)
+    class_balance: float = Field(0.5, ge=0, le=1, description="0: ticks count equally; 1: actions count equally")
+    imperfection_weight: float = Field(0.5, ge=0, description="weight of the imperfection loss")
+    group_balance: float = Field(0.5, ge=0, le=1, description="0: ticks count equally; 1: groups count equally")
+    validation_share: float = Field(0.15, ge=0, lt=1, description="share of the groups held out for calibration")
+    withhold: tuple[WithholdRule, ...] = ()
+    trained_imperfections: tuple[int, ...] = Field((), description="ISO codes the data labels completely")
+    augmentation: AugmentationConfig = AugmentationConfig()
+    checkpoint_every: int = Field(50, ge=1, description="steps between checkpoints")
+    data_description: list[str] = Field(default_factory=list, description="for the model card")
+    limits: list[str] = Field(default_factory=list, description="for the model card")
+
+    @field_validator("size")
+    @classmethod
+    def _size(cls, size: str) -> str:
+        if size not in SIZES:
+            raise ValueError(f"{size!r} is not one of {', '.join(SIZES)}")
+        return size
+
+    @field_validator("trained_imperfections")
+    @classmethod
+    def _codes(cls, codes: tuple[int, ...]) -> tuple[int, ...]:
+        for code in codes:
+            if code not in ISO_CODES:
+                raise ValueError(f"{code} is not one of {', '.join(map(str, ISO_CODES))}")
+        return codes
+
+    def model_config_of_size(self) -> ModelConfig:
+        """The network's configuration: the size with this run's changes."""
+        base = SIZES[self.size]().model_dump()
+        return ModelConfig.model_validate({**base, **self.model})
+
+    def withheld(self, attributes: dict[str, str]) -> frozenset[Modality]:
+        """Modalities of a recording that the network must not get."""
+        names = {
+            name
+            for rule in self.withhold
+            if all(attributes.get(k) == v for k, v in rule.where.items())
+            for name in rule.modalities
+        }
+        return frozenset(Modality[name.upper()] for name in names)
+
+
+def load_training_config(path: Path) -> TrainingConfig:
+    """Read and check a training YAML.
+
+    Raises:
+        InputError: naming the file, the field and what is wrong with it.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(path, "no such file", "give a training YAML, e.g. config/training/default.yaml") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(path, f"is not YAML ({' '.join(str(error).split())})", "correct the line named") from None
+    if not isinstance(content, dict):
+        raise InputError(path, "holds no mapping of fields", "see config/training/default.yaml")
+    try:
+        config = TrainingConfig.model_validate(content)
+        config.model_config_of_size()
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "model"
+        raise InputError(path, f"{field}: {first['msg']} (got {first['input']!r})", "correct this field") from None
+    return config

@@ -1,0 +1,191 @@
+"""After training: calibration, the action filter's durations, the nominal embeddings; then the model folder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from msstan_core.decision.anomaly import NominalEmbeddings
+from msstan_core.decision.calibration import action_probabilities, expected_calibration_error, fit_temperature
+from msstan_core.decision.smoothing import ActionFilter
+from msstan_core.inference.export import export_step
+from msstan_core.inference.model_package import NOMINAL_FILE, WEIGHTS_FILE, ModelCard, SmoothingCard, save_card
+from msstan_core.model.ms_stan import MsStan, Output
+from msstan_core.training.clips import whole_recording
+from msstan_core.training.configuration import TrainingConfig
+from msstan_core.training.metrics import phase_macro_f1
+from msstan_core.training.recording_features import UNLABELLED, Recording
+from msstan_core.training.trainer import TrainedModel
+from msstan_core.vocabulary import ACTIONS, ARC_ON, MODALITIES
+
+EMISSION_POWERS = (0.03, 0.06, 0.1, 0.2, 0.3, 0.5)
+#: Novelty threshold: the largest of the block maxima on held-out nominal welds, with this margin.
+NOVELTY_MARGIN = 1.1
+NOMINAL_TICKS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Everything the decision layer learns from data."""
+
+    temperature: float
+    mean_duration_s: dict[str, float]
+    emission_power: float
+    trained: NDArray[np.bool_]  #: [9]
+    metrics: dict[str, object]
+
+    def filter(self, prior: NDArray[np.float32]) -> ActionFilter:
+        """A fresh action filter with these parameters."""
+        durations = {a: self.mean_duration_s[a.name] for a in ACTIONS if a.name in self.mean_duration_s}
+        return ActionFilter(durations, self.emission_power, prior, self.trained)
+
+
+def run_network(model: MsStan, recording: Recording) -> Output:
+    """The network over a whole recording, batch axis removed; equal to streaming it tick by tick."""
+    with torch.inference_mode():
+        output = model.unroll(whole_recording(recording))
+    return Output(*(part[0] for part in output))
+
+
+def filtered_actions(
+    action_filter: ActionFilter, recording: Recording, probabilities: NDArray[np.float32]
+) -> NDArray[np.int64]:
+    """[N] indices into ACTIONS after the filter; UNLABELLED where no modality was valid."""
+    action_filter.reset()
+    valid = recording.features.valid.any(axis=1)
+    out = np.full(len(probabilities), UNLABELLED)
+    for i, (time_s, p) in enumerate(zip(recording.features.time_s, probabilities, strict=True)):
+        observed = p if valid[i] else np.full_like(p, np.nan)
+        belief = action_filter.update(float(time_s), observed)
+        if valid[i]:
+            out[i] = int(np.argmax(belief))
+    return out
+
+
+def fit(trained_model: TrainedModel, training: Sequence[Recording], held_out: Sequence[Recording]) -> Fitted:
+    """Fit calibration and smoothing. ``held_out`` are groups that training has not seen; the training set if empty."""
+    trained = np.zeros(len(ACTIONS), bool)
+    for recording in training:
+        labels = recording.features.action
+        trained[np.unique(labels[labels != UNLABELLED])] = True
+    durations = mean_durations(training)
+    judged = list(held_out) or list(training)
+    logits = [run_network(trained_model.model, r).action_logits.numpy() for r in judged]
+    labels = [r.features.action for r in judged]
+    all_logits, all_labels = np.concatenate(logits), np.concatenate(labels)
+    known = all_labels != UNLABELLED
+    temperature = fit_temperature(all_logits[known], all_labels[known], trained)
+    before = action_probabilities(all_logits[known], 1.0, trained)
+    after = action_probabilities(all_logits[known], temperature, trained)
+    scores: dict[float, float] = {}
+    for power in EMISSION_POWERS:
+        fitted = Fitted(temperature, durations, power, trained, {})
+        action_filter = fitted.filter(trained_model.action_prior)
+        per_recording = [
+            phase_macro_f1(r.features.action, filtered_actions(action_filter, r, action_probabilities(x, temperature, trained)))
+            for r, x in zip(judged, logits, strict=True)
+        ]
+        scores[power] = float(np.nanmean(per_recording))
+    best = max(scores, key=lambda power: scores[power])
+    metrics: dict[str, object] = {
+        "held_out_recordings": len(held_out),
+        "held_out_tick_accuracy": float((after.argmax(axis=1) == all_labels[known]).mean()),
+        "held_out_phase_macro_f1": scores[best],
+        "ece_before": expected_calibration_error(before.max(axis=1), before.argmax(axis=1) == all_labels[known]),
+        "ece_after": expected_calibration_error(after.max(axis=1), after.argmax(axis=1) == all_labels[known]),
+    }
+    return Fitted(temperature, durations, best, trained, metrics)
+
+
+def mean_durations(recordings: Sequence[Recording]) -> dict[str, float]:
+    """Mean seconds of each action, as total time over completed stays: a stay that the recording cuts off is censored."""
+    total = dict.fromkeys(range(len(ACTIONS)), 0.0)
+    completed = dict.fromkeys(range(len(ACTIONS)), 0)
+    for recording in recordings:
+        labels, time_s = recording.features.action, recording.features.time_s
+        edges = np.flatnonzero(np.diff(labels)) + 1
+        starts, ends = np.r_[0, edges], np.r_[edges, len(labels) - 1]
+        for start, end in zip(starts, ends, strict=True):
+            label = int(labels[start])
+            if label == UNLABELLED:
+                continue
+            total[label] += float(time_s[end] - time_s[start])
+            completed[label] += int(end != len(labels) - 1)
+    return {
+        action.name: round(max(total[i] / max(completed[i], 1), 0.05), 3)
+        for i, action in enumerate(ACTIONS)
+        if total[i] > 0
+    }
+
+
+def fit_novelty(
+    model: MsStan, training: Sequence[Recording], held_out: Sequence[Recording], seed: int
+) -> tuple[NominalEmbeddings | None, float]:
+    """Nominal embeddings of arc-on ticks without imperfection, and the threshold from held-out nominal welds."""
+    nominal = _nominal_embeddings(model, training)
+    if not nominal:
+        return None, math.inf
+    pool = np.concatenate(nominal)
+    if len(pool) > NOMINAL_TICKS:
+        pool = pool[np.random.default_rng(seed).choice(len(pool), NOMINAL_TICKS, replace=False)]
+    if len(pool) < 2 * pool.shape[1]:
+        return None, math.inf
+    embeddings = NominalEmbeddings.fit(pool)
+    judged = _nominal_embeddings(model, held_out) or nominal
+    maxima = [float(embeddings.distance(e).max()) for e in judged]
+    return embeddings, NOVELTY_MARGIN * max(maxima)
+
+
+def _nominal_embeddings(model: MsStan, recordings: Sequence[Recording]) -> list[NDArray[np.float32]]:
+    arc = [ACTIONS.index(a) for a in ARC_ON]
+    out = []
+    for recording in recordings:
+        features = recording.features
+        defective = (np.nan_to_num(features.imperfection) > 0).any(axis=1)
+        if recording.attributes.get("verdict", "good") != "good":
+            continue
+        keep = np.isin(features.action, arc) & ~defective & features.valid.any(axis=1)
+        if keep.any():
+            out.append(run_network(model, recording).embedding.numpy()[keep])
+    return out
+
+
+def save_model(
+    directory: Path,
+    config: TrainingConfig,
+    trained_model: TrainedModel,
+    fitted: Fitted,
+    novelty: tuple[NominalEmbeddings | None, float],
+    training: Sequence[Recording],
+    metrics: dict[str, object],
+) -> ModelCard:
+    """Write the model folder: weights, ONNX graph, nominal embeddings, card (last)."""
+    directory.mkdir(parents=True, exist_ok=True)
+    torch.save(trained_model.model.state_dict(), directory / WEIGHTS_FILE)
+    difference = export_step(trained_model.model, directory)
+    embeddings, threshold = novelty
+    if embeddings is not None:
+        embeddings.save(directory / NOMINAL_FILE)
+    seen = np.stack([r.features.valid.any(axis=0) for r in training]).any(axis=0)
+    card = ModelCard(
+        name=config.name,
+        version=config.version,
+        config=config.model_config_of_size(),
+        trained_actions=tuple(a.name for a, known in zip(ACTIONS, fitted.trained, strict=True) if known),
+        trained_imperfections=config.trained_imperfections,
+        trained_modalities=tuple(m.label for m in MODALITIES if seen[m]),
+        temperature=fitted.temperature,
+        action_prior=tuple(float(p) for p in trained_model.action_prior),
+        smoothing=SmoothingCard(mean_duration_s=fitted.mean_duration_s, emission_power=fitted.emission_power),
+        novelty_threshold=threshold if embeddings is not None else 0.0,
+        data=config.data_description,
+        limits=config.limits,
+        metrics={**fitted.metrics, **metrics, "onnx_difference": difference},
+    )
+    return save_card(directory, card)

@@ -1,0 +1,30 @@
+"""What training minimises, each term by its equation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from msstan_core.training.recording_features import UNLABELLED
+
+
+def action_loss(logits: Tensor, labels: Tensor, tick_weights: Tensor, class_weights: Tensor, smoothing: float) -> Tensor:
+    """Cross-entropy (21) over labelled ticks, as a weighted mean.
+
+    Args:
+        logits: [B, T, 9]. labels: [B, T] indices, UNLABELLED where there is none. tick_weights: [B, T] >= 0.
+        class_weights: [9]. smoothing: label smoothing in [0, 1).
+    """
+    labelled = labels != UNLABELLED
+    target = labels.clamp(min=0)
+    losses = functional.cross_entropy(logits.transpose(1, 2), target, reduction="none", label_smoothing=smoothing)
+    weights = tick_weights * class_weights[target] * labelled
+    return (losses * weights).sum() / weights.sum().clamp(min=1e-6)
+
+
+def imperfection_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Binary cross-entropy over ticks and imperfections with a known answer (NaN: unknown); 0 where none is known."""
+    known = torch.isfinite(labels)
+    losses = functional.binary_cross_entropy_with_logits(logits, torch.nan_to_num(labels), reduction="none")
+    return (losses * known).sum() / known.sum().clamp(min=1)

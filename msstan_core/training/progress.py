@@ -1,0 +1,60 @@
+"""What the training commands share: loading recordings and a progress bar, on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from msstan_core.training.configuration import TrainingConfig
+from msstan_core.training.recording_features import FeatureExtractor, Recording, find_bags
+
+#: Steps between progress lines where standard error is no terminal.
+LINES_EVERY = 50
+
+
+def load_recordings(console: Console, config: TrainingConfig, folders: list[Path], cache: Path) -> list[Recording]:
+    """Features of all bags in these folders, without what the configuration withholds."""
+    from msstan_core.recordings.bag import BagReader
+
+    extract = FeatureExtractor(config.model_config_of_size(), cache)
+    bags = find_bags(folders)
+    recordings = []
+    with _bar(console) as progress:
+        task = progress.add_task("reading bags", total=len(bags), note="")
+        for bag in bags:
+            with BagReader(bag) as reader:
+                withheld = config.withheld(reader.attributes)
+            recordings.append(extract(bag, withheld))
+            progress.update(task, advance=1, note=bag.name)
+    return recordings
+
+
+@contextmanager
+def training_bar(console: Console, title: str) -> Iterator[Callable[[int, int, float], None]]:
+    """A progress callback for the trainer: a bar on a terminal, a line now and then elsewhere."""
+    with _bar(console) as progress:
+        task = progress.add_task(title, total=None, note="")
+
+        def update(step: int, steps: int, loss: float) -> None:
+            progress.update(task, total=steps, completed=step, note=f"loss {loss:.3f}")
+            if not console.is_terminal and (step % LINES_EVERY == 0 or step == steps):
+                console.print(f"{title}: step {step}/{steps}, loss {loss:.3f}", highlight=False)
+
+        yield update
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )

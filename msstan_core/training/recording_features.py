@@ -1,0 +1,202 @@
+"""A bag becomes arrays: one row a tick, exactly what the live monitor would feed its network, plus labels.
+
+The frozen camera backbone is run once per recording; its features are cached beside the other inputs, because that is
+what makes training on two cores possible.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from msstan_core.alignment import AlignmentConfig, TickAligner
+from msstan_core.errors import InputError
+from msstan_core.model.branches import CameraBackbone
+from msstan_core.model.configuration import ModelConfig
+from msstan_core.observation import Tick
+from msstan_core.preprocessing.preprocessor import NetworkInput, Preprocessor
+from msstan_core.recordings.annotations import action_track, imperfection_track
+from msstan_core.recordings.bag import BagReader
+from msstan_core.vocabulary import MODALITIES, Modality
+
+#: Raise when the arrays' meaning changes: caches of older meaning are then not read.
+CACHE_FORMAT = 2
+UNLABELLED = -1
+_BACKBONE_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFeatures:
+    """One recording as the network sees it. N ticks."""
+
+    time_s: NDArray[np.float64]  #: [N] from the bag's first stamp
+    camera: NDArray[np.float16]  #: [M, channels, h, w] backbone features of the M ticks with a camera frame
+    camera_row: NDArray[np.int64]  #: [N] row of ``camera`` for each tick, -1 where there is none
+    thermal: NDArray[np.float16]  #: [K, px, px] degC of the K ticks with a thermal frame
+    thermal_row: NDArray[np.int64]  #: [N] row of ``thermal``, -1 where there is none
+    log_mel: NDArray[np.float16]  #: [N, bands, frames] dB
+    telemetry: NDArray[np.float32]  #: [N, FEATURE_COUNT]
+    context: NDArray[np.int64]  #: [N, 4]
+    valid: NDArray[np.float32]  #: [N, 4]
+    age_s: NDArray[np.float32]  #: [N, 4]
+    action: NDArray[np.int64]  #: [N] index into ACTIONS, UNLABELLED where there is no label
+    imperfection: NDArray[np.float32]  #: [N, 13] 0 or 1; NaN where the labels do not claim to be complete
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Features with what is known about the recording."""
+
+    path: Path
+    attributes: dict[str, str]
+    features: RecordingFeatures
+
+    @property
+    def group(self) -> str:
+        """Recordings of one group never stand on both sides of a split: configuration, else the bag itself."""
+        return self.attributes.get("group") or self.attributes.get("configuration") or self.path.name
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a simulator made it."""
+        return self.attributes.get("simulated", "").lower() == "true"
+
+
+def find_bags(folders: Iterable[Path]) -> list[Path]:
+    """All bags in these folders (each a bag or a folder of bags), sorted.
+
+    Raises:
+        InputError: when a folder is missing or holds no bag.
+    """
+    bags: list[Path] = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError(folder, "no such folder", "give a bag or a folder of bags")
+        found = sorted(p.parent for p in folder.rglob("metadata.yaml"))
+        if not found:
+            raise InputError(folder, "holds no bag (no metadata.yaml below it)", "import or record some first")
+        bags.extend(found)
+    return bags
+
+
+def ticks_of_bag(
+    reader: BagReader, modalities: frozenset[Modality], alignment: AlignmentConfig | None = None
+) -> Iterator[Tick]:
+    """Ticks of an open bag, as the live monitor would make them from the same messages."""
+    aligner = TickAligner(alignment)
+    for sample in reader.samples(modalities):
+        aligner.push(sample)
+        yield from aligner.drain()
+
+
+class FeatureExtractor:
+    """Turns bags into :class:`Recording`, with a cache on disk.
+
+    Args:
+        config: of the network, for input sizes and backbone.
+        cache: folder for the arrays; None: no cache.
+    """
+
+    def __init__(self, config: ModelConfig, cache: Path | None = None) -> None:
+        self._config = config
+        self._cache = cache
+        self._backbone: CameraBackbone | None = None
+
+    def __call__(self, bag: Path, withheld: frozenset[Modality] = frozenset()) -> Recording:
+        """Features of one bag without the withheld modalities.
+
+        Raises:
+            InputError: when the bag cannot be read or gives no tick.
+        """
+        with BagReader(bag) as reader:
+            attributes = reader.attributes
+            modalities = frozenset(MODALITIES) - withheld
+            cached = self._cache / f"{self._key(bag, modalities)}.npz" if self._cache else None
+            if cached is not None and cached.is_file():
+                return Recording(bag, attributes, _load(cached))
+            features = self._extract(reader, modalities)
+        if cached is not None:
+            cached.parent.mkdir(parents=True, exist_ok=True)
+            temporary = cached.with_suffix(".part.npz")
+            np.savez(temporary, **{f.name: getattr(features, f.name) for f in fields(features)})  # type: ignore[arg-type]
+            temporary.replace(cached)
+        return Recording(bag, attributes, features)
+
+    def _key(self, bag: Path, modalities: frozenset[Modality]) -> str:
+        content = [
+            (p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in sorted(bag.iterdir()) if p.is_file()
+        ]
+        described = {
+            "format": CACHE_FORMAT,
+            "bag": str(bag.resolve()),
+            "content": content,
+            "inputs": self._config.inputs.model_dump(),
+            "blocks": self._config.backbone_blocks,
+            "pretrained": self._config.pretrained,
+            "modalities": sorted(m.label for m in modalities),
+        }
+        return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:24]
+
+    def _extract(self, reader: BagReader, modalities: frozenset[Modality]) -> RecordingFeatures:
+        preprocess = Preprocessor(self._config.inputs, modalities)
+        inputs: list[NetworkInput] = []
+        stamps: list[int] = []
+        for tick in ticks_of_bag(reader, modalities):
+            network_input, _ = preprocess(tick)
+            inputs.append(network_input)
+            stamps.append(tick.stamp_ns)
+        if not inputs:
+            raise InputError(reader.path, "gives no tick with these modalities", "check what was recorded: msstan replay")
+        time_s = np.array([reader.seconds(stamp) for stamp in stamps])
+        valid = np.stack([i.valid for i in inputs])
+        camera, camera_row = self._camera_features(inputs, valid[:, Modality.CAMERA] > 0)
+        with_thermal = valid[:, Modality.THERMAL] > 0
+        px = self._config.inputs.thermal_px
+        thermal = np.stack([i.thermal for i, ok in zip(inputs, with_thermal, strict=True) if ok] or [np.zeros((px, px))])
+        annotations = reader.annotations
+        # Absence of an imperfection is only known where the labels claim to be complete.
+        complete = reader.attributes.get("imperfections_complete", reader.attributes.get("simulated", "")).lower() == "true"
+        imperfection = imperfection_track(annotations, time_s)
+        return RecordingFeatures(
+            time_s=time_s,
+            camera=camera,
+            camera_row=camera_row,
+            thermal=thermal.astype(np.float16),
+            thermal_row=_rows(with_thermal),
+            log_mel=np.stack([i.log_mel for i in inputs]).astype(np.float16),
+            telemetry=np.stack([i.telemetry for i in inputs]),
+            context=np.stack([i.context for i in inputs]),
+            valid=valid,
+            age_s=np.stack([i.age_s for i in inputs]),
+            action=action_track(annotations, time_s).astype(np.int64) - 1,  # UNKNOWN (0) -> UNLABELLED (-1)
+            imperfection=imperfection if complete else np.full_like(imperfection, np.nan),
+        )
+
+    def _camera_features(
+        self, inputs: list[NetworkInput], present: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
+        if self._backbone is None:
+            self._backbone = CameraBackbone(self._config).eval()
+        images = [i.camera for i, ok in zip(inputs, present, strict=True) if ok] or [inputs[0].camera]
+        parts = []
+        with torch.inference_mode():
+            for begin in range(0, len(images), _BACKBONE_BATCH):
+                batch = torch.from_numpy(np.stack(images[begin : begin + _BACKBONE_BATCH]))
+                parts.append(self._backbone(batch).numpy().astype(np.float16))
+        return np.concatenate(parts), _rows(present)
+
+
+def _rows(present: NDArray[np.bool_]) -> NDArray[np.int64]:
+    return np.where(present, np.cumsum(present) - 1, -1).astype(np.int64)
+
+
+def _load(path: Path) -> RecordingFeatures:
+    with np.load(path) as data:
+        return RecordingFeatures(**{f.name: data[f.name] for f in fields(RecordingFeatures)})

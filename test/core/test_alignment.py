@@ -1,0 +1,235 @@
+"""Ticks: what they take, what they refuse, what they count."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from msstan_core.alignment import MAX_PENDING_FRAMES, AlignmentConfig, TickAligner
+from msstan_core.observation import AudioChunk, CameraFrame, TelemetrySample, ThermalFrame, Tick, WeldContext
+from msstan_core.vocabulary import Modality, Process
+
+MS = 1_000_000
+SECOND = 1_000 * MS
+START = 1_700_000_000 * SECOND
+
+
+def camera(ms: float) -> CameraFrame:
+    return CameraFrame(START + round(ms * MS), np.zeros((4, 4), np.uint8), frame_id="weld_camera")
+
+
+def thermal(ms: float) -> ThermalFrame:
+    return ThermalFrame(START + round(ms * MS), np.full((4, 4), 20.0, np.float32))
+
+
+def audio(ms: float, length_ms: float = 64, rate_hz: int = 16_000, value: float = 0.0) -> AudioChunk:
+    return AudioChunk(START + round(ms * MS), rate_hz, np.full(round(length_ms * rate_hz / 1000), value, np.float32))
+
+
+def telemetry(ms: float, current_a: float = 100.0) -> TelemetrySample:
+    return TelemetrySample(START + round(ms * MS), current_a=current_a)
+
+
+def ticks_of(aligner: TickAligner, *samples: object) -> list[Tick]:
+    out: list[Tick] = []
+    for sample in samples:
+        aligner.push(sample)  # type: ignore[arg-type]
+        out.extend(aligner.drain())
+    return out
+
+
+def test_every_camera_frame_makes_a_tick_with_its_own_stamp() -> None:
+    ticks = ticks_of(TickAligner(), *(camera(33 * i) for i in range(10)))
+    assert [t.stamp_ns - START for t in ticks] == [33 * MS * i for i in range(10)]
+    assert [t.index for t in ticks] == list(range(10))
+    assert {t.frame_id for t in ticks} == {"weld_camera"}
+
+
+def test_tick_never_uses_a_sample_from_its_future() -> None:
+    aligner = TickAligner()
+    aligner.push(thermal(0))
+    aligner.push(thermal(40))
+    aligner.push(telemetry(50))
+    aligner.push(camera(33))
+    tick = aligner.poll()
+    assert tick is not None and tick.thermal is not None
+    assert tick.thermal.stamp_ns == START
+    assert tick.telemetry is None and not tick.has(Modality.TELEMETRY)
+
+
+def test_age_is_tick_stamp_minus_sample_stamp() -> None:
+    aligner = TickAligner()
+    ticks = ticks_of(aligner, thermal(0), telemetry(10), camera(33))
+    ages = ticks[-1].age_s
+    assert ages[Modality.CAMERA] == 0
+    assert ages[Modality.THERMAL] == pytest.approx(0.033)
+    assert ages[Modality.TELEMETRY] == pytest.approx(0.023)
+    assert np.isnan(ages[Modality.ACOUSTIC])
+
+
+def test_stale_thermal_is_masked_and_its_age_is_said() -> None:
+    ticks = ticks_of(TickAligner(), thermal(0), *(camera(33 * i) for i in range(1, 20)))
+    valid = [t.has(Modality.THERMAL) for t in ticks]
+    assert valid[0] and not valid[-1]
+    assert ticks[-1].age_s[Modality.THERMAL] == pytest.approx(0.033 * 19, abs=1e-3)
+
+
+def test_thermal_is_the_clock_where_there_is_no_camera() -> None:
+    ticks = ticks_of(TickAligner(), *(thermal(40 * i) for i in range(5)))
+    assert [t.stamp_ns - START for t in ticks] == [40 * MS * i for i in range(5)]
+
+
+def test_timer_runs_on_the_stamps_of_sound_alone() -> None:
+    ticks = ticks_of(TickAligner(), *(audio(64 * i) for i in range(32)))
+    steps = np.diff([t.stamp_ns for t in ticks])
+    assert set(steps) == {40 * MS}
+    assert 2.048 - 0.064 - 0.04 < len(ticks) * 0.04 <= 2.048
+    assert all(t.has(Modality.ACOUSTIC) for t in ticks)
+
+
+def test_camera_that_falls_silent_hands_the_clock_to_the_timer_and_takes_it_back() -> None:
+    aligner = TickAligner()
+    with_camera = ticks_of(aligner, *(s for i in range(30) for s in (camera(33 * i), audio(33 * i, 33))))
+    without = ticks_of(aligner, *(audio(990 + 33 * i, 33) for i in range(60)))
+    assert with_camera[-1].has(Modality.CAMERA)
+    assert without and not without[-1].has(Modality.CAMERA) and without[-1].has(Modality.ACOUSTIC)
+    back = ticks_of(aligner, *(s for i in range(10) for s in (audio(2970 + 33 * i, 33), camera(3000 + 33 * i))))
+    assert back[-1].has(Modality.CAMERA)
+    stamps = [t.stamp_ns for t in (*with_camera, *without, *back)]
+    assert stamps == sorted(set(stamps))
+
+
+def test_latest_only_skips_to_the_newest_frame_and_counts_the_rest() -> None:
+    aligner = TickAligner()
+    for i in range(5):
+        aligner.push(camera(33 * i))
+    tick = aligner.poll(latest_only=True)
+    assert tick is not None and tick.stamp_ns == START + 4 * 33 * MS
+    assert aligner.poll(latest_only=True) is None
+    assert aligner.statistics.modality[Modality.CAMERA].dropped == 4
+
+
+def test_frames_that_nobody_polls_are_dropped_and_counted_not_kept() -> None:
+    aligner = TickAligner()
+    for i in range(1000):
+        aligner.push(camera(33 * i))
+    assert len(list(aligner.drain())) == MAX_PENDING_FRAMES
+    assert aligner.statistics.modality[Modality.CAMERA].dropped == 1000 - MAX_PENDING_FRAMES
+
+
+def test_fast_camera_is_limited_to_the_largest_tick_rate() -> None:
+    aligner = TickAligner(AlignmentConfig(max_tick_rate_hz=32))
+    ticks = ticks_of(aligner, *(camera(10 * i) for i in range(100)))
+    assert len(ticks) <= 40
+    assert aligner.statistics.rate_limited == 100 - len(ticks)
+
+
+def test_time_jump_back_restarts_and_says_so() -> None:
+    aligner = TickAligner()
+    first = ticks_of(aligner, camera(5000), camera(5033))
+    again = ticks_of(aligner, camera(0), camera(33))
+    assert not any(t.restarted for t in first)
+    assert [t.restarted for t in again] == [True, False]
+    assert [t.index for t in again] == [0, 1]
+    assert aligner.statistics.time_jumps == 1
+
+
+def test_sample_slightly_out_of_order_is_counted_and_not_used() -> None:
+    aligner = TickAligner()
+    ticks = ticks_of(aligner, camera(0), camera(66), camera(33), camera(99))
+    assert [t.stamp_ns - START for t in ticks] == [0, 66 * MS, 99 * MS]
+    assert aligner.statistics.modality[Modality.CAMERA].out_of_order == 1
+
+
+def test_window_of_sound_never_spans_a_gap() -> None:
+    aligner = TickAligner()
+    ticks = ticks_of(aligner, audio(0, 500, value=1.0), audio(900, 100, value=2.0))
+    newest = ticks[-1].audio
+    assert newest is not None
+    assert set(newest.samples) == {2.0}
+    assert aligner.statistics.modality[Modality.ACOUSTIC].gaps == 1
+
+
+def test_window_of_sound_ends_at_the_tick() -> None:
+    aligner = TickAligner()
+    aligner.push(audio(0, 1000))
+    aligner.push(camera(500))
+    tick = aligner.poll()
+    assert tick is not None and tick.audio is not None
+    assert abs(tick.audio.end_stamp_ns - tick.stamp_ns) <= SECOND / 16_000
+    assert len(tick.audio.samples) == round(0.4 * 16_000)
+
+
+def test_offset_moves_a_modality_onto_the_common_clock() -> None:
+    aligner = TickAligner(AlignmentConfig.model_validate({"offset_s": {"telemetry": -1.9}}))
+    ticks = ticks_of(aligner, telemetry(1900), camera(0))
+    assert ticks[-1].age_s[Modality.TELEMETRY] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_context_holds_until_replaced() -> None:
+    aligner = TickAligner()
+    ticks = ticks_of(aligner, camera(0), WeldContext(START, process=Process.GMAW), camera(33), camera(66))
+    assert [t.context.process for t in ticks] == [Process.UNKNOWN, Process.GMAW, Process.GMAW]
+
+
+def test_hole_in_the_stream_is_not_filled_with_ticks() -> None:
+    aligner = TickAligner()
+    ticks = ticks_of(aligner, audio(0), audio(3_600_000))
+    assert len(ticks) < 5
+    assert aligner.statistics.skipped_timer_ticks > 0
+
+
+samples = st.one_of(
+    st.builds(camera, st.floats(0, 20_000)),
+    st.builds(thermal, st.floats(0, 20_000)),
+    st.builds(audio, st.floats(0, 20_000), st.floats(1, 200), st.sampled_from([8_000, 16_000, 44_100, 48_000])),
+    st.builds(telemetry, st.floats(0, 20_000)),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(samples, max_size=60), st.booleans())
+def test_any_sequence_of_samples_gives_lawful_ticks(sequence: list[object], latest_only: bool) -> None:
+    aligner = TickAligner()
+    last_stamp = -1
+    for sample in sequence:
+        aligner.push(sample)  # type: ignore[arg-type]
+        while (tick := aligner.poll(latest_only)) is not None:
+            if tick.restarted:
+                last_stamp = -1
+            assert tick.stamp_ns > last_stamp
+            last_stamp = tick.stamp_ns
+            known = ~np.isnan(tick.age_s)
+            # Sound is cut to whole samples, so its end may lie within one sample of the tick.
+            assert (tick.age_s[known] >= -1e-4).all()
+            assert (tick.valid <= known).all()
+            assert tick.audio is None or 0 < len(tick.audio.samples) <= 0.4 * tick.audio.sample_rate_hz + 1
+            assert tick.telemetry is None or (np.diff(tick.telemetry.stamps_ns) > 0).all()
+    received = sum(s.received for s in aligner.statistics.modality.values())
+    assert received == len(sequence)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(0.001, 0.2), min_size=1, max_size=40), st.floats(0, 3))
+def test_sound_comes_out_as_it_went_in(lengths_s: list[float], tick_s: float) -> None:
+    """However a signal is cut into chunks, a window holds the same samples."""
+    rate = 8_000
+    counts = [max(1, round(length * rate)) for length in lengths_s]
+    signal = np.arange(sum(counts), dtype=np.float32)
+    aligner = TickAligner(AlignmentConfig(clock="camera"))
+    begin = 0
+    for count in counts:
+        stamp_ns = START + round(begin / rate * SECOND)
+        aligner.push(AudioChunk(stamp_ns, rate, signal[begin : begin + count]))
+        begin += count
+    aligner.push(camera(tick_s * 1000))
+    tick = aligner.poll()
+    assert tick is not None
+    if tick.audio is None:
+        return
+    samples_ = tick.audio.samples
+    assert (np.diff(samples_) == 1).all()
+    last = min(int(np.floor(tick_s * rate)), len(signal))
+    assert abs(samples_[-1] - (last - 1)) <= 1
