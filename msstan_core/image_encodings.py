@@ -88,12 +88,13 @@ def camera_pixels(message: Any, where: str, scaling: SensorScaling) -> NDArray[n
     import cv2
 
     try:
-        return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), getattr(cv2, layout.to_bgr)), np.uint8)
+        bgr: NDArray[np.uint8] = np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), getattr(cv2, layout.to_bgr)))
     except cv2.error:
         size = f"{message.width}x{message.height}"
         raise InputError(
             where, f"a {message.encoding} image cannot be {size} pixels", "publish even sizes from 4x4 pixels on"
         ) from None
+    return bgr
 
 
 def thermal_celsius(message: Any, where: str, scaling: SensorScaling) -> NDArray[np.float32]:

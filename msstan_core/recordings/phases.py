@@ -1,0 +1,84 @@
+"""Weld phases from welding current: the reference labels of recordings with telemetry.
+
+With I the current: IDLE until I > 20 A first holds (open-circuit voltage makes no arc); ARC_INITIATION from there until
+I has stayed within 25 % of its median (taken over I > 20 A) for 0.5 s, and for at least 0.5 s; MATERIAL_DEPOSITION until
+the last sample with I > 20 A, of which the last 0.5 s are ARC_EXTINCTION; COOLING after it. Gaps in the current shorter
+than 2 s stay deposition; longer ones are left without a label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from msstan_core.recordings.annotations import Annotation, action_span
+from msstan_core.recordings.offsets import ARC_CURRENT_A
+from msstan_core.vocabulary import Action
+
+SETTLED_BAND = 0.25  #: share of the median current
+SETTLED_FOR_S = 0.5
+SHORTEST_INITIATION_S = 0.5
+UNSETTLED_INITIATION_S = 1.0  #: length of the initiation where the current never settles
+EXTINCTION_S = 0.5
+LONGEST_GAP_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ArcPhases:
+    """Times of one weld, s on the current's clock."""
+
+    start_s: float  #: first current
+    settled_s: float  #: end of the initiation
+    end_s: float  #: last current
+    gaps_s: tuple[tuple[float, float], ...] = ()  #: stretches of 2 s and more without current in between
+
+
+def find_phases(stamps_s: ArrayLike, current_a: ArrayLike) -> ArcPhases | None:
+    """Phases of a current trace [N] (A) at ascending times [N] (s); None when it never exceeds 20 A."""
+    times, current = np.asarray(stamps_s, np.float64), np.asarray(current_a, np.float64)
+    burning = np.flatnonzero(current > ARC_CURRENT_A)
+    if not len(burning):
+        return None
+    start_s, end_s = float(times[burning[0]]), float(times[burning[-1]])
+    median_a = float(np.median(current[burning]))
+    steady = np.abs(current - median_a) <= SETTLED_BAND * median_a
+    settled_s = max(_first_steady(times, steady, int(burning[0])), start_s + SHORTEST_INITIATION_S)
+    pauses = np.flatnonzero(np.diff(times[burning]) >= LONGEST_GAP_S)
+    gaps = tuple((float(times[burning[k]]), float(times[burning[k + 1]])) for k in pauses)
+    return ArcPhases(start_s, settled_s, end_s, gaps)
+
+
+def _first_steady(times: NDArray[np.float64], steady: NDArray[np.bool_], first: int) -> float:
+    for k in range(first, len(times)):
+        window = (times >= times[k]) & (times <= times[k] + SETTLED_FOR_S)
+        if steady[window].all():
+            return float(times[k])
+    return float(times[first]) + UNSETTLED_INITIATION_S
+
+
+def label_phases(phases: ArcPhases, duration_s: float, source: str) -> list[Annotation]:
+    """Annotations over a recording that lasts from 0 to ``duration_s`` on the clock of ``phases``."""
+    extinction_s = max(phases.end_s - EXTINCTION_S, phases.settled_s)
+    spans = [
+        (0.0, phases.start_s, Action.IDLE),
+        (phases.start_s, min(phases.settled_s, phases.end_s), Action.ARC_INITIATION),
+        (phases.settled_s, extinction_s, Action.MATERIAL_DEPOSITION),
+        (extinction_s, phases.end_s, Action.ARC_EXTINCTION),
+        (phases.end_s, duration_s, Action.COOLING),
+    ]
+    for gap_start, gap_end in phases.gaps_s:
+        spans = [piece for span in spans for piece in _without(span, gap_start, gap_end)]
+    return [
+        action_span(max(a, 0.0), min(b, duration_s), action, source)
+        for a, b, action in spans
+        if min(b, duration_s) > max(a, 0.0)
+    ]
+
+
+def _without(span: tuple[float, float, Action], gap_start: float, gap_end: float) -> list[tuple[float, float, Action]]:
+    start, end, action = span
+    if gap_end <= start or gap_start >= end:
+        return [span]
+    return [(a, b, action) for a, b in ((start, gap_start), (gap_end, end)) if b > a]
