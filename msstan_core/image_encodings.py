@@ -82,7 +82,8 @@ def camera_pixels(message: Any, where: str, scaling: SensorScaling) -> NDArray[n
         if not 8 <= depth <= 16:
             raise InputError(where, f"camera_bit_depth is {depth}", "give the significant bits of the camera, 8 to 16")
         # Not min-max: brightness is information (arc on or off), and min-max would remove it.
-        return np.minimum(pixels >> (depth - 8), 255).astype(np.uint8)
+        scaled: NDArray[np.uint8] = np.minimum(pixels >> (depth - 8), 255).astype(np.uint8)
+        return scaled
     if not layout.to_bgr:
         return pixels
     import cv2

@@ -71,42 +71,42 @@ def _import(arguments: argparse.Namespace, progress: Progress) -> ImportReport:
 
 
 def print_report(report: ImportReport) -> None:
-    """Summary table of an import, on standard output."""
+    """Summary of an import, on standard output."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
     from msstan_core.recordings.annotations import seconds_by_action
+    from msstan_core.vocabulary import Modality
 
-    console = Console()
+    console = Console(highlight=False, soft_wrap=True)
     size = sum(f.stat().st_size for f in report.bag.rglob("*") if f.is_file())
-    table = Table(title=f"{report.bag}: {report.duration_s:.2f} s, {size / 1e6:.2f} MB", title_justify="left")
-    for heading in ("topic", "messages", "rate", "from", "offset to the clock", "MB"):
-        table.add_column(heading, justify="left" if heading in ("topic", "offset to the clock") else "right")
+    console.print(f"{report.bag}: {report.duration_s:.2f} s, {size / 1e6:.2f} MB")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("topic", "messages", "rate", "starts", "MB"):
+        table.add_column(heading, justify="left" if heading == "topic" else "right", no_wrap=True)
     first_ns = min(s.first_ns for s in report.streams)
     for stream in report.streams:
-        modality = stream.topic.modality.label if stream.topic.modality is not None else ""
-        offset = report.offsets.get(modality)
-        words = "is the clock" if modality and modality == report.clock else ""
-        if offset is not None:
-            words = f"{offset.offset_s:+.3f} ± {offset.uncertainty_s:.3f} s ({offset.method})"
         table.add_row(
             stream.topic.name,
             str(stream.count),
             f"{stream.rate_hz:.1f} Hz" if stream.count > 1 else "once",
             f"{(stream.first_ns - first_ns) / 1e9:.3f} s",
-            words,
             f"{stream.bytes / 1e6:.2f}",
         )
     console.print(table)
-    if report.camera_raw_bytes:
-        stored = sum(
-            s.bytes for s in report.streams if s.topic.modality is not None and s.topic.modality.label == "camera"
-        )
+    stored = sum(s.bytes for s in report.streams if s.topic.modality is Modality.CAMERA)
+    if stored:
         ratio = report.camera_raw_bytes / stored
         console.print(
-            f"images: {stored / 1e6:.2f} MB as JPEG, {report.camera_raw_bytes / 1e6:.1f} MB raw ({ratio:.0f} times)"
+            f"images: {stored / 1e6:.2f} MB as JPEG, raw {report.camera_raw_bytes / 1e6:.1f} MB ({ratio:.0f} times)"
+        )
+    for name, offset in report.offsets.items():
+        console.print(
+            f"offset: {name} {offset.offset_s:+.3f} s to {report.clock}, uncertain by {offset.uncertainty_s:.3f} s"
+            f" ({offset.method})"
         )
     spans = ", ".join(f"{a.name} {s:.2f} s" for a, s in seconds_by_action(report.annotations).items())
     console.print(f"annotations: {spans or 'none'}")
     for note in report.notes:
-        console.print(f"note: {note}", highlight=False)
+        console.print(f"note: {note}")

@@ -83,6 +83,7 @@ class _Run:
     jpegs: list[bytes] = field(default_factory=list)
     frame_s: Floats = field(default_factory=lambda: np.zeros(0))
     camera_raw_bytes: int = 0
+    fps_is_given: bool = False
     streams: dict[str, _Stream] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -221,6 +222,7 @@ def _read_camera(run: _Run, path: Path, fps: float | None) -> None:
     if video.shortfall():
         run.notes.append(video.shortfall())
     run.frame_s = np.arange(len(run.jpegs)) / video.fps
+    run.fps_is_given = fps is not None
     run.streams["camera"] = _Stream(arc_from_brightness(run.frame_s, brightness), float(run.frame_s[-1]))
 
 
@@ -234,7 +236,7 @@ def _share_clock(run: _Run) -> str:
         if name == clock:
             continue
         # The camera's times are frame numbers at a nominal rate, which may itself be wrong by a few per cent.
-        stream.offset = estimate_offset(reference.arc, stream.arc, fit_rate=name == "camera")
+        stream.offset = estimate_offset(reference.arc, stream.arc, fit_rate=name == "camera" and not run.fps_is_given)
         if stream.offset is None:
             run.notes.append(f"offset of {name} to {clock} not estimated: no arc edge in both; taken as 0")
         elif stream.offset.rate != 1.0:

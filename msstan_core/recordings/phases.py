@@ -1,9 +1,9 @@
 """Weld phases from welding current: the reference labels of recordings with telemetry.
 
 With I the current: IDLE until I > 20 A first holds (open-circuit voltage makes no arc); ARC_INITIATION from there until
-I has stayed within 25 % of its median (taken over I > 20 A) for 0.5 s, and for at least 0.5 s; MATERIAL_DEPOSITION until
-the last sample with I > 20 A, of which the last 0.5 s are ARC_EXTINCTION; COOLING after it. Gaps in the current shorter
-than 2 s stay deposition; longer ones are left without a label.
+I has stayed within 25 % of its median (taken over I > 20 A) for 0.5 s, and for at least 0.5 s; MATERIAL_DEPOSITION
+until the last sample with I > 20 A, of which the last 0.5 s are ARC_EXTINCTION; COOLING after it. Gaps in the current
+shorter than 2 s stay deposition; longer ones are left without a label.
 """
 
 from __future__ import annotations
