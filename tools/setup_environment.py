@@ -324,26 +324,31 @@ def packages() -> Iterable[str]:
 
 
 def install_project(options: Options) -> None:
-    """The project itself, editable: source edits count at once; launch, config and models are copied again when changed."""
+    """The project itself, editable: source edits count at once, this step only when the packaging changes."""
     metadata = [ROOT / n for n in ("setup.py", "setup.cfg", "pyproject.toml", "package.xml", "resource")]
-    shared = [ROOT / n for n in ("launch", "config", "models", "msstan_msgs/msg")]
-    content = digest(*metadata, *shared, *packages(), str(ROOT), (options.records / "requirements.stamp").read_text())
+    content = digest(*metadata, *packages(), str(ROOT), (options.records / "requirements.stamp").read_text())
     if is_done(options, "project", content):
         return
     say("installing msstan")
     command: list[str | Path] = [options.python, "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
     run(options, "project", [*command, "--no-deps", "--no-build-isolation", "--editable", ROOT])
-    link_node_executables(options)
+    link_into_prefix(options)
     mark_done(options, "project", content)
 
 
-def link_node_executables(options: Options) -> None:
-    """``lib/msstan_ros``, where ``ros2 run`` and launch files look for nodes; pip puts them into ``bin``."""
-    folder = options.environment / "lib" / "msstan_ros"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+def link_into_prefix(options: Options) -> None:
+    """What an editable installation leaves out and ROS looks for: the package's share folder and its executables."""
+    prefix = options.environment
+    executables, share = prefix / "lib" / "msstan_ros", prefix / "share" / "msstan_ros"
+    for folder in (executables, share):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
     for node in options.python.parent.glob("*_node"):
-        (folder / node.name).symlink_to(Path("..") / ".." / "bin" / node.name)
+        (executables / node.name).symlink_to(Path("..") / ".." / "bin" / node.name)
+    for name in ("package.xml", "launch", "config", "models"):
+        (share / name).symlink_to(ROOT / name)
+    index = prefix / "share" / "ament_index" / "resource_index" / "packages"
+    shutil.copyfile(ROOT / "resource" / "msstan_ros", index / "msstan_ros")
 
 
 # ------------------------------------------------------------------------------------------------------------ main
