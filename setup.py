@@ -7,7 +7,10 @@ from setuptools import find_packages, setup
 
 PACKAGE = "msstan_ros"
 VERSION = re.search(r'__version__ = "(.+)"', Path("msstan_core/__init__.py").read_text(encoding="utf-8")).group(1)
-NODES = ("weld_monitor_node", "overlay_node", "bag_player_node", "weld_cell_node")
+
+#: Every file *_node.py is an executable of its name; every module in commands/ adds a command to `msstan`.
+NODES = sorted(file.stem for file in Path(PACKAGE).glob("*_node.py"))
+COMMANDS = sorted(file.stem for file in Path(PACKAGE, "commands").glob("[a-z]*.py"))
 
 #: Folders that go to share/msstan_ros with all files below. The message texts are there so that recordings can be
 #: read where no ROS is installed.
@@ -25,7 +28,7 @@ def shared_files():
 setup(
     name=PACKAGE,
     version=VERSION,
-    description="Weld monitor for ROS 2: actions and suspected imperfections from camera, thermal camera, sound, telemetry",
+    description="Weld monitor for ROS 2: actions and suspected imperfections from cameras, sound and telemetry",
     license="Apache-2.0",
     maintainer="msstan maintainers",
     maintainer_email="msstan@users.noreply.github.com",
@@ -56,6 +59,6 @@ setup(
             "msstan = msstan_core.cli:main",
             *(f"{node} = {PACKAGE}.{node}:main" for node in NODES),
         ],
-        "msstan.commands": [],
+        "msstan.commands": [f"{command} = {PACKAGE}.commands.{command}:register" for command in COMMANDS],
     },
 )

