@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 import array
-from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
+from msstan_core.decision.pipeline import ModelInfo
 from msstan_core.decision.result import AnomalyEvent, Decision
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.vocabulary import ACTIONS, IMPERFECTIONS, MODALITIES
 from msstan_msgs.msg import WeldAction, WeldAnomaly, WeldModelInfo
-
-
-class ModelInfo(Protocol):
-    """What :func:`model_info_message` reads of ``Monitor.info``."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def version(self) -> str: ...
-    @property
-    def size(self) -> str: ...
-    @property
-    def weights_sha256(self) -> str: ...
-    @property
-    def config_sha256(self) -> str: ...
-    @property
-    def backend(self) -> str: ...
-    @property
-    def provider(self) -> str: ...
-    @property
-    def trained_actions(self) -> Sequence[bool]: ...
-    @property
-    def trained_imperfections(self) -> Sequence[bool]: ...
 
 
 def stamp_message(stamp_ns: int) -> Time:
@@ -107,14 +83,15 @@ def model_info_message(info: ModelInfo, stamp_ns: int, session_id: str, model_re
     message.header.stamp = stamp_message(stamp_ns)
     message.session_id = session_id
     message.model_revision = model_revision
-    message.name, message.version, message.size = info.name, info.version, info.size
+    card = info.card
+    message.name, message.version, message.size = card.name, card.version, card.config.size
     message.action_labels = [a.name for a in ACTIONS]
-    message.action_trained = [bool(v) for v in info.trained_actions]
+    message.action_trained = [a.name in card.trained_actions for a in ACTIONS]
     message.imperfection_labels = [i.name for i in IMPERFECTIONS]
     message.iso_codes = [i.iso_code for i in IMPERFECTIONS]
-    message.imperfection_trained = [bool(v) for v in info.trained_imperfections]
+    message.imperfection_trained = [i.iso_code in card.trained_imperfections for i in IMPERFECTIONS]
     message.modality_labels = [m.label for m in MODALITIES]
-    message.weights_sha256, message.config_sha256 = info.weights_sha256, info.config_sha256
+    message.weights_sha256, message.config_sha256 = info.weights_sha256, info.card_sha256
     message.backend, message.provider = info.backend, info.provider
     return message
 
@@ -140,6 +117,6 @@ def image_message(image: NDArray[np.generic], encoding: str, stamp_ns: int, fram
     message.is_bigendian = 0
     message.step = pixels.strides[0]
     data = array.array("B")
-    data.frombytes(memoryview(pixels).cast("B"))
+    data.frombytes(pixels.data.cast("B"))
     message.data = data
     return message

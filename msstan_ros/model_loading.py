@@ -7,11 +7,11 @@ from typing import Protocol
 
 import numpy as np
 
+from msstan_core.decision.pipeline import ModelInfo, Monitor
 from msstan_core.decision.result import Decision
 from msstan_core.errors import InputError
 from msstan_core.observation import AudioWindow, CameraFrame, TelemetryWindow, ThermalFrame, Tick
 from msstan_core.vocabulary import MODALITIES, Modality
-from msstan_ros.conversions import ModelInfo
 from msstan_ros.monitor_parameters import MonitorSettings
 
 #: Ambient temperature of the trial tick, degC.
@@ -22,9 +22,14 @@ class MonitorLike(Protocol):
     """What the node needs of :class:`msstan_core.decision.pipeline.Monitor`."""
 
     @property
-    def info(self) -> ModelInfo: ...
-    def step(self, tick: Tick) -> Decision: ...
-    def reset(self) -> None: ...
+    def info(self) -> ModelInfo:
+        """What runs."""
+
+    def step(self, tick: Tick) -> Decision:
+        """Answer one tick."""
+
+    def reset(self) -> None:
+        """Forget the streaming state."""
 
 
 MonitorFactory = Callable[[MonitorSettings], MonitorLike]
@@ -32,8 +37,6 @@ MonitorFactory = Callable[[MonitorSettings], MonitorLike]
 
 def load_monitor(settings: MonitorSettings) -> MonitorLike:
     """The shipped way to make a monitor; raises InputError for a model that cannot be loaded."""
-    from msstan_core.decision.pipeline import Monitor
-
     return Monitor.load(
         settings.model_dir,
         modalities=settings.modalities,
@@ -50,6 +53,12 @@ def proven_monitor(factory: MonitorFactory, settings: MonitorSettings) -> Monito
         InputError: when it cannot be loaded, fails at the trial tick or answers it with NaN or a wrong size.
     """
     monitor = factory(settings)
+    if not monitor.info.modalities:
+        raise InputError(
+            settings.model_dir,
+            f"the model knows none of the modalities {', '.join(sorted(m.label for m in settings.modalities))}",
+            "choose another model, or parameter modalities to fit it",
+        )
     try:
         decision = monitor.step(trial_tick(settings.modalities))
     except InputError:

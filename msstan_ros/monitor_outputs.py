@@ -12,11 +12,11 @@ from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
+from msstan_core.decision.pipeline import ModelInfo
 from msstan_core.decision.result import Decision
 from msstan_msgs.msg import WeldAction, WeldAnomaly, WeldModelInfo, WeldMonitorState
 from msstan_ros import qos
 from msstan_ros.conversions import (
-    ModelInfo,
     action_message,
     anomaly_message,
     image_message,

@@ -12,6 +12,7 @@ from rclpy.node import Node
 from msstan_core.alignment import AlignmentConfig, OffsetConfig, StalenessConfig
 from msstan_core.errors import InputError
 from msstan_core.image_encodings import SensorScaling
+from msstan_core.inference.engine import Backend
 from msstan_core.resources import default_model_dir
 from msstan_core.vocabulary import MODALITIES, Modality, parse_modalities
 from msstan_ros.parameters import ParameterSpec, folder_or_empty, modality_names, value_of
@@ -32,7 +33,7 @@ SPECS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         "alignment.clock",
         _ALIGNMENT.clock,
-        "what makes a tick: the camera's frames, the thermal camera's, a timer, or auto (the first of these that flows)",
+        "what makes a tick: the camera's frames, the thermal camera's, a timer, or auto (the first that flows)",
         choices=("auto", "camera", "thermal", "timer"),
     ),
     ParameterSpec("alignment.tick_rate_hz", _ALIGNMENT.tick_rate_hz, "rate of the timer clock, Hz", 1, 1000),
@@ -103,7 +104,7 @@ class MonitorSettings:
 
     model_dir: Path
     modalities: frozenset[Modality]
-    backend: str
+    backend: Backend
     threads: int
     smoothing: bool
     alignment: AlignmentConfig

@@ -68,7 +68,7 @@ class MonitorSession:
             recover=lambda: self._monitor.reset(),
         )
         self._worker.start()
-        self._streams = InputStreams(node, settings.modalities, settings.scaling, self._accept)
+        self._streams = InputStreams(node, monitor.info.modalities, settings.scaling, self._accept)
         self._streams.open()
         # Heartbeats keep coming while simulated time stands still: they run on the steady clock.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -183,7 +183,8 @@ class MonitorSession:
         for modality, arrivals in self._streams.arrivals.items():
             counters = statistics.modality[modality]
             values[f"{modality.label} received / dropped / out of order / gaps / malformed"] = (
-                f"{counters.received} / {counters.dropped} / {counters.out_of_order} / {counters.gaps} / {arrivals.malformed}"
+                f"{counters.received} / {counters.dropped} / {counters.out_of_order} / {counters.gaps} "
+                f"/ {arrivals.malformed}"
             )
             if arrivals.reason:
                 values[f"{modality.label} last refusal"] = arrivals.reason
@@ -191,7 +192,7 @@ class MonitorSession:
         stamp = self._node.get_clock().now().to_msg()
         name = f"{self._node.get_fully_qualified_name()}: inference"
         self._outputs.publish_diagnostics(
-            diagnostics_message(name, health, reason, values, stamp, f"{info.name} {info.version}")
+            diagnostics_message(name, health, reason, values, stamp, f"{info.card.name} {info.card.version}")
         )
 
     # -- worker's thread ----------------------------------------------------------------------------------------

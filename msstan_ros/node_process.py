@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Protocol
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
 from msstan_core.errors import InputError
-
-
-class RunnableNode(Protocol):
-    """A node that knows how to stop its own threads."""
-
-    @property
-    def exit_status(self) -> int: ...
-    def close(self) -> None: ...
 
 
 def run_node(make: Callable[[], Node], arguments: list[str] | None = None) -> int:

@@ -11,7 +11,7 @@ import gc
 import sys
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.task import Future
 
 from msstan_core.errors import InputError
+from msstan_core.vocabulary import Modality
 from msstan_msgs.srv import ReloadModel, ResetMonitor, TakeSnapshot
 from msstan_ros.model_loading import MonitorFactory, MonitorLike, load_monitor, proven_monitor
 from msstan_ros.monitor_outputs import MonitorOutputs
@@ -48,7 +49,7 @@ class WeldMonitorNode(LifecycleNode):
         self._session: MonitorSession | None = None
         self._revision = 0
         self._aside = MutuallyExclusiveCallbackGroup()  # services that wait must not hold up the sensors
-        self._services: list[Any] = []
+        self._offered: list[Any] = []
         declare(self, SPECS, may_configure=lambda: self._settings is None)
         self.stamp_clock = StampClock(self.get_clock())
 
@@ -70,12 +71,10 @@ class WeldMonitorNode(LifecycleNode):
             (ResetMonitor, "~/reset", self._reset),
             (TakeSnapshot, "~/snapshot", self._snapshot),
         ):
-            self._services.append(self.create_service(kind, name, callback, callback_group=self._aside))
-        info = monitor.info
-        self.get_logger().info(
-            f"model {info.name} {info.version} ({info.size}) on {info.backend}, {info.provider}; "
-            f"weights {info.weights_sha256[:12]}; listens to {', '.join(m.label for m in sorted(settings.modalities))}"
-        )
+            self._offered.append(self.create_service(kind, name, callback, callback_group=self._aside))
+        self.get_logger().info(f"{_in_words(monitor)}; listens to {_labels(monitor.info.modalities)}")
+        if unused := settings.modalities - monitor.info.modalities:
+            self.get_logger().warning(f"this model was not trained on {_labels(unused)}: not subscribed")
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -127,9 +126,9 @@ class WeldMonitorNode(LifecycleNode):
     def _release(self) -> None:
         self._end_session()
         gc.unfreeze()
-        for service in self._services:
+        for service in self._offered:
             self.destroy_service(service)
-        self._services.clear()
+        self._offered.clear()
         if self._settings is not None:
             self._outputs.close()
         self._settings = self._monitor = None
@@ -156,7 +155,7 @@ class WeldMonitorNode(LifecycleNode):
         if self._session is not None:
             self._session.exchange(monitor, self._revision)
             self._outputs.publish_model_info(monitor.info, self._revision)
-        response.success, response.message = True, f"model {monitor.info.name} {monitor.info.version} from {folder}"
+        response.success, response.message = True, f"{_in_words(monitor)}, from {folder}"
         response.model_revision, response.weights_sha256 = self._revision, monitor.info.weights_sha256
         self.get_logger().info(f"{response.message} is in use as revision {self._revision}")
         return response
@@ -178,7 +177,7 @@ class WeldMonitorNode(LifecycleNode):
         directory = Path(request.directory or value_of(self, "snapshot.directory") or ".").expanduser().resolve()
         about: dict[str, object] = {
             "session_id": self._outputs.session_id,
-            "model": f"{monitor.info.name} {monitor.info.version}",
+            "model": f"{monitor.info.card.name} {monitor.info.card.version}",
             "model_revision": self._revision,
             "weights_sha256": monitor.info.weights_sha256,
         }
@@ -206,6 +205,18 @@ class WeldMonitorNode(LifecycleNode):
         threading.Thread(target=run, name="service work", daemon=True).start()
         result: Result = await future
         return result
+
+
+def _in_words(monitor: MonitorLike) -> str:
+    info = monitor.info
+    return (
+        f"model {info.card.name} {info.card.version} ({info.card.config.size}) on {info.backend}, {info.provider}, "
+        f"weights {info.weights_sha256[:12]}"
+    )
+
+
+def _labels(modalities: Iterable[Modality]) -> str:
+    return ", ".join(m.label for m in sorted(modalities))
 
 
 def main() -> None:

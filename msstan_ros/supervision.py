@@ -1,0 +1,153 @@
+"""Runs the nodes of a :mod:`msstan_ros.bringup` profile as processes, without the ROS 2 launch system."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from msstan_core.errors import InputError
+from msstan_ros.bringup import PACKAGE, NodeSpec, environment
+from msstan_ros.lifecycle_client import bring_up
+
+#: After SIGINT a node has this long to end by itself, then SIGTERM, then SIGKILL, s (as ros2 launch does it).
+GRACE_S = 5.0
+#: How often the processes are looked at, s.
+POLL_S = 0.05
+
+
+@dataclass(slots=True)
+class _Running:
+    spec: NodeSpec
+    process: subprocess.Popen[str]
+    reader: threading.Thread
+
+
+class Supervisor:
+    """Starts processes, passes their output on line by line, and ends them together. Restarts nothing.
+
+    Args:
+        nodes: what to run.
+        say: gets every output line, with the node's name in front; called from several threads, one line at a time.
+    """
+
+    def __init__(self, nodes: Sequence[NodeSpec], say: Callable[[str], None]) -> None:
+        self._nodes = tuple(nodes)
+        self._say = say
+        self._lock = threading.Lock()
+        self._running: list[_Running] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start all processes, then configure and activate the managed nodes that ask for it.
+
+        Raises:
+            InputError: when a node cannot be brought up; the others still run then.
+        """
+        variables, remark = environment()
+        if remark:
+            self.say("up", remark)
+        for spec in self._nodes:
+            self._running.append(self._start(spec, variables))
+        # The bring-up talks to the nodes over DDS in this process: it needs the same transport settings.
+        os.environ.update(variables)
+        for running in self._running:
+            if running.spec.lifecycle and running.spec.autostart:
+                bring_up(running.spec.full_name, self._all_run)
+
+    def wait(self, interrupted: threading.Event) -> int:
+        """Wait until a process ends or ``interrupted`` is set; then end all.
+
+        Returns:
+            0 when interrupted, or when a node that is meant to end everything ended with 0; else that node's status,
+            or 1 for a node that was meant to stay.
+        """
+        while not interrupted.wait(POLL_S):
+            if (status := self.poll()) is not None:
+                return status
+        self.stop()
+        return 0
+
+    def poll(self) -> int | None:
+        """None while all run; otherwise ends all and returns the status as :meth:`wait` does."""
+        for running in self._running:
+            status = running.process.poll()
+            if status is None:
+                continue
+            running.reader.join(1.0)
+            expected = running.spec.ends_all and status == 0
+            if not expected:
+                cause = f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
+                self.say("up", f"{running.spec.name} ended unasked with {cause}; ending the rest")
+            self.stop()
+            return 0 if expected else status if status > 0 else 1
+        return None
+
+    def stop(self) -> None:
+        """End all processes: SIGINT, then SIGTERM, then SIGKILL, each after some grace."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            alive = [r for r in self._running if r.process.poll() is None]
+            for running in alive:
+                if number is not signal.SIGINT:
+                    self.say("up", f"{running.spec.name} does not end, sending {number.name}")
+                running.process.send_signal(number)
+            until = time.monotonic() + GRACE_S
+            for running in alive:
+                try:
+                    running.process.wait(max(0.0, until - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    continue  # the next, stronger signal follows
+        for running in self._running:
+            running.reader.join(1.0)
+        self._running.clear()
+
+    def process_id(self, node_name: str) -> int:
+        """PID of a running node's process."""
+        return next(r.process.pid for r in self._running if r.spec.name == node_name)
+
+    def say(self, name: str, line: str) -> None:
+        """Pass one line on, under a name."""
+        with self._lock:
+            self._say(f"[{name}] {line}")
+
+    def _all_run(self) -> bool:
+        return all(r.process.poll() is None for r in self._running)
+
+    def _start(self, spec: NodeSpec, variables: dict[str, str]) -> _Running:
+        command = [sys.executable, "-m", f"{PACKAGE}.{spec.executable}", *spec.ros_arguments()]
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                bufsize=1,
+                env={**os.environ, **variables, "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,  # Ctrl-C reaches this process only, which then ends the nodes in order
+            )
+        except OSError as error:
+            raise InputError(spec.name, f"cannot be started ({error.strerror})", "check the installation") from error
+        reader = threading.Thread(target=self._pass_on, args=(spec.name, process), daemon=True)
+        reader.start()
+        return _Running(spec, process, reader)
+
+    def _pass_on(self, name: str, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self.say(name, line.rstrip())
