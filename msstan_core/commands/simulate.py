@@ -1,0 +1,73 @@
+"""``msstan simulate``: write simulated welds as bags with annotations."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msstan_core.errors import InputError
+
+if TYPE_CHECKING:
+    from msstan_core.simulation.scenario import Scenario
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "simulate",
+        help="simulate a weld with camera, thermal camera, microphone and telemetry",
+        description="Simulate a weld cell and write a bag with annotations. Equal scenario and seed give equal bags.",
+    )
+    parser.add_argument("scenario", nargs="?", help="name of a built-in scenario, or a YAML file")
+    parser.add_argument("out_bag", nargs="?", type=Path, metavar="OUT_BAG", help="folder of the bag to create")
+    parser.add_argument("--seed", type=int, help="seed instead of the scenario's; with --random the first one (default 0)")
+    parser.add_argument("--random", type=int, metavar="N", help="write N bags of randomised scenarios into --out-dir")
+    parser.add_argument("--out-dir", type=Path, metavar="DIR", help="folder for the bags of --random; existing bags are kept")
+    parser.add_argument("--raw-images", action="store_true", help="store camera images uncompressed")
+    parser.add_argument("--list", action="store_true", help="print the built-in scenarios and leave")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; raises :class:`InputError` for bad arguments."""
+    from msstan_core.simulation import builtin_scenarios, load_scenario
+    from msstan_core.simulation.randomisation import randomised
+
+    if arguments.list:
+        print("\n".join(builtin_scenarios()))
+        return 0
+    if arguments.seed is not None and not 0 <= arguments.seed < 2**63:
+        raise InputError("--seed", f"{arguments.seed} is out of range", "give an integer from 0 to 2^63-1")
+    if arguments.random is not None:
+        if arguments.out_dir is None:
+            raise InputError("--random", "needs a folder for the bags", "add --out-dir DIR")
+        if arguments.scenario is not None:
+            raise InputError("--random", "draws its own scenarios", "leave out SCENARIO and OUT_BAG")
+        if arguments.random < 1:
+            raise InputError("--random", f"{arguments.random} bags asked for", "give a number from 1")
+        first = arguments.seed or 0
+        for seed in range(first, first + arguments.random):
+            bag = arguments.out_dir / f"random-{seed:06d}"
+            if not bag.exists():
+                _report(randomised(seed), bag, arguments.raw_images)
+        return 0
+    if arguments.scenario is None or arguments.out_bag is None:
+        raise InputError("arguments", "SCENARIO and OUT_BAG are needed", "see msstan simulate --help, or --list")
+    _report(load_scenario(arguments.scenario, arguments.seed), arguments.out_bag, arguments.raw_images)
+    return 0
+
+
+def _report(scenario: Scenario, bag: Path, raw_images: bool) -> None:
+    from msstan_core.simulation.recording import record
+
+    began = time.perf_counter()
+    seconds, annotations = record(scenario, bag, raw_images=raw_images)
+    took = time.perf_counter() - began
+    imperfections = sorted({a.label for a in annotations if a.kind == "imperfection"})
+    found = ", imperfections " + " ".join(imperfections) if imperfections else ""
+    size = sum(f.stat().st_size for f in bag.iterdir()) / 1e6
+    print(f"{bag}: {seconds:.1f} s of {scenario.name}, {size:.1f} MB{found} ({seconds / took:.1f} times real time)")
+    sys.stdout.flush()

@@ -1,0 +1,173 @@
+"""Temperature of the parts: transient heat conduction with melting, on the unfolded surface of the joint.
+
+Two layers (upper and lower half of the thickness) of square cells, enthalpy form, so that a solidification plateau, the
+run-in, weaving, changes of power, a pool that breaks through and unlike materials on both sides come out by themselves.
+Far from the source and in steady motion it agrees with the moving line source of D. Rosenthal, Trans. ASME 68 (1946)
+849-866, T - T0 = q / (2 pi k h) exp(-v x / 2 a) K0(v r / 2 a), which a test checks. The source is a Gaussian (T. W. Eagar,
+N.-S. Tsai, Welding Journal 62 (1983) 346s-355s); a point source would be singular.
+
+Coordinates: x along the seam from its start, y across (y > 0: near part a, y < 0: far part b), m. Arrays are [ny, nx].
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msstan_core.simulation.materials import PROPERTIES, ThermalProperties
+from msstan_core.vocabulary import Material
+
+STEFAN_BOLTZMANN = 5.670e-8
+KELVIN = 273.15
+#: convection and clamping, W/(m^2 K)
+SURFACE_LOSS = 30.0
+
+
+class HeatField:
+    """Enthalpy of two layers of cells and what melting left behind."""
+
+    def __init__(
+        self,
+        materials: tuple[Material, Material],
+        thickness_m: tuple[float, float],
+        seam_length_m: float,
+        ambient_c: float,
+        preheat_c: float,
+        cell_m: float = 0.001,
+        margin_m: float = 0.015,
+        half_width_m: float = 0.025,
+    ) -> None:
+        self.ambient_c = ambient_c
+        near, far = PROPERTIES[materials[0]], PROPERTIES[materials[1]]
+        if max(near.conductivity_w_mk / near.volumetric_heat_j_m3k, far.conductivity_w_mk / far.volumetric_heat_j_m3k) > 4e-5:
+            cell_m *= 1.5  # conductive metals: larger cells keep the explicit step long, and their fields are smooth
+        self.cell_m = cell_m
+        self.nx = max(round((seam_length_m + 2 * margin_m) / cell_m), 8)
+        self.ny = max(2 * round(half_width_m / cell_m), 8)
+        self.x_m: NDArray[np.float64] = -margin_m + (np.arange(self.nx) + 0.5) * cell_m
+        self.y_m: NDArray[np.float64] = (np.arange(self.ny) - self.ny / 2 + 0.5) * cell_m
+        near_rows = self.y_m > 0
+        self.near_rows = near_rows
+
+        def per_row(value_near: float, value_far: float) -> NDArray[np.float32]:
+            return np.where(near_rows, value_near, value_far).astype(np.float32)[:, None]
+
+        def of(name: str) -> NDArray[np.float32]:
+            return per_row(getattr(near, name), getattr(far, name))
+
+        self.near: ThermalProperties = near
+        self.far: ThermalProperties = far
+        self._k = of("conductivity_w_mk")
+        self._c = of("volumetric_heat_j_m3k")
+        self.melting_c = of("melting_c")
+        self._latent = of("latent_heat_j_m3")
+        self._boil = of("boiling_c")
+        self.thickness_m = per_row(*thickness_m)
+        # very thick parts: only the depth that heat reaches during a pass takes part
+        self._layer = np.minimum(self.thickness_m, 0.012) / 2
+        self._inverse_c = 1.0 / self._c
+        self._melt_h = self._c * self.melting_c
+        self._boil_h = self._c * self._boil + self._latent
+        self._enthalpy = np.broadcast_to(self._c * np.float32(preheat_c), (2, self.ny, self.nx)).astype(np.float32)
+        conductance = self._k * self._layer  # W/K per square
+        across = 2 * conductance[1:] * conductance[:-1] / (conductance[1:] + conductance[:-1])
+        self._along = (conductance / cell_m**2).astype(np.float32)
+        self._across = (across / cell_m**2).astype(np.float32)
+        self._through = (self._k / self._layer * np.float32(2.5)).astype(np.float32)  # stirred pool: faster than conduction
+        fastest = float(np.max((4 * self._k / cell_m**2 + self._through / self._layer) / self._c))
+        self._limit_s = 0.9 / fastest
+        self.surface_c = np.full((self.ny, self.nx), preheat_c, np.float32)
+        self.bottom_c = self.surface_c.copy()
+        self.peak_c = self.surface_c.copy()  #: hottest ever, of the surface
+        self.bead_m = np.zeros((self.ny, self.nx), np.float32)  #: height of deposited metal
+        self.pool = np.zeros((self.ny, self.nx), bool)  #: molten surface
+
+    def index(self, x_m: float, y_m: float) -> tuple[int, int]:
+        """Row and column of a point, clipped to the field."""
+        column = int((x_m - self.x_m[0]) / self.cell_m + 0.5)
+        row = int((y_m - self.y_m[0]) / self.cell_m + 0.5)
+        return min(max(row, 0), self.ny - 1), min(max(column, 0), self.nx - 1)
+
+    def advance(self, seconds: float, x_m: float, y_m: float, power_w: float, radius_m: float, depth_share: float = 0.25) -> None:
+        """Heat ``power_w`` flows in at (x, y) with a Gaussian of ``radius_m``; ``depth_share`` of it into the lower layer."""
+        substeps = max(math.ceil(seconds / self._limit_s), 1)
+        dt = seconds / substeps
+        patch = None
+        if power_w > 0.0:
+            rows, columns, weight = self._gaussian(x_m, y_m, radius_m)
+            patch = (rows, columns, weight * np.float32(power_w / self.cell_m**2))
+        for _ in range(substeps):
+            self._substep(np.float32(dt), patch, depth_share)
+        np.maximum(self.peak_c, self.surface_c, out=self.peak_c)
+        self.pool = self.surface_c >= self.melting_c + 1.0
+
+    def deposit(self, volume_m3: float, x_m: float, y_m: float, radius_m: float) -> None:
+        """Spread filler metal over the pool."""
+        if volume_m3 > 0.0:
+            rows, columns, weight = self._gaussian(x_m, y_m, radius_m)
+            self.bead_m[rows, columns] += weight * np.float32(volume_m3 / self.cell_m**2)
+
+    def pool_extent(self, x_m: float, y_m: float) -> tuple[float, float]:
+        """Length and width of the molten surface in m, 0 without one."""
+        if not self.pool.any():
+            return 0.0, 0.0
+        return float(self.pool.any(0).sum() * self.cell_m), float(self.pool.any(1).sum() * self.cell_m)
+
+    def hottest_c(self) -> float:
+        """Highest surface temperature."""
+        return float(self.surface_c.max())
+
+    def _gaussian(self, x_m: float, y_m: float, radius_m: float) -> tuple[slice, slice, NDArray[np.float32]]:
+        row, column = self.index(x_m, y_m)
+        reach = max(math.ceil(2.5 * radius_m / self.cell_m), 1)
+        rows = slice(max(row - reach, 0), min(row + reach + 1, self.ny))
+        columns = slice(max(column - reach, 0), min(column + reach + 1, self.nx))
+        wide = max(radius_m, 0.5 * self.cell_m)
+        gy = np.exp(-0.5 * ((self.y_m[rows] - y_m) / wide) ** 2)
+        gx = np.exp(-0.5 * ((self.x_m[columns] - x_m) / wide) ** 2)
+        weight = gy[:, None] * gx[None, :]
+        total = float(weight.sum())
+        return rows, columns, (weight / total if total > 0 else weight).astype(np.float32)
+
+    def _temperatures(self) -> NDArray[np.float32]:
+        enthalpy = self._enthalpy
+        sensible = np.minimum(enthalpy, self._melt_h)
+        return np.asarray(np.maximum(sensible, enthalpy - self._latent) * self._inverse_c)
+
+    def _substep(
+        self, dt: np.float32, patch: tuple[slice, slice, NDArray[np.float32]] | None, depth_share: float
+    ) -> None:
+        celsius = self._temperatures()
+        gain = np.zeros_like(celsius)  # W/m^2
+        flux = (celsius[:, :, 1:] - celsius[:, :, :-1]) * self._along
+        gain[:, :, :-1] += flux
+        gain[:, :, 1:] -= flux
+        flux = (celsius[:, 1:] - celsius[:, :-1]) * self._across
+        gain[:, :-1] += flux
+        gain[:, 1:] -= flux
+        down = (celsius[0] - celsius[1]) * self._through
+        gain[0] -= down
+        gain[1] += down
+        surface = celsius[0]
+        loss = (surface - np.float32(self.ambient_c)) * np.float32(SURFACE_LOSS)
+        kelvin = surface + np.float32(KELVIN)
+        squared = kelvin * kelvin
+        loss += squared * squared * np.float32(0.7 * STEFAN_BOLTZMANN)
+        loss -= np.float32(0.7 * STEFAN_BOLTZMANN * (self.ambient_c + KELVIN) ** 4)
+        gain[0] -= loss
+        gain[1] -= (celsius[1] - np.float32(self.ambient_c)) * np.float32(2 * SURFACE_LOSS)
+        if patch is not None:
+            rows, columns, heating = patch
+            gain[0, rows, columns] += heating * np.float32(1.0 - depth_share)
+            gain[1, rows, columns] += heating * np.float32(depth_share)
+        gain *= dt
+        gain /= self._layer
+        self._enthalpy += gain
+        # evaporation carries off what would overheat the pool (Langmuir), within about 20 ms
+        over = self._enthalpy - self._boil_h
+        if float(over.max()) > 0.0:
+            self._enthalpy -= np.maximum(over, 0) * np.float32(min(float(dt) / 0.02, 1.0))
+        celsius = self._temperatures()
+        self.surface_c, self.bottom_c = celsius[0], celsius[1]

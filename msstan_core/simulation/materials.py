@@ -1,0 +1,45 @@
+"""Thermal properties of the base materials, as constants per material.
+
+Values are effective ones for welding (between room temperature and melting), rounded. Source of densities, melting ranges,
+specific heats, conductivities and latent heats: W. F. Gale, T. C. Totemeier (eds.), *Smithells Metals Reference Book*,
+8th ed. (2004), ch. 14; K. C. Mills, *Recommended Values of Thermophysical Properties for Selected Commercial Alloys*
+(2002) for stainless steel, titanium and nickel alloys. Emissivities: Y. S. Touloukian, D. P. DeWitt, *Thermal Radiative
+Properties: Metallic Elements and Alloys* (1970), oxidised surface when solid and clean surface when liquid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from msstan_core.vocabulary import Material
+
+
+@dataclass(frozen=True, slots=True)
+class ThermalProperties:
+    """What heat conduction and the cameras need to know of a metal."""
+
+    conductivity_w_mk: float  #: effective between room temperature and melting
+    volumetric_heat_j_m3k: float  #: density times specific heat, effective
+    melting_c: float  #: middle of the melting range
+    latent_heat_j_m3: float  #: of fusion, per volume
+    boiling_c: float  #: where evaporation stops the pool from getting hotter
+    emissivity_solid: float  #: long-wave, oxidised surface
+    emissivity_liquid: float  #: clean pool
+    albedo: float  #: diffuse reflectance in the visible, as delivered
+    tint_bgr: tuple[float, float, float]  #: colour of the bare surface relative to grey
+    crack_sensitivity: float  #: 0..1, tendency to hot cracking
+
+
+PROPERTIES: dict[Material, ThermalProperties] = {
+    Material.CARBON_STEEL: ThermalProperties(
+        38.0, 4.9e6, 1500.0, 1.95e9, 2750.0, 0.85, 0.36, 0.30, (1.02, 1.00, 0.98), 0.2
+    ),
+    Material.STAINLESS_STEEL: ThermalProperties(
+        23.0, 4.6e6, 1425.0, 1.9e9, 2700.0, 0.75, 0.34, 0.42, (1.0, 1.0, 1.0), 0.35
+    ),
+    Material.ALUMINIUM: ThermalProperties(165.0, 2.8e6, 630.0, 1.0e9, 2400.0, 0.25, 0.12, 0.62, (1.02, 1.0, 0.99), 0.6),
+    Material.COPPER: ThermalProperties(350.0, 3.7e6, 1083.0, 1.8e9, 2560.0, 0.55, 0.16, 0.45, (0.55, 0.75, 1.15), 0.4),
+    Material.TITANIUM: ThermalProperties(16.0, 3.0e6, 1650.0, 1.3e9, 3200.0, 0.60, 0.35, 0.40, (0.98, 0.99, 1.02), 0.2),
+    Material.NICKEL: ThermalProperties(60.0, 4.7e6, 1430.0, 2.5e9, 2730.0, 0.70, 0.34, 0.42, (0.92, 0.98, 1.02), 0.5),
+    Material.MAGNESIUM: ThermalProperties(80.0, 2.0e6, 620.0, 0.62e9, 1090.0, 0.30, 0.15, 0.55, (1.0, 1.0, 1.0), 0.5),
+}

@@ -1,0 +1,318 @@
+"""The weld camera: arc, pool, glowing metal, wire, nozzle, parts, spatter, smoke and glare, through lens and sensor."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from msstan_core.simulation.heat import HeatField
+from msstan_core.simulation.imperfections import Mark
+from msstan_core.simulation.optics import GLOW_STEP_C, Floats, PinholeView, SurfaceView, glow_table
+from msstan_core.simulation.scenario import Scenario
+from msstan_core.simulation.scene import CANVAS_M, WorkSurface, paint_background, paint_glass
+from msstan_core.simulation.state import CellState, Ejection
+
+GRAVITY = 9.81
+UPRIGHT_M = 0.04
+NOZZLE_RADIUS_M, NOZZLE_LENGTH_M = 0.0085, 0.06
+_NOISE_MARGIN = 48
+#: Arc light at which ``arc_filter`` = 0.02 just saturates a white plate 6 mm away, W.
+_REFERENCE_LIGHT_W = 2500.0
+
+
+class WeldCamera:
+    """Renders frames of the cell's state. The torch mount makes the camera travel (and lift off) with the torch."""
+
+    def __init__(self, scenario: Scenario, length_m: float, random: np.random.Generator) -> None:
+        s = self._settings = scenario.camera
+        self._random = random
+        self._scenario = scenario
+        azimuth = s.azimuth_deg
+        tee = scenario.joint.kind == "tee"
+        if tee:
+            azimuth = abs(azimuth)  # the upright part hides the weld from the other side
+        self._view = PinholeView(
+            s.width, s.height, azimuth, s.elevation_deg, s.distance_m, s.field_of_view_m,
+            UPRIGHT_M if tee else 0.0, s.distortion,
+        )  # fmt: skip
+        self._tee = tee
+        self._middle_m = length_m / 2
+        self.surface = WorkSurface(scenario, length_m, random)
+        self._channels = 3 if s.colour else 1
+        self._glow = glow_table(s.glow, s.colour)
+        self._arc_tint = np.array([1.12, 1.0, 0.9] if s.colour else [1.0], np.float32)
+        self._background = paint_background(s.width, s.height, s.clutter, random)
+        self._transmittance, self._scatter = paint_glass(s.width, s.height, s.dirt, random)
+        columns, rows = np.meshgrid(np.linspace(-1, 1, s.width), np.linspace(-1, 1, s.height))
+        self._vignette = (1.0 - s.vignetting * (columns**2 + rows**2) / 2).astype(np.float32)
+        shape = (s.height + _NOISE_MARGIN, s.width + _NOISE_MARGIN, self._channels)
+        self._grain = random.standard_normal(shape, np.float32)
+        puffs = random.standard_normal((96, 64)).astype(np.float32)
+        puffs = cv2.GaussianBlur(puffs, (0, 0), 2.5) * 3.0 + cv2.GaussianBlur(puffs, (0, 0), 7.0) * 8.0
+        self._puffs = np.clip(puffs, 0, None)
+        self._curve = np.clip(255.0 * (np.arange(1025) / 1024.0) ** s.gamma, 0, 255).astype(np.uint8)
+        self._plume = np.zeros(2)
+        self._ambient = 0.9 * s.ambient_light
+        self._light_direction = random.uniform(-0.6, 0.6, 2)
+        self._seen_marks = 0
+        self._seen_landed = 0
+
+    def frame(self, state: CellState, heat: HeatField, marks: list[Mark]) -> NDArray[np.uint8]:
+        """The image of this moment, [H, W, 3] BGR."""
+        s = self._settings
+        self._update_surface(state, marks)
+        target = self._target(state)
+        view = self._view.surface(target)
+        light = state.mean_light_w(s.exposure_s) / _REFERENCE_LIGHT_W * (s.arc_filter / 0.02)
+        image = self._lit_surface(state, heat, view, light)
+        if s.smoke > 0 and (state.fume > 0.01):
+            self._add_smoke(image, state, light, target)
+        self._draw_torch(image, state, light, target)
+        if light > 0.0:
+            self._draw_arc(image, state, light, target)
+        self._draw_spatter(image, state, target)
+        return self._expose(image, state)
+
+    def _target(self, state: CellState) -> tuple[float, float, float]:
+        if self._settings.mount == "torch":
+            return state.torch_x_m, state.torch_y_m, state.torch_lift_m + 0.004
+        return self._middle_m, 0.0, 0.0
+
+    def _update_surface(self, state: CellState, marks: list[Mark]) -> None:
+        self.surface.set_placement(state.placement)
+        for mark in marks[self._seen_marks :]:
+            self.surface.add_mark(mark)
+        self._seen_marks = len(marks)
+        for ejection in state.landed[self._seen_landed :]:
+            x, y = _landing(ejection)
+            self.surface.add_spatter(ejection, x, y)
+        self._seen_landed = len(state.landed)
+
+    def _lit_surface(self, state: CellState, heat: HeatField, view: SurfaceView, light: float) -> Floats:
+        """Reflected shop light and arc light, plus the glow of hot metal."""
+        canvas = self.surface
+        map_x = (view.x_m - np.float32(canvas.x0_m)) * np.float32(1 / CANVAS_M)
+        map_y = (view.s_m - np.float32(canvas.y0_m)) * np.float32(1 / CANVAS_M)
+        picture = cv2.remap(canvas.reflectance, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        if self._channels == 1:
+            picture = picture[..., 1]
+        reflectance = picture.astype(np.float32) * np.float32(1 / 255)
+        fields = self._surface_fields(heat)
+        cell = np.float32(1 / heat.cell_m)
+        field_x = (view.x_m - np.float32(heat.x_m[0])) * cell
+        field_y = (view.s_m - np.float32(heat.y_m[0])) * cell
+        fields = cv2.remap(fields, field_x, field_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT,
+                           borderValue=(heat.ambient_c, 1.0, 0.0))  # fmt: skip
+        celsius, shade, dark = fields[..., 0], fields[..., 1], fields[..., 2]
+        illumination = np.float32(self._ambient) * shade
+        if light > 0.0:
+            illumination = illumination + self._arc_illumination(state, view, light)
+        illumination *= 1.0 - dark
+        entry = np.minimum(celsius * np.float32(1 / GLOW_STEP_C), 800.0).astype(np.intp)
+        glow = self._glow[entry]
+        image = reflectance * illumination[..., None] if self._channels == 3 else reflectance * illumination
+        if self._channels == 3 and light > 0.0:
+            image *= 0.4 + 0.6 * self._arc_tint
+        image += glow
+        if view.nothing.any():
+            behind = self._background * np.float32(self._ambient + 0.05 * min(light, 3.0))
+            image = np.where(view.nothing[..., None], behind[..., None], image) if self._channels == 3 else np.where(
+                view.nothing, behind, image
+            )  # fmt: skip
+        return np.ascontiguousarray(image, np.float32)
+
+    def _surface_fields(self, heat: HeatField) -> Floats:
+        """[ny, nx, 3] temperature, shading by the bead's slope, darkening by oxide and soot."""
+        bead = heat.bead_m
+        slope_y, slope_x = np.gradient(bead, heat.cell_m)
+        shade = 1.0 + 0.7 * (slope_y * self._light_direction[1] + slope_x * self._light_direction[0])
+        ripples = np.sin(heat.x_m * (2 * math.pi / 0.0021))[None, :] * np.minimum(bead / 0.0008, 1.0)
+        peak = heat.peak_c
+        dark = np.clip((peak - 250.0) / 900.0, 0.0, 0.55) * (bead < 0.0004) + 0.35 * np.minimum(bead / 0.001, 1.0)
+        return np.dstack([heat.surface_c, np.clip(shade + 0.22 * ripples, 0.1, 3.0), dark]).astype(np.float32)
+
+    def _arc_illumination(self, state: CellState, view: SurfaceView, light: float) -> Floats:
+        height = np.float32(0.0015 + 0.5 * state.gap_m + 0.0015)
+        dx = view.x_m - np.float32(state.arc_x_m)
+        if self._tee:
+            aside, over = np.float32(state.arc_y_m + 0.003), np.float32(height + 0.001)
+            dy = np.where(view.upright, aside, view.s_m - aside)
+            dz = np.where(view.upright, -view.s_m - over, over)
+            cosine = np.where(view.upright, aside, over)
+        else:
+            dy, dz, cosine = view.s_m - np.float32(state.arc_y_m), height, height
+        squared = dx * dx + dy * dy + dz * dz + np.float32(4e-6)
+        falloff = cosine / (squared * np.sqrt(squared))
+        reference = 0.003 / (0.006**2 + 0.003**2) ** 1.5
+        return np.asarray(falloff * np.float32(light / reference), np.float32)
+
+    def _tip(self, state: CellState) -> NDArray[np.float64]:
+        """Contact tip in the world; a tee joint is welded at 45 degrees."""
+        lean = np.array([0.0, 0.7071, 0.7071]) if self._tee else np.array([0.0, 0.0, 1.0])
+        foot = np.array([state.torch_x_m, state.torch_y_m, state.torch_lift_m])
+        return np.asarray(foot + lean * state.tip_m)
+
+    def _draw_torch(self, image: Floats, state: CellState, light: float, target: tuple[float, float, float]) -> None:
+        tip = self._tip(state)
+        lean = (tip - np.array([state.torch_x_m, state.torch_y_m, state.torch_lift_m])) / state.tip_m
+        wire_end = tip - lean * state.stick_out_m
+        gmaw = self._scenario.process.kind == "gmaw"
+        points = self._view.project(np.stack([tip, tip + lean * NOZZLE_LENGTH_M, wire_end]), target)
+        px = self._view.focal_px / points[0, 2]
+        axis = points[1, :2] - points[0, :2]
+        axis = axis / max(float(np.hypot(*axis)), 1e-6)
+        normal = np.array([-axis[1], axis[0]])
+        radius = NOZZLE_RADIUS_M * px
+        warm = min(light, 4.0)
+        body = self._grey(0.30 * self._ambient + 0.025 * warm)
+        rim = self._grey(0.20 * self._ambient + 0.12 * warm)
+        if gmaw:
+            thick = max(round(self._scenario.process.wire_diameter_m * px), 1)
+            grey = 0.25 * self._ambient + 0.25 * warm
+            _line(image, points[0, :2], points[2, :2], self._grey(grey), thick)
+            if state.droplet_m > 2e-4 and state.burning is False and state.time_s > 0:
+                hot = self._glow[min(int(self._drop_c(state) / GLOW_STEP_C), 800)]
+                _disc(image, points[2, :2], max(0.5 * state.droplet_m * px, 1.0), tuple(np.atleast_1d(hot).astype(float)))
+        a, b = points[0, :2] + 0.0 * axis, points[1, :2]
+        outline = np.array([a + normal * radius, b + normal * radius * 1.05, b - normal * radius * 1.05, a - normal * radius])
+        _polygon(image, outline, body)
+        bright = np.array([a + normal * radius * 0.3, b + normal * radius * 0.3, b + normal * radius * 0.05, a + normal * radius * 0.05])
+        _polygon(image, bright, self._grey(0.42 * self._ambient + 0.03 * warm))
+        flat = abs(math.sin(math.radians(self._settings.elevation_deg)))
+        angle = math.degrees(math.atan2(normal[1], normal[0]))
+        if np.all(np.abs(a) < 8000):
+            centre = (round(float(a[0])), round(float(a[1])))
+            cv2.ellipse(image, centre, (max(round(radius), 1), max(round(radius * flat * 0.9), 1)), angle, 0, 360, rim, -1)
+
+    def _drop_c(self, state: CellState) -> float:
+        """A drop that hangs at the wire after the arc cools within seconds."""
+        return 1550.0 * math.exp(-max(state.time_s - state.last_arc_s, 0.0) / 3.0) if state.last_arc_s >= 0 else 20.0
+
+    def _grey(self, level: float) -> tuple[float, ...]:
+        return (level,) * self._channels
+
+    def _draw_arc(self, image: Floats, state: CellState, light: float, target: tuple[float, float, float]) -> None:
+        tip = self._tip(state)
+        foot = np.array([state.arc_x_m, state.arc_y_m, state.torch_lift_m])
+        lean = (tip - np.array([state.torch_x_m, state.torch_y_m, state.torch_lift_m])) / state.tip_m
+        middle = self._view.project((foot + lean * (0.4 * state.gap_m + 0.0006))[None], target)[0]
+        px = self._view.focal_px / middle[2]
+        self._plume += -0.25 * self._plume + 0.5 * self._random.standard_normal(2)
+        strength = 30.0 * light
+        wide = (0.0011 + 0.30 * state.gap_m) * px
+        tall = (0.0009 + 0.28 * state.gap_m) * px
+        self._blob(image, middle[:2], wide, tall, strength)
+        # flame of hot vapour, blown about by the gas
+        reach = 0.0045 * px
+        flame = middle[:2] + np.array([self._plume[0] * reach, -abs(self._plume[1]) * 0.35 * reach])
+        self._blob(image, flame, 2.2 * wide, 1.4 * tall, 0.035 * strength)
+        self._blob(image, middle[:2], 7 * wide, 6 * tall, 0.006 * strength)
+
+    def _blob(self, image: Floats, centre: NDArray[np.float64], wide: float, tall: float, strength: float) -> None:
+        """Add a Gaussian of light in place."""
+        wide, tall = max(wide, 0.5), max(tall, 0.5)
+        rows, columns = image.shape[:2]
+        c0, c1 = max(int(centre[0] - 3.5 * wide), 0), min(int(centre[0] + 3.5 * wide) + 1, columns)
+        r0, r1 = max(int(centre[1] - 3.5 * tall), 0), min(int(centre[1] + 3.5 * tall) + 1, rows)
+        if c0 >= c1 or r0 >= r1:
+            return
+        gx = np.exp(-0.5 * ((np.arange(c0, c1) + 0.5 - centre[0]) / wide) ** 2)
+        gy = np.exp(-0.5 * ((np.arange(r0, r1) + 0.5 - centre[1]) / tall) ** 2) * strength
+        patch = (gy[:, None] * gx[None, :]).astype(np.float32)
+        image[r0:r1, c0:c1] += patch[..., None] * self._arc_tint if self._channels == 3 else patch
+
+    def _add_smoke(self, image: Floats, state: CellState, light: float, target: tuple[float, float, float]) -> None:
+        s = self._settings
+        rise = int(state.time_s * 40) % 96
+        drift = int(3 * math.sin(state.time_s * 0.9))
+        window = np.roll(np.roll(self._puffs, -rise, 0), drift, 1)[:48]
+        smoke = cv2.resize(window, (s.width, s.height), interpolation=cv2.INTER_LINEAR)
+        smoke *= np.float32(0.10 * s.smoke * min(state.fume, 1.5))
+        centre = self._view.project(np.array([[state.arc_x_m, state.arc_y_m, state.torch_lift_m + 0.02]]), target)[0]
+        wide = 0.03 * self._view.pixels_per_m
+        gx = np.exp(-0.5 * ((np.arange(s.width) - centre[0]) / wide) ** 2)
+        gy = np.exp(-0.5 * ((np.arange(s.height) - centre[1]) / (1.6 * wide)) ** 2)
+        smoke *= (0.25 + gy[:, None] * gx[None, :]).astype(np.float32)
+        np.minimum(smoke, 0.7, out=smoke)
+        glow = smoke * np.float32(0.45 * self._ambient + 0.25 * min(light, 6.0))
+        if self._channels == 3:
+            image *= 1.0 - smoke[..., None]
+            image += glow[..., None]
+        else:
+            image *= 1.0 - smoke
+            image += glow
+
+    def _draw_spatter(self, image: Floats, state: CellState, target: tuple[float, float, float]) -> None:
+        now, shutter = state.time_s, max(self._settings.exposure_s, 0.0005)
+        alive = [e for e in state.ejections if 0.0 < now - e.time_s < 0.9]
+        if not alive:
+            return
+        start = np.array([(e.x_m, e.y_m, e.z_m) for e in alive])
+        speed = np.array([e.velocity for e in alive])
+        age = now - np.array([e.time_s for e in alive])
+        ends = []
+        for when in (age, np.maximum(age - shutter, 0.0)):
+            place = start + speed * when[:, None]
+            place[:, 2] -= 0.5 * GRAVITY * when**2
+            ends.append(place)
+        flying = ends[0][:, 2] > -0.001
+        first, last = self._view.project(ends[0], target), self._view.project(ends[1], target)
+        px = self._view.focal_px / first[:, 2]
+        length = np.hypot(*(first[:, :2] - last[:, :2]).T)
+        for index in np.flatnonzero(flying):
+            radius = alive[index].radius_m * px[index]
+            # a streak spreads the particle's light over its length
+            level = 2.2 * math.exp(-float(age[index]) / 0.22) * min(1.0, 2.0 * radius / (2.0 * radius + float(length[index])) * 2.5)
+            colour = (0.55 * level, 0.8 * level, 1.1 * level) if self._channels == 3 else (level,)
+            _line(image, first[index, :2], last[index, :2], colour, max(round(2 * radius), 1))
+
+    def _expose(self, image: Floats, state: CellState) -> NDArray[np.uint8]:
+        """Lens, glass, sensor and transfer curve."""
+        s = self._settings
+        if s.bloom > 0:
+            small = cv2.resize(image, (max(s.width // 8, 4), max(s.height // 8, 4)), interpolation=cv2.INTER_AREA)
+            over = np.clip(small - 0.9, 0, 25)
+            if float(over.max()) > 0:
+                halo = cv2.GaussianBlur(over, (0, 0), 1.2) * 0.05 + cv2.GaussianBlur(over, (0, 0), max(s.width / 8 / 7, 1.0)) * 0.05
+                image += np.float32(s.bloom) * cv2.resize(halo, (s.width, s.height), interpolation=cv2.INTER_LINEAR).reshape(image.shape)
+        pass_through = self._transmittance * self._vignette
+        veil = self._scatter * np.float32(0.25 * min(float(image.mean()), 1.5))
+        if self._channels == 3:
+            image = image * pass_through[..., None] + veil[..., None]
+        else:
+            image = image * pass_through + veil
+        if s.blur_px > 0.2:
+            image = cv2.GaussianBlur(image, (0, 0), s.blur_px)
+        row, column = self._random.integers(0, _NOISE_MARGIN, 2)
+        grain = self._grain[row : row + s.height, column : column + s.width]
+        np.clip(image, 0.0, 1.0, out=image)
+        image = image.reshape(s.height, s.width, self._channels)
+        image = image + np.float32(s.noise) * grain * (np.float32(0.35) + image)
+        codes = self._curve[np.clip(image * 1024.0, 0, 1024).astype(np.int16)]
+        return np.ascontiguousarray(codes if self._channels == 3 else np.repeat(codes, 3, -1))
+
+
+def _landing(ejection: Ejection) -> tuple[float, float]:
+    """Where a particle hits the plate."""
+    vx, vy, vz = ejection.velocity
+    flight = (vz + math.sqrt(vz * vz + 2 * GRAVITY * max(ejection.z_m, 0.0))) / GRAVITY
+    return ejection.x_m + vx * flight, ejection.y_m + vy * flight
+
+
+def _line(image: Floats, a: NDArray[np.float64], b: NDArray[np.float64], colour: tuple[float, ...], thickness: int) -> None:
+    if np.all(np.abs(a) < 8000) and np.all(np.abs(b) < 8000):
+        start, end = (round(float(a[0]) * 8), round(float(a[1]) * 8)), (round(float(b[0]) * 8), round(float(b[1]) * 8))
+        cv2.line(image, start, end, colour, thickness, cv2.LINE_AA if image.dtype == np.uint8 else cv2.LINE_8, 3)
+
+
+def _disc(image: Floats, centre: NDArray[np.float64], radius: float, colour: tuple[float, ...]) -> None:
+    if np.all(np.abs(centre) < 8000):
+        cv2.circle(image, (round(float(centre[0])), round(float(centre[1]))), max(round(radius), 1), colour, -1)
+
+
+def _polygon(image: Floats, outline: NDArray[np.float64], colour: tuple[float, ...]) -> None:
+    if np.all(np.abs(outline) < 8000):
+        cv2.fillConvexPoly(image, np.round(outline).astype(np.int32), colour)
