@@ -41,14 +41,15 @@ class Annotation:
     end_s: float  #: s, not included
     kind: Kind
     label: str  #: name of an Action, or an ISO 6520-1 code in digits
-    severity: float = float("nan")  #: 0..1; NaN when not judged
+    severity: float = math.nan  #: 0..1; NaN when not judged
     source: str = ""  #: who says so: telemetry, simulation, operator, ...
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.start_s) and math.isfinite(self.end_s)) or self.end_s < self.start_s:
             raise ValueError(f"span {self.start_s} .. {self.end_s} s is not a forward stretch of time")
         if self.kind == "action":
-            parse_action(self.label)
+            if parse_action(self.label) is Action.UNKNOWN:
+                raise ValueError("unknown action 'UNKNOWN' is no label; leave the span out")
         elif self.kind == "imperfection":
             if self.label not in {str(code) for code in ISO_CODES}:
                 raise ValueError(f"unknown ISO 6520-1 code {self.label!r}; known: {', '.join(map(str, ISO_CODES))}")
@@ -115,7 +116,7 @@ def _parse_row(path: Path, line: int, row: dict[str, str | None]) -> Annotation:
             end_s=number("end_s"),
             kind=cast(Kind, kind),
             label=label.upper(),
-            severity=number("severity", float("nan")),
+            severity=number("severity", math.nan),
             source=(row.get("source") or "").strip(),
         )
     except ValueError as error:

@@ -1,0 +1,128 @@
+"""Labels beside a bag: what is written is read, what is wrong is named with its line."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from msstan_core.errors import InputError
+from msstan_core.recordings.annotations import (
+    Annotation,
+    action_span,
+    action_track,
+    imperfection_track,
+    read_annotations,
+    seconds_by_action,
+    write_annotations,
+)
+from msstan_core.vocabulary import ACTIONS, ISO_CODES, Action
+
+HEADER = "start_s,end_s,kind,label,severity,source\n"
+
+ticks = st.integers(0, 10_000_000).map(lambda n: n / 10_000)
+spans = st.tuples(ticks, ticks).map(sorted)
+severities = st.one_of(st.just(math.nan), st.integers(0, 1000).map(lambda n: n / 1000))
+annotations = st.one_of(
+    st.builds(
+        lambda span, action, source: action_span(*span, action, source),
+        spans,
+        st.sampled_from(ACTIONS),
+        st.sampled_from(["telemetry", "operator, night shift", 'said "so"']),
+    ),
+    st.builds(
+        lambda span, code, severity: Annotation(*span, "imperfection", str(code), severity, "simulation"),
+        spans,
+        st.sampled_from(ISO_CODES),
+        severities,
+    ),
+)
+
+
+@given(st.lists(annotations, max_size=8))
+def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, labels: list[Annotation]) -> None:
+    path = tmp_path_factory.mktemp("labels") / "annotations.csv"
+    write_annotations(path, labels)
+    back = read_annotations(path)
+    assert sorted(map(repr, back)) == sorted(map(repr, labels))
+    assert [a.start_s for a in back] == sorted(a.start_s for a in back)
+
+
+def test_no_file_means_no_labels(tmp_path: Path) -> None:
+    assert read_annotations(tmp_path / "annotations.csv") == []
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("one,2,action,IDLE,,x", "start_s is 'one', not a number"),
+        ("1,,action,IDLE,,x", "end_s is '', not a number"),
+        ("2,1,action,IDLE,,x", "not a forward stretch"),
+        ("nan,1,action,IDLE,,x", "not a forward stretch"),
+        ("1,2,action,DANCING,,x", "unknown action 'DANCING'"),
+        ("1,2,action,UNKNOWN,,x", "unknown action 'UNKNOWN'"),
+        ("1,2,imperfection,999,,x", "unknown ISO 6520-1 code '999'"),
+        ("1,2,verdict,IDLE,,x", "unknown kind 'verdict'"),
+        ("1,2,imperfection,510,1.5,x", "severity 1.5 is outside 0..1"),
+    ],
+)
+def test_a_bad_row_is_named_with_its_line(tmp_path: Path, row: str, says: str) -> None:
+    path = tmp_path / "annotations.csv"
+    path.write_text(HEADER + "0,1,action,IDLE,,x\n" + row + "\n")
+    with pytest.raises(InputError) as raised:
+        read_annotations(path)
+    assert f"{path}:3" in str(raised.value)
+    assert says in str(raised.value)
+
+
+def test_missing_column_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "annotations.csv"
+    path.write_text("start_s,end_s,label\n0,1,IDLE\n")
+    with pytest.raises(InputError, match="column kind is missing"):
+        read_annotations(path)
+
+
+def test_binary_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "annotations.csv"
+    path.write_bytes(b"\xff\xfe\x00" * 20)
+    with pytest.raises(InputError, match="not a CSV text file"):
+        read_annotations(path)
+
+
+def test_track_is_unknown_where_nothing_is_labelled_and_ends_are_open() -> None:
+    labels = [action_span(1, 2, Action.IDLE, ""), action_span(3, 4, Action.COOLING, "")]
+    track = action_track(labels, [0.5, 1.0, 1.999, 2.0, 3.5, 4.0])
+    assert [Action(v) for v in track] == [
+        Action.UNKNOWN,
+        Action.IDLE,
+        Action.IDLE,
+        Action.UNKNOWN,
+        Action.COOLING,
+        Action.UNKNOWN,
+    ]
+
+
+def test_the_later_start_wins_where_spans_overlap() -> None:
+    labels = [action_span(4, 5, Action.ARC_EXTINCTION, ""), action_span(0, 5, Action.MATERIAL_DEPOSITION, "")]
+    assert [Action(v) for v in action_track(labels, [3.0, 4.5])] == [Action.MATERIAL_DEPOSITION, Action.ARC_EXTINCTION]
+
+
+def test_imperfections_may_coincide() -> None:
+    labels = [Annotation(0, 2, "imperfection", "2011"), Annotation(1, 3, "imperfection", "602")]
+    track = imperfection_track(labels, np.array([0.5, 1.5, 2.5, 3.5]))
+    assert track[:, ISO_CODES.index(2011)].tolist() == [1, 1, 0, 0]
+    assert track[:, ISO_CODES.index(602)].tolist() == [0, 1, 1, 0]
+    assert track.sum() == 4
+
+
+def test_seconds_are_summed_by_action() -> None:
+    labels = [
+        action_span(0, 1.5, Action.IDLE, ""),
+        action_span(5, 6, Action.IDLE, ""),
+        Annotation(0, 9, "imperfection", "602"),
+    ]
+    assert seconds_by_action(labels) == {Action.IDLE: 2.5}
