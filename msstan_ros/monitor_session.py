@@ -110,8 +110,10 @@ class MonitorSession:
     def _heartbeat(self) -> None:
         health, reason = self._assess()
         if health is not self._health:
-            say = self._node.get_logger().info if health is Health.OK else self._node.get_logger().warning
-            say(f"{health.name}{': ' + reason if reason else ''}")  # also when it gets better: both ends are in the log
+            if health is Health.OK:  # also when it gets better: both ends are in the log
+                self._node.get_logger().info("OK: every expected sensor delivers, inference keeps up")
+            else:
+                self._node.get_logger().warning(f"{health.name}: {reason}")
             self._health = health
         deciding = health in (Health.OK, Health.DEGRADED)
         statistics = self._aligner.statistics.modality

@@ -133,6 +133,9 @@ class WeldMonitorNode(LifecycleNode):
             self._outputs.close()
         self._settings = self._monitor = None
 
+    def _is_configured(self) -> bool:
+        return self._settings is not None
+
     # -- services -----------------------------------------------------------------------------------------------
 
     async def _reload_model(self, request: ReloadModel.Request, response: ReloadModel.Response) -> ReloadModel.Response:
@@ -147,7 +150,7 @@ class WeldMonitorNode(LifecycleNode):
             self.get_logger().error(f"model not reloaded, the old one stays in use: {error}")
             response.success, response.message = False, str(error)
             return response
-        if self._settings is None:
+        if not self._is_configured():
             response.success, response.message = False, "the node was cleaned up meanwhile; configure it again"
             return response
         self._settings, self._monitor = settings, monitor

@@ -1,0 +1,218 @@
+"""The simulated weld cell, live: its sensors publish as a real cell's would, and it takes advice as a robot would."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import sys
+import threading
+import time
+from typing import Any
+
+from rclpy.event_handler import PublisherEventCallbacks
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rosgraph_msgs.msg import Clock
+
+from msstan_core.errors import InputError
+from msstan_core.messages import TOPICS, Topic, TopicKind, topic_of_sample
+from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample
+from msstan_core.recordings.serialization import message_from_sample, serialize
+from msstan_core.simulation import ParameterDeltas, WeldCell, load_scenario
+from msstan_core.vocabulary import Modality, parse_modalities
+from msstan_msgs.msg import WeldParameterAdvisory
+from msstan_ros import qos
+from msstan_ros.conversions import stamp_message, stamp_nanoseconds
+from msstan_ros.message_types import message_class
+from msstan_ros.node_process import run_node
+from msstan_ros.parameters import ParameterSpec, declare, modality_names, value_of
+
+#: Pause between two looks at the clock, s; samples leave at most this late.
+STEP_S = 0.004
+#: Break between two parts, s.
+BETWEEN_PARTS_S = 1.0
+#: A cell that computes this much too late is moved on: its next samples are stamped with the time they appear, s.
+MAX_LAG_S = 0.25
+#: /clock, where the cell does not run in real time, Hz of cell time.
+CLOCK_RATE_HZ = 100.0
+#: Before the first part, readers have this long to appear, s.
+READER_TIMEOUT_S = 30.0
+#: The same complaint is logged at most this often, s.
+LOG_INTERVAL_S = 5.0
+
+SPECS = (
+    ParameterSpec("scenario", "gmaw_steel_lap", "name of a built-in scenario, or a YAML file", read_only=True),
+    ParameterSpec(
+        "seed", -1, "another weld of the same scenario; -1: the scenario's own", -1, 2**31 - 1, read_only=True
+    ),
+    ParameterSpec("real_time_factor", 1.0, "1: real time; otherwise /clock is published", 0.05, 20.0, read_only=True),
+    ParameterSpec("loop", True, "weld the next part (seed + 1) when one is done", while_active=True),
+    ParameterSpec("at_end", "exit", "after the last part: exit, or idle", choices=("exit", "idle"), while_active=True),
+    ParameterSpec(
+        "modalities",
+        [""],
+        "sensors to publish; empty: all of the scenario",
+        check=lambda names: modality_names(names) if any(names) else "",
+        read_only=True,
+    ),
+)
+
+_QOS = {TopicKind.CONTEXT: qos.CONTEXT, TopicKind.ACOUSTIC: qos.SOUND_SOURCE}
+
+
+class WeldCellNode(Node):
+    """See the module. Subscribes to ``weld/advisory_gated`` and applies its deltas until ``valid_until``.
+
+    Raises:
+        InputError: when the scenario cannot be read.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__("weld_cell", **arguments)
+        declare(self, SPECS)
+        self.exit_status = 0
+        seed = value_of(self, "seed")
+        self._scenario = load_scenario(value_of(self, "scenario"), seed if seed >= 0 else None)
+        self._factor = value_of(self, "real_time_factor")
+        named = ",".join(filter(None, value_of(self, "modalities")))
+        self._modalities = parse_modalities(named) if named else frozenset(Modality)
+        self._out = {topic.kind: self._publisher(topic) for topic in TOPICS if self._wanted(topic)}
+        self._clock_out = self.create_publisher(Clock, "/clock", qos.CLOCK) if self._factor != 1.0 else None
+        self._advice: WeldParameterAdvisory | None = None
+        self._advice_lock = threading.Lock()
+        self.create_subscription(WeldParameterAdvisory, "weld/advisory_gated", self._take_advice, qos.ADVISORY)
+        self._stop = threading.Event()
+        self._newest_ns: int | None = None
+        self._thread = threading.Thread(target=self._weld_parts, name="cell", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop welding."""
+        self._stop.set()
+        self._thread.join(5.0)
+
+    def _wanted(self, topic: Topic) -> bool:
+        # The cell's camera is published as it comes, uncompressed.
+        return topic.kind is not TopicKind.CAMERA_COMPRESSED and (
+            topic.modality is None or topic.modality in self._modalities
+        )
+
+    def _publisher(self, topic: Topic) -> Publisher:
+        name = self.resolve_topic_name(topic.name)
+        events = PublisherEventCallbacks(incompatible_qos=qos.incompatibility_reporter(name, self.get_logger().error))
+        profile = _QOS.get(topic.kind, qos.SENSOR_SOURCE)
+        return self.create_publisher(message_class(topic.type_name), topic.name, profile, event_callbacks=events)
+
+    def _take_advice(self, advice: WeldParameterAdvisory) -> None:
+        with self._advice_lock:
+            self._advice = advice
+
+    # -- cell's thread ------------------------------------------------------------------------------------------
+
+    def _weld_parts(self) -> None:
+        try:
+            self._wait_for_readers()
+            scenario = self._scenario
+            while not self._stop.is_set():
+                self.get_logger().info(f"welding {scenario.name}, seed {scenario.seed}")
+                self._weld(WeldCell(scenario))
+                self._stop.wait(BETWEEN_PARTS_S)
+                if not value_of(self, "loop"):
+                    break
+                scenario = scenario.with_seed(scenario.seed + 1)
+        except InputError as error:
+            self.get_logger().error(str(error))
+            self.exit_status = 1
+            self.context.try_shutdown()
+            return
+        if value_of(self, "at_end") == "exit" and not self._stop.is_set():
+            self.context.try_shutdown()
+
+    def _wait_for_readers(self) -> None:
+        """Do not begin before somebody reads: the start of a weld tells most."""
+        until = time.monotonic() + READER_TIMEOUT_S
+        while time.monotonic() < until and not self._stop.wait(0.1):
+            if any(publisher.get_subscription_count() for publisher in self._out.values()):
+                return
+        if not self._stop.is_set():
+            self.get_logger().warning(f"nobody reads after {READER_TIMEOUT_S:.0f} s; welding all the same")
+
+    def _next_start_ns(self) -> int:
+        """Stamp of the next part's beginning: now, or on the cell's own clock a break after the part before."""
+        if self._factor == 1.0 or self._newest_ns is None:
+            return time.time_ns()
+        return self._newest_ns + round(BETWEEN_PARTS_S * NANOSECONDS_PER_SECOND)
+
+    def _weld(self, cell: WeldCell) -> None:
+        """One part; returns when it is done or the node ends. The cell's own stamps count from 0."""
+        began, moved_s, next_clock_s = time.monotonic(), 0.0, 0.0
+        start_ns = self._next_start_ns()
+        while not self._stop.is_set():
+            due_s = (time.monotonic() - began) * self._factor - moved_s
+            self._apply_advice(cell, start_ns)
+            for sample in cell.advance(due_s):
+                self._publish(sample, start_ns + round(moved_s * NANOSECONDS_PER_SECOND))
+                if self._stop.is_set():
+                    return
+            if cell.time_s >= next_clock_s:
+                self._tell_time(start_ns + round((cell.time_s + moved_s) * NANOSECONDS_PER_SECOND))
+                next_clock_s = cell.time_s + 1 / CLOCK_RATE_HZ
+            if cell.finished:
+                return
+            lag_s = (time.monotonic() - began) * self._factor - moved_s - due_s
+            if lag_s > MAX_LAG_S:
+                moved_s += lag_s
+                self.get_logger().warning(
+                    "the simulation is slower than the asked real_time_factor; time moved on: lower real_time_factor",
+                    throttle_duration_sec=LOG_INTERVAL_S,
+                )
+            self._stop.wait(STEP_S)
+
+    def _publish(self, sample: Sample, start_ns: int) -> None:
+        publisher = self._out.get(topic_of_sample(sample).kind)
+        if publisher is None or not self.context.ok():
+            return
+        stamped = dataclasses.replace(sample, stamp_ns=sample.stamp_ns + start_ns)
+        publisher.publish(bytes(serialize(*message_from_sample(stamped))))
+        self._newest_ns = max(self._newest_ns or 0, stamped.stamp_ns)
+
+    def _tell_time(self, stamp_ns: int) -> None:
+        if self._clock_out is not None and self.context.ok():
+            self._clock_out.publish(Clock(clock=stamp_message(stamp_ns)))
+
+    def _apply_advice(self, cell: WeldCell, start_ns: int) -> None:
+        """Deltas of the newest advice that is still valid; none otherwise. NaN means no advice for that parameter."""
+        with self._advice_lock:
+            advice = self._advice
+        if advice is None:
+            return
+        now_ns = start_ns + round(cell.time_s * NANOSECONDS_PER_SECOND)
+        if stamp_nanoseconds(advice.valid_until) < now_ns:
+            cell.apply(ParameterDeltas())
+            with self._advice_lock:
+                if self._advice is advice:
+                    self._advice = None
+            return
+        cell.apply(
+            ParameterDeltas(
+                current_a=_or_zero(advice.current_delta_a),
+                voltage_v=_or_zero(advice.voltage_delta_v),
+                wire_feed_speed_m_s=_or_zero(advice.wire_feed_speed_delta_m_s),
+                travel_speed_m_s=_or_zero(advice.travel_speed_delta_m_s),
+                stick_out_m=_or_zero(advice.stick_out_delta_m),
+                check_gas=bool(advice.check_gas),
+            )
+        )
+
+
+def _or_zero(delta: float) -> float:
+    return delta if math.isfinite(delta) else 0.0
+
+
+def main() -> None:
+    """Entry point of the executable ``weld_cell_node``."""
+    sys.exit(run_node(WeldCellNode))
+
+
+if __name__ == "__main__":
+    main()
