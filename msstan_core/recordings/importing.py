@@ -23,6 +23,9 @@ RECORDING_EPOCH_NS = NANOSECONDS_PER_SECOND
 #: JPEG quality of imported camera frames.
 JPEG_QUALITY = 90
 
+#: Counts (of 255) by which the channels of a mono camera's video may differ after decoding.
+CODEC_COLOUR_ROUNDING = 4
+
 #: Called with the seconds of the recording written so far.
 Progress = Callable[[float], None]
 
@@ -81,9 +84,9 @@ def write_recording(
 
 
 def encode_jpeg(image: NDArray[np.uint8], quality: int = JPEG_QUALITY) -> bytes:
-    """JPEG file of [H, W] mono or [H, W, 3] BGR; a colour image whose channels are equal becomes mono."""
+    """JPEG file of [H, W] mono or [H, W, 3] BGR; a colour image that shows no colour becomes mono."""
     if image.ndim == 3 and _is_grey(image):
-        image = image[..., 0]
+        image = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
     done, data = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, quality))
     if not done:
         raise InputError("camera frame", f"a {image.shape} image cannot be stored as JPEG", "check the video")
@@ -91,10 +94,9 @@ def encode_jpeg(image: NDArray[np.uint8], quality: int = JPEG_QUALITY) -> bytes:
 
 
 def _is_grey(image: NDArray[np.uint8]) -> bool:
-    sparse = image[::8, ::8]
-    if not (np.array_equal(sparse[..., 0], sparse[..., 1]) and np.array_equal(sparse[..., 0], sparse[..., 2])):
-        return False
-    return np.array_equal(image[..., 0], image[..., 1]) and np.array_equal(image[..., 0], image[..., 2])
+    """Whether the channels differ by no more than a video codec's colour rounding."""
+    blue, green, red = cv2.split(image)
+    return all(cv2.norm(green, other, cv2.NORM_INF) <= CODEC_COLOUR_ROUNDING for other in (blue, red))
 
 
 class VideoFile:

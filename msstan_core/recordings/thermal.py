@@ -101,7 +101,7 @@ def _read(file: Path) -> _ThermalWeld:
     if not file.is_file():
         raise InputError(file, "no such file", "give a thermal recording (.npz)")
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             for name in ("thermal_celsius", "process", "arc_on", "fps"):
                 if name not in arrays:
                     raise InputError(file, f"array {name} is missing", "it needs thermal_celsius, process, arc_on, fps")
