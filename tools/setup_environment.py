@@ -133,7 +133,7 @@ def install_requirements(options: Options) -> None:
     names = [n for n in REQUIREMENTS if options.with_training or n != TRAINING]
     files = [folder / f"{n}.txt" for n in names]
     constraints, pretrained = folder / "constraints.txt", folder / "pretrained.txt"
-    content = digest(*files, constraints, pretrained, options.torch_index)
+    content = digest(*files, constraints, pretrained)
     if options.stamps.is_done("requirements", content):
         return
     check_free_space(options.environment, MINIMUM_FREE_BYTES)

@@ -144,6 +144,9 @@ def test_training_and_torch_index_are_options(tree: Path, commands: Commands) ->
     set_up(tree, "--torch-index", "https://example.org/cpu")
     assert "https://example.org/cpu" in commands.command["requirements"]
     assert any(c.endswith("training.txt") for c in commands.command["requirements"])
+    commands.take()
+    set_up(tree)  # where torch came from does not matter once it is installed
+    assert commands.take() == []
 
 
 def one_line_of(capsys: pytest.CaptureFixture[str]) -> str:

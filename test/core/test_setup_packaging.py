@@ -55,7 +55,7 @@ def manifest(folder: str = ".") -> ElementTree.Element:
 
 
 def requirement_lines() -> list[str]:
-    files = sorted((ROOT / "requirements").glob("*.txt"))
+    files = sorted(f for f in (ROOT / "requirements").glob("*.txt") if f.stem != "stock_jazzy")  # ranges, see there
     lines = [line.split("#")[0].strip() for file in files for line in file.read_text().splitlines()]
     return [line for line in lines if line]
 
