@@ -14,7 +14,7 @@ from msstan_core.simulation.disturbances import Faults, FaultSchedule
 from msstan_core.simulation.energy import SAMPLE_RATE_HZ, STEP_S, EnergySource, Setpoints, SourceInputs, Waveform
 from msstan_core.simulation.gmaw import GmawArc
 from msstan_core.simulation.heat import HeatField
-from msstan_core.simulation.imperfections import WeldConditions, WeldQuality
+from msstan_core.simulation.imperfections import Reference, WeldConditions, WeldQuality
 from msstan_core.simulation.labels import ActionTrack
 from msstan_core.simulation.microphone import Microphone
 from msstan_core.simulation.procedure import STITCH_GAP_M, Demand, ParameterDeltas, RobotProgramme, Step
@@ -58,7 +58,7 @@ class WeldCell:
         )
         self._programme = RobotProgramme(scenario)
         self._faults = FaultSchedule(scenario.disturbances)
-        self._quality = WeldQuality(scenario, quality)
+        self._quality = WeldQuality(scenario, steady_reference(scenario), quality)
         self._actions = ActionTrack()
         self._camera = WeldCamera(scenario, length, camera) if scenario.camera.enabled else None
         self._thermal = ThermalCamera(scenario, length, thermal) if scenario.thermal.enabled else None
@@ -79,6 +79,7 @@ class WeldCell:
         self._last_foot = 0.0
         self._current_mean = 0.0
         self._voltage_mean = 0.0
+        self._power_mean = 0.0
         self._spatter_rate = 0.0
         self.state = CellState(placement=0.0 if procedure.placement_s > 0 else 1.0)
 
@@ -182,7 +183,7 @@ class WeldCell:
         state.time_s = self.time_s
         if state.burning:
             state.last_arc_s = state.time_s
-        self._assess(faults)
+        self._assess(demand, faults)
         adjusting = demand.adjusting or (slewing and demand.step is Step.WELD)
         on = state.current_a > 20.0 if scenario.process.kind == "gmaw" else state.burning
         level = state.current_a if scenario.process.kind == "gmaw" else state.power_w
@@ -306,22 +307,24 @@ class WeldCell:
                 state.ejections.append(particle)
                 if radius > 0.0003 and random.random() < 0.5:
                     state.landed.append(particle)
-        self._spatter_rate += (rate / STEP_S - self._spatter_rate) * STEP_S / 0.6
+        self._spatter_rate += (rate / STEP_S - self._spatter_rate) * STEP_S / 0.8
 
-    def _assess(self, faults: Faults) -> None:
-        state, process = self.state, self.scenario.process
+    def _assess(self, demand: Demand, faults: Faults) -> None:
+        state = self.state
         self._current_mean += (state.current_a - self._current_mean) * STEP_S / 0.1
         self._voltage_mean += (state.voltage_v - self._voltage_mean) * STEP_S / 0.1
-        section = math.pi / 4 * process.wire_diameter_m**2
+        self._power_mean += (state.power_w - self._power_mean) * STEP_S / 0.1
         conditions = WeldConditions(
             time_s=state.time_s,
             burning=state.burning,
             steady=state.step is Step.WELD,
             current_a=self._current_mean,
             voltage_v=self._voltage_mean,
-            power_w=state.power_w,
+            power_w=self._power_mean,
             travel_m_s=state.travel_m_s,
-            fill_m2=section * state.wire_feed_m_s / max(state.travel_m_s, 0.001),
+            wire_feed_m_s=state.wire_feed_m_s,
+            energy=demand.energy,
+            travel=max(demand.travel, 0.1),
             gas_cover=state.gas_cover,
             arc_x_m=state.arc_x_m,
             arc_y_m=state.arc_y_m,
@@ -364,6 +367,27 @@ class WeldCell:
 def make_source(scenario: Scenario, random: np.random.Generator) -> EnergySource:
     """The heat source of a scenario's process."""
     return GmawArc(scenario, random)
+
+
+def steady_reference(scenario: Scenario) -> Reference:
+    """What the programmed procedure does when nothing disturbs it: a trial run of the source alone."""
+    process = scenario.process
+    source = make_source(scenario, np.random.default_rng([scenario.seed, 1]))
+    setpoints = Setpoints(
+        process.voltage_v, process.wire_feed_speed_m_s, process.travel_speed_m_s, process.stick_out_m, process.gas_flow_l_min,
+        process.laser_power_w, process.axial_force_n, process.spindle_speed_hz,
+    )  # fmt: skip
+    inputs = SourceInputs(True, setpoints, process.wire_feed_speed_m_s, process.stick_out_m, 1.0)
+    waveforms = [source.step(inputs) for _ in range(220)][70:]
+    violence = sum(v for w in waveforms for _, v in w.spatter)
+    return Reference(
+        current_a=float(np.mean([w.current_a.mean() for w in waveforms])),
+        voltage_v=float(np.mean([w.voltage_v.mean() for w in waveforms])),
+        power_w=float(np.mean([w.power_w.mean() for w in waveforms])),
+        spatter_rate=violence / (len(waveforms) * STEP_S),
+        travel_m_s=process.travel_speed_m_s,
+        wire_feed_m_s=process.wire_feed_speed_m_s,
+    )
 
 
 def simulate(scenario: Scenario, start_stamp_ns: int = 0) -> tuple[list[Sample], list[Annotation]]:

@@ -59,6 +59,7 @@ class GmawArc:
         # argon-rich gas burns at lower voltage than carbon dioxide
         self._arc_v = 14.9 + 4.0 * process.carbon_dioxide - (3.0 if filler in _LIGHT else 0.0)
         self._field_v_m = 1200.0 + 500.0 * process.carbon_dioxide
+        self._wire_ohm_m = (1.0e-6 if filler not in _LIGHT else 1.0e-7) / self._section
         self._current = 0.0
         self._solid = max(process.stick_out_m - 0.004, 0.004)
         self._drop = 0.0  # m of wire hanging as a drop
@@ -79,6 +80,11 @@ class GmawArc:
         a, b = self._melt_a, self._melt_b * max(stick_out_m - 0.003, 0.003)
         return (-a + math.sqrt(a * a + 4 * b * max(wire_feed_m_s, 0.0))) / (2 * b)
 
+    def voltage_for(self, current_a: float, gap_m: float, stick_out_m: float) -> float:
+        """Programmed voltage that holds an arc of ``gap_m`` at ``current_a``."""
+        wire = self._wire_ohm_m * (stick_out_m - gap_m)
+        return self._arc_v + (0.012 + wire) * current_a + self._field_v_m * gap_m
+
     def step(self, inputs: SourceInputs) -> Waveform:
         """One control step of 10 ms (see the module text for the model)."""
         n = STEP_SAMPLES
@@ -97,7 +103,7 @@ class GmawArc:
         # a constant-voltage source holds the mean: its droop is referred to the current the feed calls for
         u_set = inputs.set.voltage_v + CIRCUIT_OHM * min(nominal, 400.0)
         arc_0 = self._arc_v + 2.0 * unshielded + 8.0 * inputs.blow * abs(math.sin(self._pool_z * 9e3 + 1.0))
-        wire_ohm_m = 1.0e-6 / self._section if self._melt_b > 1e-5 else 1.0e-7 / self._section
+        wire_ohm_m = self._wire_ohm_m
         inductance, on = self._inductance, inputs.on
         current, solid, drop, mode = self._current, self._solid, self._drop, self._mode
         pool_z, pool_v, voltage, arc_noise = self._pool_z, self._pool_v, self._voltage, self._arc_noise

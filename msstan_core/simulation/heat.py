@@ -21,6 +21,10 @@ from msstan_core.vocabulary import Material
 
 STEFAN_BOLTZMANN = 5.670e-8
 KELVIN = 273.15
+#: Depth that melts first, m.
+UPPER_LAYER_M = 0.0022
+#: Parts are larger than the field: what leaves it flows to ambient over this distance, m.
+SURROUNDINGS_M = 0.03
 #: convection and clamping, W/(m^2 K)
 SURFACE_LOSS = 30.0
 
@@ -65,18 +69,23 @@ class HeatField:
         self._latent = of("latent_heat_j_m3")
         self._boil = of("boiling_c")
         self.thickness_m = per_row(*thickness_m)
-        # very thick parts: only the depth that heat reaches during a pass takes part
-        self._layer = np.minimum(self.thickness_m, 0.012) / 2
+        # the pool lies in the upper layer; of very thick parts only the depth that heat reaches in a pass takes part
+        upper = np.minimum(self.thickness_m / 2, UPPER_LAYER_M)
+        self._layer = np.stack([upper, np.minimum(self.thickness_m - upper, 0.010)])
         self._inverse_c = 1.0 / self._c
         self._melt_h = self._c * self.melting_c
         self._boil_h = self._c * self._boil + self._latent
         self._enthalpy = np.broadcast_to(self._c * np.float32(preheat_c), (2, self.ny, self.nx)).astype(np.float32)
         conductance = self._k * self._layer  # W/K per square
-        across = 2 * conductance[1:] * conductance[:-1] / (conductance[1:] + conductance[:-1])
+        across = 2 * conductance[:, 1:] * conductance[:, :-1] / (conductance[:, 1:] + conductance[:, :-1])
         self._along = (conductance / cell_m**2).astype(np.float32)
         self._across = (across / cell_m**2).astype(np.float32)
-        self._through = (self._k / self._layer * np.float32(2.5)).astype(np.float32)  # stirred pool: faster than conduction
-        fastest = float(np.max((4 * self._k / cell_m**2 + self._through / self._layer) / self._c))
+        distance = (self._layer[0] + self._layer[1]) / 2
+        self._through = (self._k / distance * np.float32(2.0)).astype(np.float32)  # stirred pool: faster than conduction
+        self._escape = np.broadcast_to(
+            conductance / (cell_m * SURROUNDINGS_M), (2, self.ny, self.nx)
+        ).astype(np.float32)
+        fastest = float(np.max((4 * self._k / cell_m**2 + self._through / self._layer[0]) / self._c))
         self._limit_s = 0.9 / fastest
         self.surface_c = np.full((self.ny, self.nx), preheat_c, np.float32)
         self.bottom_c = self.surface_c.copy()
@@ -147,6 +156,8 @@ class HeatField:
         flux = (celsius[:, 1:] - celsius[:, :-1]) * self._across
         gain[:, :-1] += flux
         gain[:, 1:] -= flux
+        for edge in (np.s_[:, :, 0], np.s_[:, :, -1], np.s_[:, 0], np.s_[:, -1]):
+            gain[edge] -= (celsius[edge] - np.float32(self.ambient_c)) * self._escape[edge]
         down = (celsius[0] - celsius[1]) * self._through
         gain[0] -= down
         gain[1] += down

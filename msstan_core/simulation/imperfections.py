@@ -1,17 +1,17 @@
-"""Imperfections as consequences: indices of physical quantities, each over 1 where the imperfection forms.
+"""Imperfections as consequences: one index per imperfection, over 1 where it forms.
 
-Nothing here is asked for by a scenario; disturbances change gas cover, speed, feed, distance, aim or gap, and the indices
-follow from the state of arc, pool and plate. Parameter changes bring them back under 1.
+Nothing here is asked for by a scenario: disturbances change gas cover, speed, feed, distance, aim or gap, and the indices
+follow from the state of arc, pool and plate. A programmed procedure counts as qualified, so its own steady values are the
+reference (``Reference``), and the limits are margins around it; parameter changes bring the indices back under 1.
 
-Penetration follows C. E. Jackson, A. E. Shrubsall, Welding Journal 32 (1953) 231s-241s, p = K (I^4 / (v U^2))^(1/3). The other
-limits are engineering estimates that make the common faults occur at the magnitudes practice reports; docs/simulation.md
-lists them.
+Penetration follows C. E. Jackson, A. E. Shrubsall, Welding Journal 32 (1953) 231s-241s, p ~ (I^4 / (v U^2))^(1/3). The limits
+are engineering estimates that make the common faults occur at the magnitudes practice reports; docs/simulation.md lists them.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,10 +23,38 @@ from msstan_core.simulation.materials import PROPERTIES
 from msstan_core.simulation.scenario import Scenario
 from msstan_core.vocabulary import ISO_CODES
 
-#: m per (A^4 s / (m V^2))^(1/3): 2.5 mm at 200 A, 20 V, 7 mm/s
-_PENETRATION = 3.0e-6
+#: Limits of the indices, each beside the quantity it divides.
+LIMITS: dict[str, float] = {
+    "exposed gas pore": 0.40,  # share of the pool that air reaches
+    "exposed surface pore": 0.70,
+    "penetration": 0.75,  # of the reference penetration: below it, lack of penetration
+    "sidewall": 0.62,  # of the reference penetration: below it, lack of fusion
+    "aim_m": 0.0022,  # mean distance from the seam: beyond it one side stays cold
+    "undercut": 1.6,  # times the reference of speed and arc length
+    "excess metal": 1.5,  # times the reference section
+    "overlap": 1.4,  # section against wetting (voltage)
+    "excess penetration": 1.4,  # times the reference energy per length, gap included
+    "burn-through": 1.85,
+    "spatter": 2.0,  # times the reference rate, plus 25 a second
+    "hot crack": 1.25,  # energy per length, weighted with the metal's sensitivity
+    "stray arc m": 0.006,  # arc beside the seam
+    "crater": 0.85,  # of the steady power at the very end: above it the crater stays unfilled
+}
 _HOLD_S = 0.15
 _CLEAR_S = 0.3
+_SETTLE_S = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Steady values of the programmed procedure."""
+
+    current_a: float
+    voltage_v: float
+    power_w: float
+    spatter_rate: float  #: violence-weighted ejections per second
+    travel_m_s: float
+    wire_feed_m_s: float
 
 
 @dataclass(slots=True)
@@ -36,18 +64,20 @@ class WeldConditions:
     time_s: float
     burning: bool
     steady: bool  #: welding at programmed travel, neither starting nor filling the crater
-    current_a: float  #: 0.1 s mean
+    current_a: float  #: 0.1 s means
     voltage_v: float
     power_w: float
     travel_m_s: float
-    fill_m2: float  #: deposited section: wire section times feed over travel
+    wire_feed_m_s: float
+    energy: float  #: programmed factor on the energy at this moment
+    travel: float  #: programmed factor on the travel speed at this moment
     gas_cover: float
     arc_x_m: float
     arc_y_m: float
     gap_m: float
-    spatter_rate: float  #: violence-weighted ejections per second
-    depth_m: float = math.nan  #: fusion depth where the source knows it better than Jackson's law
-    extra: dict[int, float] = field(default_factory=dict)  #: indices a process adds or overrides
+    spatter_rate: float
+    depth_ratio: float = math.nan  #: fusion depth over its reference, where the source knows it better than Jackson's law
+    undercut_ratio: float = math.nan  #: for sources without arc voltage
 
 
 @dataclass(slots=True)
@@ -71,29 +101,29 @@ class Mark:
 class WeldQuality:
     """Follows the indices, opens and closes annotations, leaves marks on the weld."""
 
-    def __init__(self, scenario: Scenario, random: np.random.Generator) -> None:
-        self._joint = scenario.joint
+    def __init__(self, scenario: Scenario, reference: Reference, random: np.random.Generator) -> None:
+        self.reference = reference
         self._random = random
-        materials = scenario.joint.materials
-        self._crack_sensitivity = max(PROPERTIES[m].crack_sensitivity for m in materials)
-        if materials[0] is not materials[1]:
-            self._crack_sensitivity = min(self._crack_sensitivity + 0.25, 1.0)
-        self._thin = min(scenario.joint.thickness_a_m, scenario.joint.thickness_b_m)
+        a, b = scenario.joint.materials
+        sensitivity = max(PROPERTIES[a].crack_sensitivity, PROPERTIES[b].crack_sensitivity)
+        self._sensitivity = min(sensitivity + (0.15 if a is not b else 0.0), 1.0)
+        self._one_part = scenario.joint.kind == "bead"
         self._spans = {code: _Span() for code in ISO_CODES}
         self._closed: list[Annotation] = []
         self.indices: dict[int, float] = dict.fromkeys(ISO_CODES, 0.0)
         self.marks: list[Mark] = []
         self.holes: list[Mark] = []
         self.ticks: list[float] = []  #: times of audible cracks
-        self._crater: tuple[float, float] | None = None  # time at which it cracks, severity
-        self._seen_burning = False
-        self._end_power = 0.0
-        self._typical_power = 0.0
+        self._crater: tuple[float, float] | None = None  # when it cracks, severity
+        self._was_burning = False
+        self._power = 0.0
+        self._steady_power = 0.0
+        self._aim = 0.0
+        self._line_energy = 1.0
         self._end_x = 0.0
         self._arc_s = 0.0
-        self._melted_through_s = 0.0
+        self._overheated_s = 0.0
         self._time = 0.0
-        self._fusion = 1.0
 
     def hole_below(self, x_m: float, y_m: float) -> bool:
         """Whether the arc points into a hole."""
@@ -105,96 +135,104 @@ class WeldQuality:
         indices = dict.fromkeys(ISO_CODES, 0.0)
         if c.burning:
             self._arc_s += STEP_S
-            if c.steady and self._arc_s > 0.8:
-                self._during_arc(c, heat, indices)
-            indices[601] = abs(c.arc_y_m) / 0.006
-            if indices[601] > 1 and self._random.random() < 0.2:
-                self.marks.append(Mark("strike", c.arc_x_m, c.arc_y_m, 0.0012))
-            self._typical_power += (c.power_w - self._typical_power) * STEP_S / 2.0
-            self._end_power, self._end_x = c.power_w, c.arc_x_m
-        elif self._seen_burning:
+            self._power += (c.power_w - self._power) * STEP_S / 0.15
+            self._end_x = c.arc_x_m
+            self._crater = None
+            self._while_burning(c, indices)
+            if c.steady and self._arc_s > _SETTLE_S:
+                self._while_steady(c, heat, indices)
+        elif self._was_burning:
             self._at_arc_end(c)
-        self._seen_burning = c.burning
+        self._was_burning = c.burning
         if self._crater is not None and c.time_s >= self._crater[0]:
             indices[104] = 1.0 + self._crater[1]
-        indices.update(c.extra)
         self.indices = indices
         for code, value in indices.items():
             self._follow(code, value)
 
-    def penetration_m(self, c: WeldConditions) -> float:
-        """Fusion depth, m."""
-        if not math.isnan(c.depth_m):
-            return c.depth_m
-        return _PENETRATION * (c.current_a**4 / (max(c.travel_m_s, 5e-4) * max(c.voltage_v, 8.0) ** 2)) ** (1 / 3)
-
-    def _during_arc(self, c: WeldConditions, heat: HeatField, indices: dict[int, float]) -> None:
+    def _while_burning(self, c: WeldConditions, indices: dict[int, float]) -> None:
         random = self._random
         exposed = 1.0 - c.gas_cover
-        indices[2011] = exposed / 0.4
-        indices[2017] = exposed / 0.7
-        if random.random() < 0.25 * max(exposed - 0.3, 0.0):
-            self.marks.append(
-                Mark("pore", c.arc_x_m - 0.004 - 0.003 * random.random(), c.arc_y_m + 0.0016 * random.standard_normal(),
-                     (0.0003 + 0.0006 * random.random()) * (0.5 + exposed))
-            )  # fmt: skip
-        indices[602] = c.spatter_rate / 55.0
-        depth = self.penetration_m(c) / (1.0 + 25.0 * abs(c.arc_y_m) / 0.006 * 0.1)
-        thick = min(self._thin, 0.006)
-        required = {"butt": 0.55 * thick, "lap": 0.25 * thick + 0.0003, "tee": 0.25 * thick + 0.0003, "bead": 0.0008}
-        indices[402] = min(required[self._joint.kind] / max(depth, 1e-5), 3.0)
-        # both parts have to melt at the seam near the arc
-        row, column = heat.index(c.arc_x_m, 0.0)
-        window = heat.pool[:, max(column - 4, 0) : column + 3]
-        near = bool(window[heat.near_rows[: heat.ny]][:2].any())
-        far = bool(window[~heat.near_rows][-2:].any())
-        self._fusion += ((1.0 if near and far else 0.0) - self._fusion) * STEP_S / 0.2
-        if self._joint.kind != "bead":
-            indices[401] = 2.0 * (1.0 - self._fusion)
-        width = max(float(heat.pool[:, max(column - 6, 0) : column + 3].any(1).sum()) * heat.cell_m, 0.0015)
-        # in a fillet most of the metal fills the corner
-        standing = {"butt": 0.8, "lap": 0.5, "tee": 0.5, "bead": 0.9}[self._joint.kind] * c.fill_m2
-        slender = standing / (0.67 * width) / width / 0.55
-        cold = 0.0012 / max(depth, 1e-5)
-        indices[506] = slender * min(cold, 1.5)
-        indices[502] = slender if cold < 1.0 else 0.0
-        indices[501] = c.travel_m_s / 0.0115 * (c.voltage_v / 21.0) * math.sqrt(c.current_a / 200.0) / 1.25
-        if indices[501] > 1 and random.random() < 0.3:
-            self.marks.append(Mark("undercut", c.arc_x_m - 0.004, c.arc_y_m + math.copysign(width / 2, random.random() - 0.5), 0.0006))
-        bottom = heat.bottom_c[:, max(column - 8, 0) : column + 3] >= heat.melting_c + 1.0
-        through = float(bottom.any(1).sum()) * heat.cell_m
-        indices[504] = through / (2.2 * self._thin + 0.004 - min(c.gap_m, 0.002))
-        self._burn_through(c, through, indices)
-        length, _ = heat.pool_extent(c.arc_x_m, c.arc_y_m)
-        indices[100] = self._crack_sensitivity * (length / max(width, 0.003)) / 3.2 if self._crack_sensitivity >= 0.4 else 0.0
-        if indices[100] > 1 and random.random() < 0.03:
-            self.marks.append(Mark("crack", c.arc_x_m - length * 0.8, c.arc_y_m, 0.002))
-            self.ticks.append(c.time_s)
+        if self._arc_s > 0.3:
+            indices[2011] = exposed / LIMITS["exposed gas pore"]
+            indices[2017] = exposed / LIMITS["exposed surface pore"]
+            if random.random() < 0.3 * max(exposed - 0.3, 0.0):
+                x = c.arc_x_m - 0.004 - 0.003 * float(random.random())
+                y = c.arc_y_m + 0.0016 * float(random.standard_normal())
+                self.marks.append(Mark("pore", x, y, (0.0003 + 0.0006 * float(random.random())) * (0.5 + exposed)))
+        indices[601] = abs(c.arc_y_m) / LIMITS["stray arc m"]
+        if indices[601] > 1 and random.random() < 0.2:
+            self.marks.append(Mark("strike", c.arc_x_m, c.arc_y_m, 0.0012))
+        if self._arc_s > _SETTLE_S:
+            indices[602] = c.spatter_rate / (LIMITS["spatter"] * self.reference.spatter_rate + 25.0)
 
-    def _burn_through(self, c: WeldConditions, through: float, indices: dict[int, float]) -> None:
-        limit = max(3.2 * self._thin + 0.004 - 3.0 * c.gap_m, 0.0025)
-        self._melted_through_s = self._melted_through_s + STEP_S if through > limit else 0.0
-        if self._melted_through_s > 0.15 and not self.hole_below(c.arc_x_m, c.arc_y_m):
-            hole = Mark("hole", c.arc_x_m - 0.001, c.arc_y_m, 0.5 * min(through, 0.006))
+    def _while_steady(self, c: WeldConditions, heat: HeatField, indices: dict[int, float]) -> None:
+        ref, random = self.reference, self._random
+        # the programme's own changes of heat input are qualified too
+        current_n, power_n = ref.current_a * c.energy**0.85, ref.power_w * c.energy**0.9
+        travel_n, feed_n = ref.travel_m_s * c.travel, max(ref.wire_feed_m_s * c.energy, 1e-4)
+        travel = max(c.travel_m_s, 0.0005)
+        self._steady_power += (c.power_w - self._steady_power) * STEP_S / 1.0
+        depth = c.depth_ratio
+        if math.isnan(depth):
+            volts = max(c.voltage_v, 8.0) / ref.voltage_v
+            depth = ((c.current_a / current_n) ** 4 / (travel / travel_n * volts**2)) ** (1 / 3)
+        depth = max(depth, 0.05)
+        indices[402] = LIMITS["penetration"] / depth
+        self._aim += (c.arc_y_m - self._aim) * STEP_S / 0.7
+        if not self._one_part:
+            indices[401] = max(LIMITS["sidewall"] / depth, abs(self._aim) / LIMITS["aim_m"])
+        length_ratio = c.undercut_ratio if not math.isnan(c.undercut_ratio) else c.voltage_v / ref.voltage_v
+        indices[501] = travel / travel_n * length_ratio / LIMITS["undercut"]
+        if indices[501] > 1 and random.random() < 0.3:
+            side = math.copysign(0.0028, float(random.random()) - 0.5)
+            self.marks.append(Mark("undercut", c.arc_x_m - 0.004, c.arc_y_m + side, 0.0006))
+        if ref.wire_feed_m_s > 0:
+            section = (c.wire_feed_m_s / feed_n) / (travel / travel_n)
+            indices[502] = section / LIMITS["excess metal"]
+            indices[506] = math.sqrt(section) * (1.0 / length_ratio) ** 1.5 / LIMITS["overlap"]
+        energy = (c.power_w / travel) / (power_n / travel_n)
+        self._line_energy += (energy - self._line_energy) * STEP_S / 0.5
+        self._through(c, heat, indices)
+        if self._sensitivity >= 0.4:
+            indices[100] = self._line_energy * (0.4 + 0.6 * self._sensitivity) / LIMITS["hot crack"]
+            if indices[100] > 1 and random.random() < 0.02:
+                self.marks.append(Mark("crack", c.arc_x_m - 0.008, c.arc_y_m, 0.002))
+                self.ticks.append(c.time_s)
+
+    def _through(self, c: WeldConditions, heat: HeatField, indices: dict[int, float]) -> None:
+        """Excess penetration and burn-through: only where the underside is molten."""
+        row, column = heat.index(c.arc_x_m, 0.0)
+        behind = heat.bottom_c[max(row - 6, 0) : row + 7, max(column - 8, 0) : column + 3]
+        melting = heat.melting_c[max(row - 6, 0) : row + 7]
+        molten = bool((behind >= melting - 1.0).any())
+        load = self._line_energy * (1.0 + 600.0 * max(c.gap_m - 0.0006, 0.0))
+        if molten:
+            indices[504] = load / LIMITS["excess penetration"]
+            indices[510] = load / LIMITS["burn-through"]
+        self._overheated_s = self._overheated_s + STEP_S if indices[510] > 1 else 0.0
+        if self._overheated_s > 0.25 and not self.hole_below(c.arc_x_m, c.arc_y_m):
+            hole = Mark("hole", c.arc_x_m - 0.001, c.arc_y_m, 0.0018 + 0.0012 * float(self._random.random()))
             self.holes.append(hole)
             self.marks.append(hole)
-            self._melted_through_s = 0.0
-        recently = any(abs(h.x_m - c.arc_x_m) < h.radius_m + 0.0005 for h in self.holes)
-        indices[510] = max(through / limit * 0.9, 1.5 if recently else 0.0)
+            self._overheated_s = 0.0
+        if any(abs(h.x_m - c.arc_x_m) < h.radius_m + 0.0005 for h in self.holes):
+            indices[510] = max(indices[510], 1.5)
         if indices[510] > 1:
             indices[504] = 0.0
 
     def _at_arc_end(self, c: WeldConditions) -> None:
-        if self._arc_s < 1.0 or self._typical_power <= 0:
+        if c.steady:  # the arc broke, the robot goes on: not an end
             return
-        share = self._end_power / self._typical_power
-        risk = (share - 0.75) / 0.5 + 0.6 * (self._crack_sensitivity - 0.2)
-        if share > 0.8 and risk > 0.08:
-            when = c.time_s + 0.5 + 0.8 * float(self._random.random())
-            self._crater = (when, min(risk, 1.0))
+        lasted, self._arc_s = self._arc_s, 0.0
+        if lasted < 1.0 or self._steady_power <= 0:
+            return
+        share = self._power / self._steady_power
+        if share > LIMITS["crater"] and self._random.random() < 0.45 + 0.6 * self._sensitivity:
+            when = c.time_s + 0.4 + 0.8 * float(self._random.random())
+            self._crater = (when, float(np.clip(0.3 + 2.0 * (share - 0.85) + 0.4 * self._sensitivity, 0.1, 1.0)))
             self.ticks.extend((when, when + 0.15))
             self.marks.append(Mark("crack", self._end_x, 0.0, 0.0025))
-        self._arc_s = 0.0
 
     def _follow(self, code: int, value: float) -> None:
         span = self._spans[code]

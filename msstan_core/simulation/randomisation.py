@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from msstan_core.simulation.gmaw import WIRE_MELTING
+from msstan_core.simulation.gmaw import WIRE_MELTING, GmawArc
 from msstan_core.simulation.materials import PROPERTIES
 from msstan_core.simulation.scenario import Scenario, parse_scenario
 from msstan_core.vocabulary import Filler, Material
@@ -77,9 +77,9 @@ def _gmaw(draw: Draw) -> dict[str, Any]:
     current = transition * _between(draw, 0.45, 1.15)
     stick_out = _between(draw, 0.011, 0.02)
     feed = a * current + b * (stick_out - 0.003) * current**2
-    voltage = 11.5 + 0.05 * current + 2.5 * carbon_dioxide + (2.0 if current > transition else 0.0) + draw.normal(0, 0.9)
-    if light:
-        voltage = 16.0 + 0.035 * current + draw.normal(0, 0.8)
+    sprays = current > transition * (1.0 + 0.5 * carbon_dioxide) and carbon_dioxide < 0.3
+    gap = _between(draw, 0.003, 0.0055) if sprays else _between(draw, 0.0004, 0.003)
+    voltage = _arc_voltage(current, gap, stick_out, carbon_dioxide, filler)
     thickness = _between(draw, 0.002, 0.008)
     # energy per length and thickness that melts this metal, J/mm^2; conductive metals need more of it
     conductive = max(PROPERTIES[Material[m.upper()]].conductivity_w_mk for m in (near, far)) > 100
@@ -117,6 +117,11 @@ def _gmaw(draw: Draw) -> dict[str, Any]:
             "surface_roughness": _between(draw, 0.1, 1.0),
         },
     }
+
+
+def _arc_voltage(current: float, gap_m: float, stick_out_m: float, carbon_dioxide: float, filler: str) -> float:
+    trial = parse_scenario({"process": {"carbon_dioxide": carbon_dioxide}, "joint": {"filler": filler}})
+    return GmawArc(trial, np.random.default_rng(0)).voltage_for(current, gap_m, stick_out_m)
 
 
 def _procedure(draw: Draw, weld_s: float) -> dict[str, Any]:
