@@ -1,0 +1,168 @@
+"""What the running monitor says, collected for people: the newest of everything, and the course of a weld."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import rclpy
+from numpy.typing import NDArray
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+
+from msstan_core.observation import NANOSECONDS_PER_SECOND
+from msstan_core.vocabulary import Action
+from msstan_msgs.msg import WeldAction, WeldAnomaly, WeldModelInfo, WeldMonitorState
+from msstan_ros import qos
+from msstan_ros.conversions import stamp_nanoseconds
+from msstan_ros.health import Health
+
+#: Rows of history held: ten minutes at 30 Hz.
+MAX_ROWS = 18_000
+MAX_ANOMALIES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRow:
+    """One ``weld/action`` message."""
+
+    stamp_s: float  #: acquisition time, s since the epoch of the stamps
+    action: Action
+    probability: float
+    probabilities: NDArray[np.float32]  #: [9]
+    weights: NDArray[np.float32]  #: [4]
+    valid: tuple[bool, ...]  #: [4]
+    inference_s: float
+    pipeline_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalySpan:
+    """One anomaly event from its onset to now or to its end."""
+
+    code: int
+    name: str
+    onset_s: float
+    until_s: float
+    score: float  #: highest so far
+    threshold: float
+    cleared: bool
+
+
+@dataclass(slots=True)
+class LiveStatus:
+    """The newest of everything; ``rows`` and ``anomalies`` are the course so far."""
+
+    rows: deque[ActionRow] = field(default_factory=lambda: deque(maxlen=MAX_ROWS))
+    anomalies: dict[tuple[str, int], AnomalySpan] = field(default_factory=dict)
+    health: Health = Health.UNKNOWN
+    message: str = ""
+    tick_rate_hz: float = 0.0
+    dropped: int = 0
+    model: str = ""
+
+    @property
+    def newest(self) -> ActionRow | None:
+        """The newest decision."""
+        return self.rows[-1] if self.rows else None
+
+    @property
+    def open_anomalies(self) -> list[AnomalySpan]:
+        """Those that have not cleared."""
+        return [span for span in self.anomalies.values() if not span.cleared]
+
+
+class LiveListener:
+    """Subscribes to the monitor's outputs in a thread of its own, in an rclpy context of its own.
+
+    Args:
+        namespace: of the monitor; "" for none.
+
+    Use as a context manager; :meth:`status` may be called from any thread.
+    """
+
+    def __init__(self, namespace: str = "") -> None:
+        self._context = rclpy.Context()
+        rclpy.init(args=[], context=self._context, signal_handler_options=rclpy.SignalHandlerOptions.NO)
+        # A unique name: several people may watch one monitor.
+        name = f"weld_watch_{np.random.default_rng().integers(1 << 31)}"
+        self._node = rclpy.create_node(name, namespace=namespace, context=self._context, enable_rosout=False)
+        self._lock = threading.Lock()
+        self._status = LiveStatus()
+        for kind, topic, profile, take in (
+            (WeldAction, "weld/action", qos.RESULT_READER, self._take_action),
+            (WeldAnomaly, "weld/anomaly", qos.ANOMALY, self._take_anomaly),
+            (WeldMonitorState, "weld/state", qos.RESULT_READER, self._take_state),
+            (WeldModelInfo, "weld/model_info", qos.MODEL_INFO, self._take_model),
+        ):
+            self._node.create_subscription(kind, topic, take, profile)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._spin, name="listener", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._context.try_shutdown()
+        self._thread.join(2.0)
+        self._executor.shutdown(timeout_sec=1.0)
+
+    def status(self) -> LiveStatus:
+        """A copy that does not change."""
+        with self._lock:
+            return replace(
+                self._status, rows=deque(self._status.rows, MAX_ROWS), anomalies=dict(self._status.anomalies)
+            )
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            return  # __exit__ shut the context down
+
+    def _take_action(self, message: WeldAction) -> None:
+        row = ActionRow(
+            stamp_s=stamp_nanoseconds(message.header.stamp) / NANOSECONDS_PER_SECOND,
+            action=Action(message.action),
+            probability=message.probability,
+            probabilities=np.array(message.probabilities, np.float32),
+            weights=np.array(message.modality_weights, np.float32),
+            valid=tuple(bool(v) for v in message.modality_valid),
+            inference_s=message.inference_latency_s,
+            pipeline_s=message.pipeline_latency_s,
+        )
+        with self._lock:
+            self._status.rows.append(row)
+
+    def _take_anomaly(self, message: WeldAnomaly) -> None:
+        key = (message.session_id, message.event_id)
+        with self._lock:
+            known = self._status.anomalies.get(key)
+            self._status.anomalies[key] = AnomalySpan(
+                code=message.iso_6520_1_code,
+                name=message.name,
+                onset_s=stamp_nanoseconds(message.onset) / NANOSECONDS_PER_SECOND,
+                until_s=stamp_nanoseconds(message.header.stamp) / NANOSECONDS_PER_SECOND,
+                score=max(message.score, known.score) if known is not None else message.score,
+                threshold=message.threshold,
+                cleared=message.phase == WeldAnomaly.CLEARED,
+            )
+            while len(self._status.anomalies) > MAX_ANOMALIES:
+                self._status.anomalies.pop(next(iter(self._status.anomalies)))
+
+    def _take_state(self, message: WeldMonitorState) -> None:
+        with self._lock:
+            self._status.health, self._status.message = Health(message.health), message.message
+            self._status.tick_rate_hz = message.tick_rate_hz
+            self._status.dropped = int(sum(message.dropped))
+
+    def _take_model(self, message: WeldModelInfo) -> None:
+        with self._lock:
+            self._status.model = f"{message.name} {message.version} ({message.size}, {message.provider})"
