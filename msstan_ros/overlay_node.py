@@ -50,7 +50,7 @@ _PICTURES = (TopicKind.CAMERA, TopicKind.CAMERA_COMPRESSED, TopicKind.THERMAL)
 
 
 class OverlayNode(Node):
-    """Publishes ``weld/overlay/image`` (bgr8) and ``weld/markers``; subscribes to its inputs only while these are read."""
+    """Publishes ``weld/overlay/image`` (bgr8) and ``weld/markers``; listens only while these are read."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__("weld_overlay", **arguments)

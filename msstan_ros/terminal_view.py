@@ -44,8 +44,8 @@ def screen(status: LiveStatus) -> RenderableType:
 def line(status: LiveStatus) -> str:
     """The status in one line without colours."""
     newest = status.newest
-    if newest is None:
-        return f"{status.health.name:<8} {status.message or 'waiting for the first decision'}"
+    if newest is None or status.health in (Health.STALE, Health.ERROR):
+        return f"{status.health.name:<21} {status.message or 'waiting for the first decision'}"
     weights = " ".join(f"{m.label} {newest.weights[m]:.2f}" for m in MODALITIES if newest.valid[m])
     anomalies = "; ".join(f"{a.code} {a.name} {a.score:.2f}" for a in status.open_anomalies)
     return (

@@ -1,4 +1,4 @@
-"""``msstan demo``: the monitor at work on a simulated weld, in the terminal, with a picture of its course at the end."""
+"""``msstan demo``: the monitor at work on a simulated weld, in the terminal, and a picture of its course."""
 
 from __future__ import annotations
 
