@@ -45,15 +45,17 @@ class WeldCamera:
         self._glow = glow_table(s.glow, s.colour)
         self._arc_tint = np.array([1.12, 1.0, 0.9] if s.colour else [1.0], np.float32)
         self._background = paint_background(s.width, s.height, s.clutter, random)
-        self._transmittance, self._scatter = paint_glass(s.width, s.height, s.dirt, random)
+        transmittance, scatter = paint_glass(s.width, s.height, s.dirt, random)
         columns, rows = np.meshgrid(np.linspace(-1, 1, s.width), np.linspace(-1, 1, s.height))
-        self._vignette = (1.0 - s.vignetting * (columns**2 + rows**2) / 2).astype(np.float32)
+        vignette = (1.0 - s.vignetting * (columns**2 + rows**2) / 2).astype(np.float32)
+        self._pass_through = self._spread(transmittance * vignette)
+        self._scatter = self._spread(scatter)
         shape = (s.height + _NOISE_MARGIN, s.width + _NOISE_MARGIN, self._channels)
-        self._grain = random.standard_normal(shape, np.float32)
+        self._grain = np.squeeze(random.standard_normal(shape, np.float32))
         puffs = random.standard_normal((96, 64)).astype(np.float32)
         puffs = cv2.GaussianBlur(puffs, (0, 0), 2.5) * 3.0 + cv2.GaussianBlur(puffs, (0, 0), 7.0) * 8.0
         self._puffs = np.clip(puffs, 0, None)
-        self._curve = np.clip(255.0 * (np.arange(1025) / 1024.0) ** s.gamma, 0, 255).astype(np.uint8)
+        self._curve = np.clip(255.0 * (np.arange(256) / 255.0) ** s.gamma, 0, 255).astype(np.uint8)
         self._plume = np.zeros(2)
         self._ambient = 0.9 * s.ambient_light
         self._light_direction = random.uniform(-0.6, 0.6, 2)
@@ -98,31 +100,42 @@ class WeldCamera:
         map_y = (view.s_m - np.float32(canvas.y0_m)) * np.float32(1 / CANVAS_M)
         picture = cv2.remap(canvas.reflectance, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
         if self._channels == 1:
-            picture = picture[..., 1]
-        reflectance = picture.astype(np.float32) * np.float32(1 / 255)
+            picture = np.ascontiguousarray(picture[..., 1])
         fields = self._surface_fields(heat)
         cell = np.float32(1 / heat.cell_m)
         field_x = (view.x_m - np.float32(heat.x_m[0])) * cell
         field_y = (view.s_m - np.float32(heat.y_m[0])) * cell
         fields = cv2.remap(fields, field_x, field_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT,
                            borderValue=(heat.ambient_c, 1.0, 0.0))  # fmt: skip
-        celsius, shade, dark = fields[..., 0], fields[..., 1], fields[..., 2]
-        illumination = np.float32(self._ambient) * shade
+        celsius, shade, dark = cv2.split(fields)
+        np.subtract(1.0, dark, out=dark)
+        shop = np.float32(self._ambient) * shade * dark
         if light > 0.0:
-            illumination = illumination + self._arc_illumination(state, view, light)
-        illumination *= 1.0 - dark
-        entry = np.minimum(celsius * np.float32(1 / GLOW_STEP_C), 800.0).astype(np.intp)
-        glow = self._glow[entry]
-        image = reflectance * illumination[..., None] if self._channels == 3 else reflectance * illumination
-        if self._channels == 3 and light > 0.0:
-            image *= 0.4 + 0.6 * self._arc_tint
-        image += glow
+            arc = self._arc_illumination(state, view, light)
+            arc *= dark
+            lit = [shop + np.float32(0.4 + 0.6 * t) * arc for t in self._arc_tint]
+        else:
+            lit = [shop] * self._channels
+        image = cv2.multiply(picture, cv2.merge(lit), scale=1 / 255, dtype=cv2.CV_32F)
+        self._add_glow(image, celsius)
         if view.nothing.any():
             behind = self._background * np.float32(self._ambient + 0.05 * min(light, 3.0))
-            image = np.where(view.nothing[..., None], behind[..., None], image) if self._channels == 3 else np.where(
-                view.nothing, behind, image
-            )  # fmt: skip
-        return np.ascontiguousarray(image, np.float32)
+            cv2.copyTo(self._spread(behind), view.nothing.astype(np.uint8), image)
+        return image
+
+    def _spread(self, single: Floats) -> Floats:
+        """[H, W] to all channels."""
+        return np.asarray(cv2.merge([single] * self._channels)) if self._channels > 1 else single
+
+    def _add_glow(self, image: Floats, celsius: Floats) -> None:
+        """Light of metal above 550 degC, where there is any."""
+        hot = celsius > 550.0
+        rows = np.flatnonzero(hot.any(1))
+        if len(rows) == 0:
+            return
+        columns = np.flatnonzero(hot[rows[0] : rows[-1] + 1].any(0))
+        box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        image[box] += self._glow[np.minimum(celsius[box] * np.float32(1 / GLOW_STEP_C), 800.0).astype(np.int16)]
 
     def _surface_fields(self, heat: HeatField) -> Floats:
         """[ny, nx, 3] temperature, shading by the bead's slope, darkening by oxide and soot."""
@@ -221,8 +234,8 @@ class WeldCamera:
             return
         gx = np.exp(-0.5 * ((np.arange(c0, c1) + 0.5 - centre[0]) / wide) ** 2)
         gy = np.exp(-0.5 * ((np.arange(r0, r1) + 0.5 - centre[1]) / tall) ** 2) * strength
-        patch = (gy[:, None] * gx[None, :]).astype(np.float32)
-        image[r0:r1, c0:c1] += patch[..., None] * self._arc_tint if self._channels == 3 else patch
+        patch = gy.astype(np.float32)[:, None] * gx.astype(np.float32)[None, :]
+        image[r0:r1, c0:c1] += cv2.merge([patch * t for t in self._arc_tint]) if self._channels == 3 else patch
 
     def _add_smoke(self, image: Floats, state: CellState, light: float, target: tuple[float, float, float]) -> None:
         s = self._settings
@@ -237,13 +250,9 @@ class WeldCamera:
         gy = np.exp(-0.5 * ((np.arange(s.height) - centre[1]) / (1.6 * wide)) ** 2)
         smoke *= (0.25 + gy[:, None] * gx[None, :]).astype(np.float32)
         np.minimum(smoke, 0.7, out=smoke)
-        glow = smoke * np.float32(0.45 * self._ambient + 0.25 * min(light, 6.0))
-        if self._channels == 3:
-            image *= 1.0 - smoke[..., None]
-            image += glow[..., None]
-        else:
-            image *= 1.0 - smoke
-            image += glow
+        image *= self._spread(1.0 - smoke)
+        smoke *= np.float32(0.45 * self._ambient + 0.25 * min(light, 6.0))
+        image += self._spread(smoke)
 
     def _draw_spatter(self, image: Floats, state: CellState, target: tuple[float, float, float]) -> None:
         now, shutter = state.time_s, max(self._settings.exposure_s, 0.0005)
@@ -278,21 +287,21 @@ class WeldCamera:
             if float(over.max()) > 0:
                 halo = cv2.GaussianBlur(over, (0, 0), 1.2) * 0.05 + cv2.GaussianBlur(over, (0, 0), max(s.width / 8 / 7, 1.0)) * 0.05
                 image += np.float32(s.bloom) * cv2.resize(halo, (s.width, s.height), interpolation=cv2.INTER_LINEAR).reshape(image.shape)
-        pass_through = self._transmittance * self._vignette
-        veil = self._scatter * np.float32(0.25 * min(float(image.mean()), 1.5))
-        if self._channels == 3:
-            image = image * pass_through[..., None] + veil[..., None]
-        else:
-            image = image * pass_through + veil
+        image *= self._pass_through
+        if s.dirt > 0:
+            image += self._scatter * np.float32(0.25 * min(float(image.mean()), 1.5))
         if s.blur_px > 0.2:
-            image = cv2.GaussianBlur(image, (0, 0), s.blur_px)
+            image = np.asarray(cv2.GaussianBlur(image, (0, 0), s.blur_px))
+        np.minimum(image, 1.0, out=image)
         row, column = self._random.integers(0, _NOISE_MARGIN, 2)
         grain = self._grain[row : row + s.height, column : column + s.width]
-        np.clip(image, 0.0, 1.0, out=image)
-        image = image.reshape(s.height, s.width, self._channels)
-        image = image + np.float32(s.noise) * grain * (np.float32(0.35) + image)
-        codes = self._curve[np.clip(image * 1024.0, 0, 1024).astype(np.int16)]
-        return np.ascontiguousarray(codes if self._channels == 3 else np.repeat(codes, 3, -1))
+        # photon noise grows with the signal, read noise is always there
+        image += np.float32(s.noise) * grain * (np.float32(0.35) + image)
+        np.maximum(image, 0.0, out=image)
+        codes = cv2.convertScaleAbs(image, alpha=255.0)
+        if s.gamma != 1.0:
+            codes = cv2.LUT(codes, self._curve)
+        return np.asarray(cv2.cvtColor(codes, cv2.COLOR_GRAY2BGR) if self._channels == 1 else codes)
 
 
 def _landing(ejection: Ejection) -> tuple[float, float]:
