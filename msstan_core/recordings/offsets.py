@@ -24,6 +24,9 @@ _GRID_S = 0.02
 _PAIRING_S = 0.8
 #: An arc (or a break) shorter than this is a pop or a short circuit, no edge.
 _SHORTEST_STATE_S = 0.15
+#: An arc may strike and fail before it burns. Both microphone and current show the first strike, so it is the edge.
+_LONGEST_STRIKE_S = 0.3
+_LONGEST_STRIKE_PAUSE_S = 0.5
 #: From this current on the arc burns; the rule of the reference labels.
 ARC_CURRENT_A = 20.0
 #: Arc noise stands out most here; below are machines, above is also the hiss of shielding gas before and after.
@@ -67,7 +70,19 @@ class ArcSignal:
         share = (0.5 - before) / (after - before)
         times = self.stamps_s[turns] + share * (self.stamps_s[turns + 1] - self.stamps_s[turns])
         edges = [ArcEdge(float(t), bool(r)) for t, r in zip(times, burning[turns + 1], strict=True)]
-        return _without_short_states(edges)
+        return _without_short_states(_join_strikes(edges))
+
+
+def _join_strikes(edges: list[ArcEdge]) -> list[ArcEdge]:
+    """Let the arc begin at its first strike: drop the pause between a strike and the arc that follows soon."""
+    kept = list(edges)
+    for k in reversed(range(len(kept))):  # the last strike first: several may precede the arc
+        if k + 2 >= len(kept):
+            continue
+        struck_s, pause_s = kept[k + 1].time_s - kept[k].time_s, kept[k + 2].time_s - kept[k + 1].time_s
+        if kept[k].rises and struck_s <= _LONGEST_STRIKE_S and pause_s <= _LONGEST_STRIKE_PAUSE_S:
+            del kept[k + 1 : k + 3]
+    return kept
 
 
 def _without_short_states(edges: list[ArcEdge]) -> list[ArcEdge]:
@@ -111,7 +126,9 @@ def estimate_offset(
     if not reference.edges() or not other.edges():
         return None
     rough_s, width_s = _correlate(reference, other, max_offset_s)
-    pairs = _paired_edges(reference, other, rough_s)
+    ours_s = [e.time_s for e in reference.edges()]
+    drift_s = _LARGEST_RATE_ERROR * (ours_s[-1] - ours_s[0]) / 2 if fit_rate else 0.0
+    pairs = _paired_edges(reference, other, rough_s, _PAIRING_S + drift_s)
     sampling_s = float(np.hypot(reference.period_s, other.period_s) / np.sqrt(12))
     if not pairs:
         return OffsetEstimate(rough_s, max(width_s, sampling_s), "correlation")
@@ -149,7 +166,9 @@ def _correlate(reference: ArcSignal, other: ArcSignal, max_offset_s: float) -> t
     return float(lags_s[best]), float(lags_s[wide[-1]] - lags_s[wide[0]]) / 2
 
 
-def _paired_edges(reference: ArcSignal, other: ArcSignal, rough_s: float) -> list[tuple[float, float]]:
+def _paired_edges(
+    reference: ArcSignal, other: ArcSignal, rough_s: float, tolerance_s: float
+) -> list[tuple[float, float]]:
     """Times (other, reference) of edges of the same direction that are each other's nearest after the rough shift."""
     pairs = []
     for rises in (True, False):
@@ -159,7 +178,7 @@ def _paired_edges(reference: ArcSignal, other: ArcSignal, rough_s: float) -> lis
             continue
         distance = np.abs(ours[:, None] - (theirs[None, :] + rough_s))
         for i, j in enumerate(distance.argmin(1)):
-            if distance[i, j] <= _PAIRING_S and distance[:, j].argmin() == i:
+            if distance[i, j] <= tolerance_s and distance[:, j].argmin() == i:
                 pairs.append((float(theirs[j]), float(ours[i])))
     return sorted(pairs)
 
@@ -175,9 +194,13 @@ def _rate(theirs: Floats, ours: Floats, sampling_s: float) -> float:
 
 
 def arc_from_current(stamps_s: ArrayLike, current_a: ArrayLike) -> ArcSignal:
-    """Arc signal of welding current: 0.5 at :data:`ARC_CURRENT_A`. NaN counts as no current."""
-    current = np.nan_to_num(np.asarray(current_a, np.float64))
-    return ArcSignal(np.asarray(stamps_s, np.float64), np.clip(current / (2 * ARC_CURRENT_A), 0.0, 1.0))
+    """Arc signal of welding current: 1 above :data:`ARC_CURRENT_A`, else 0. NaN counts as no current.
+
+    A step, so that an edge lies midway between two samples: interpolating the current itself would always find it
+    right beside the sample without.
+    """
+    burning = np.nan_to_num(np.asarray(current_a, np.float64)) > ARC_CURRENT_A
+    return ArcSignal(np.asarray(stamps_s, np.float64), burning.astype(np.float64))
 
 
 def arc_from_sound(samples: ArrayLike, sample_rate_hz: float, start_s: float = 0.0) -> ArcSignal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 from pathlib import Path
 
 import cv2
@@ -144,7 +145,7 @@ def test_sound_is_kept_sample_by_sample(run_dir: Path, tmp_path: Path) -> None:
         chunks = [s for s in bag.samples() if isinstance(s, AudioChunk)]
     original, _ = soundfile.read(run_dir / "audio.flac", dtype="float32")
     np.testing.assert_array_equal(np.concatenate([c.samples for c in chunks]), original)
-    gaps = [b.stamp_ns - a.end_stamp_ns for a, b in zip(chunks, chunks[1:], strict=False)]
+    gaps = [b.stamp_ns - a.end_stamp_ns for a, b in itertools.pairwise(chunks)]
     assert max(map(abs, gaps)) <= 1
     assert len(chunks[0].samples) == 1024
 
@@ -298,7 +299,7 @@ def test_thermal_recording_keeps_its_temperatures(tmp_path: Path) -> None:
         assert bag.attributes["group"] == "W1"
     images = [s for s in samples if isinstance(s, ThermalFrame)]
     np.testing.assert_array_equal(np.stack([s.celsius for s in images]), arrays["thermal_celsius"].astype(np.float32))
-    assert {b.stamp_ns - a.stamp_ns for a, b in zip(images, images[1:], strict=False)} == {40_000_000}
+    assert {b.stamp_ns - a.stamp_ns for a, b in itertools.pairwise(images)} == {40_000_000}
     rows = np.array([s.as_row() for s in samples if isinstance(s, TelemetrySample)])
     np.testing.assert_array_equal(rows[:, :2], arrays["process"][:, :2])
     assert np.isnan(rows[:, 2:]).all()  # the wire feed's unit is only presumed
@@ -346,7 +347,7 @@ def test_video_becomes_evenly_spaced_colour_images(tmp_path: Path) -> None:
         with BagReader(tmp_path / name) as bag:
             frames = [s for s in bag.samples() if isinstance(s, CameraFrame)]
         assert len(frames) == 320
-        assert {b.stamp_ns - a.stamp_ns for a, b in zip(frames, frames[1:], strict=False)} == {period}
+        assert {b.stamp_ns - a.stamp_ns for a, b in itertools.pairwise(frames)} == {period}
     assert frames[0].encoded is not None
     assert cv2.imdecode(np.frombuffer(frames[0].encoded, np.uint8), cv2.IMREAD_UNCHANGED).ndim == 3
 

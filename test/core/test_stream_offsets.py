@@ -80,7 +80,7 @@ def test_noise_after_the_weld_does_not_move_the_offset(offset_s: float, clanks: 
 
 
 @settings(deadline=None, max_examples=40)
-@given(offset_s=st.floats(-3, 3), cut_s=st.floats(11, 14))
+@given(offset_s=st.floats(-3, 3), cut_s=st.floats(11, 12.5))
 def test_stream_that_stops_during_the_arc_is_placed_by_the_edge_it_has(offset_s: float, cut_s: float) -> None:
     weld = [(6.0, 16.0)]
     estimate = found(estimate_offset(sampled(weld, 50, 30), sampled(weld, 25, cut_s, clock_offset_s=offset_s)))
@@ -128,6 +128,22 @@ def test_stream_without_an_edge_gives_no_estimate(level: float) -> None:
     flat = ArcSignal(np.arange(100) / 10, np.full(100, level))
     assert estimate_offset(sampled([(3.0, 6.0)], 50, 10), flat) is None
     assert estimate_offset(flat, sampled([(3.0, 6.0)], 50, 10)) is None
+
+
+def test_arc_begins_at_the_first_strike_in_both_streams() -> None:
+    heard = sampled([(4.0, 4.05), (4.35, 4.4), (4.7, 16.0)], 50, 25)
+    measured = sampled([(5.2, 5.33), (5.7, 17.2)], 9, 25)
+    assert [e.time_s for e in heard.edges()] == pytest.approx([4.0, 16.0], abs=0.02)
+    assert found(estimate_offset(heard, measured)).offset_s == pytest.approx(-1.2, abs=0.1)
+
+
+def test_strikes_at_the_very_end_of_a_recording_are_no_arc() -> None:
+    assert len(sampled([(4.0, 9.0), (9.6, 9.7), (9.9, 10.0)], 50, 10).edges()) == 3
+
+
+def test_single_knock_before_the_weld_is_no_strike() -> None:
+    edges = sampled([(2.0, 2.05), (5.0, 16.0)], 50, 25).edges()
+    assert [e.time_s for e in edges] == pytest.approx([5.0, 16.0], abs=0.02)
 
 
 def test_empty_streams_give_no_estimate() -> None:
