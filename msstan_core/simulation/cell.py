@@ -12,10 +12,12 @@ from msstan_core.observation import NANOSECONDS_PER_SECOND, AudioChunk, CameraFr
 from msstan_core.recordings.annotations import Annotation
 from msstan_core.simulation.disturbances import Faults, FaultSchedule
 from msstan_core.simulation.energy import SAMPLE_RATE_HZ, STEP_S, EnergySource, Setpoints, SourceInputs, Waveform
+from msstan_core.simulation.friction_stir import StirTool
 from msstan_core.simulation.gmaw import GmawArc
-from msstan_core.simulation.heat import HeatField
+from msstan_core.simulation.heat import KELVIN, HeatField
 from msstan_core.simulation.imperfections import Reference, WeldConditions, WeldQuality
 from msstan_core.simulation.labels import ActionTrack
+from msstan_core.simulation.laser import LaserBeam
 from msstan_core.simulation.microphone import Microphone
 from msstan_core.simulation.procedure import STITCH_GAP_M, Demand, ParameterDeltas, RobotProgramme, Step
 from msstan_core.simulation.scenario import Scenario
@@ -175,15 +177,17 @@ class WeldCell:
         state.setpoints = setpoints
         self._move(demand, faults, setpoints)
         self._gas(demand, faults)
-        feed_target = setpoints.wire_feed_speed_m_s * demand.feed * faults.wire_feed_factor
+        wire = 1.0 if scenario.process.kind == "gmaw" else 0.0
+        feed_target = wire * setpoints.wire_feed_speed_m_s * demand.feed * faults.wire_feed_factor
         state.wire_feed_m_s += (feed_target - state.wire_feed_m_s) * min(STEP_S / FEEDER_LAG_S, 1.0)
-        waveform = self._source.step(self._source_inputs(demand, faults, setpoints))
+        inputs = self._source_inputs(demand, faults, setpoints)
+        waveform = self._source.step(inputs)
         self._absorb(waveform, faults, setpoints)
         self._steps += 1
         state.time_s = self.time_s
         if state.burning:
             state.last_arc_s = state.time_s
-        self._assess(demand, faults)
+        self._assess(demand, faults, inputs)
         adjusting = demand.adjusting or (slewing and demand.step is Step.WELD)
         on = state.current_a > 20.0 if scenario.process.kind == "gmaw" else state.burning
         level = state.current_a if scenario.process.kind == "gmaw" else state.power_w
@@ -241,8 +245,13 @@ class WeldCell:
     def _source_inputs(self, demand: Demand, faults: Faults, setpoints: Setpoints) -> SourceInputs:
         state = self.state
         realised = replace(setpoints, voltage_v=max(setpoints.voltage_v + faults.voltage_offset, 8.0))
-        surface = 0.0
-        if state.burning or demand.source_on:
+        surface, softness = 0.0, 0.0
+        realised.travel_speed_m_s = max(state.travel_m_s, 1e-4)
+        if self.scenario.process.kind == "fsw":
+            row, column = self._heat.index(state.arc_x_m, state.arc_y_m)
+            around = self._heat.surface_c[max(row - 3, 0) : row + 4, max(column - 3, 0) : column + 4]
+            softness = (float(around.max()) + KELVIN) / (float(self._heat.melting_c.min()) + KELVIN)
+        elif state.burning or demand.source_on:
             row, column = self._heat.index(state.arc_x_m, state.arc_y_m)
             surface = -0.3 * float(self._heat.bead_m[row, column])
             if self._quality.hole_below(state.arc_x_m, state.arc_y_m):
@@ -257,6 +266,7 @@ class WeldCell:
             blow=faults.magnetic_blow,
             focus_offset_m=faults.focus_offset,
             wear=faults.tool_wear,
+            softness=softness,
             pool_size=max(length / 0.01, 0.3),
         )
 
@@ -276,7 +286,8 @@ class WeldCell:
         if waveform.transfer_m3 > 0:
             self._heat.deposit(waveform.transfer_m3, state.arc_x_m - 0.001, state.arc_y_m, 0.0018 + 0.3 * radius)
         self._eject(waveform)
-        fume = state.power_w / 5000.0 * (1.0 + 1.5 * (1.0 - state.gas_cover))
+        smokes = 0.0 if self.scenario.process.kind == "fsw" else state.power_w / 5000.0
+        fume = smokes * (1.0 + 1.5 * (1.0 - state.gas_cover))
         state.fume += (fume - state.fume) * STEP_S / 1.2
 
     def _source_radius(self, state: CellState) -> float:
@@ -309,7 +320,7 @@ class WeldCell:
                     state.landed.append(particle)
         self._spatter_rate += (rate / STEP_S - self._spatter_rate) * STEP_S / 0.8
 
-    def _assess(self, demand: Demand, faults: Faults) -> None:
+    def _assess(self, demand: Demand, faults: Faults, inputs: SourceInputs) -> None:
         state = self.state
         self._current_mean += (state.current_a - self._current_mean) * STEP_S / 0.1
         self._voltage_mean += (state.voltage_v - self._voltage_mean) * STEP_S / 0.1
@@ -330,6 +341,8 @@ class WeldCell:
             arc_y_m=state.arc_y_m,
             gap_m=self.scenario.joint.gap_m + faults.joint_gap,
             spatter_rate=self._spatter_rate,
+            depth_ratio=self._source.depth_ratio(inputs),
+            undercut_ratio=math.nan if self.scenario.process.kind == "gmaw" else 1.0,
         )
         self._quality.advance(conditions, self._heat)
 
@@ -366,7 +379,8 @@ class WeldCell:
 
 def make_source(scenario: Scenario, random: np.random.Generator) -> EnergySource:
     """The heat source of a scenario's process."""
-    return GmawArc(scenario, random)
+    kinds: dict[str, type[GmawArc] | type[LaserBeam] | type[StirTool]] = {"gmaw": GmawArc, "laser": LaserBeam, "fsw": StirTool}
+    return kinds[scenario.process.kind](scenario, random)
 
 
 def steady_reference(scenario: Scenario) -> Reference:
@@ -377,7 +391,8 @@ def steady_reference(scenario: Scenario) -> Reference:
         process.voltage_v, process.wire_feed_speed_m_s, process.travel_speed_m_s, process.stick_out_m, process.gas_flow_l_min,
         process.laser_power_w, process.axial_force_n, process.spindle_speed_hz,
     )  # fmt: skip
-    inputs = SourceInputs(True, setpoints, process.wire_feed_speed_m_s, process.stick_out_m, 1.0)
+    # a stirring tool's metal is soft in the steady state
+    inputs = SourceInputs(True, setpoints, process.wire_feed_speed_m_s, process.stick_out_m, 1.0, softness=0.8)
     waveforms = [source.step(inputs) for _ in range(220)][70:]
     violence = sum(v for w in waveforms for _, v in w.spatter)
     return Reference(
@@ -386,7 +401,7 @@ def steady_reference(scenario: Scenario) -> Reference:
         power_w=float(np.mean([w.power_w.mean() for w in waveforms])),
         spatter_rate=violence / (len(waveforms) * STEP_S),
         travel_m_s=process.travel_speed_m_s,
-        wire_feed_m_s=process.wire_feed_speed_m_s,
+        wire_feed_m_s=process.wire_feed_speed_m_s if process.kind == "gmaw" else 0.0,
     )
 
 

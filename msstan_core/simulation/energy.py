@@ -41,6 +41,7 @@ class SourceInputs:
     blow: float = 0.0  #: magnetic deflection, 0..1
     focus_offset_m: float = 0.0  #: laser
     wear: float = 0.0  #: FSW pin
+    softness: float = 0.0  #: temperature under the tool over the melting temperature, both absolute (FSW)
     pool_size: float = 1.0  #: pool length relative to a usual one; large pools swing slower
 
 
@@ -68,4 +69,8 @@ class EnergySource(Protocol):
 
     def step(self, inputs: SourceInputs) -> Waveform:
         """Advance by one control step."""
+        ...
+
+    def depth_ratio(self, inputs: SourceInputs) -> float:
+        """Fusion depth over its reference; NaN where it follows from current, voltage and speed (arc)."""
         ...

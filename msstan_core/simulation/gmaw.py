@@ -206,9 +206,9 @@ class GmawArc:
             droplet_m=hang,
         )
 
-    def retract_wire(self, length_m: float) -> None:
-        """Trim the wire to a usual length before the next start."""
-        self._solid, self._drop = length_m, 0.0
+    def depth_ratio(self, inputs: SourceInputs) -> float:
+        """Jackson's law knows it better: NaN."""
+        return math.nan
 
     def _begin_bridge(self, drop: float) -> None:
         """Draw how much pinch this bridge withstands, A^2 s."""

@@ -108,6 +108,8 @@ class WeldQuality:
         sensitivity = max(PROPERTIES[a].crack_sensitivity, PROPERTIES[b].crack_sensitivity)
         self._sensitivity = min(sensitivity + (0.15 if a is not b else 0.0), 1.0)
         self._one_part = scenario.joint.kind == "bead"
+        self._melts = scenario.process.kind != "fsw"
+        self._aim_limit = LIMITS["aim_m"] * (0.3 if scenario.process.kind == "laser" else 1.0)
         self._spans = {code: _Span() for code in ISO_CODES}
         self._closed: list[Annotation] = []
         self.indices: dict[int, float] = dict.fromkeys(ISO_CODES, 0.0)
@@ -181,7 +183,7 @@ class WeldQuality:
         indices[402] = LIMITS["penetration"] / depth
         self._aim += (c.arc_y_m - self._aim) * STEP_S / 0.7
         if not self._one_part:
-            indices[401] = max(LIMITS["sidewall"] / depth, abs(self._aim) / LIMITS["aim_m"])
+            indices[401] = max(LIMITS["sidewall"] / depth, abs(self._aim) / self._aim_limit)
         length_ratio = c.undercut_ratio if not math.isnan(c.undercut_ratio) else c.voltage_v / ref.voltage_v
         indices[501] = travel / travel_n * length_ratio / LIMITS["undercut"]
         if indices[501] > 1 and random.random() < 0.3:
@@ -194,7 +196,7 @@ class WeldQuality:
         energy = (c.power_w / travel) / (power_n / travel_n)
         self._line_energy += (energy - self._line_energy) * STEP_S / 0.5
         self._through(c, heat, indices)
-        if self._sensitivity >= 0.4:
+        if self._sensitivity >= 0.4 and self._melts:
             indices[100] = self._line_energy * (0.4 + 0.6 * self._sensitivity) / LIMITS["hot crack"]
             if indices[100] > 1 and random.random() < 0.02:
                 self.marks.append(Mark("crack", c.arc_x_m - 0.008, c.arc_y_m, 0.002))
@@ -225,7 +227,7 @@ class WeldQuality:
         if c.steady:  # the arc broke, the robot goes on: not an end
             return
         lasted, self._arc_s = self._arc_s, 0.0
-        if lasted < 1.0 or self._steady_power <= 0:
+        if lasted < 1.0 or self._steady_power <= 0 or not self._melts:
             return
         share = self._power / self._steady_power
         if share > LIMITS["crater"] and self._random.random() < 0.45 + 0.6 * self._sensitivity:

@@ -22,7 +22,8 @@ class WelderDisplay:
         self._current = 0.0
         self._voltage = 0.0
         self._gas = 0.0
-        self._electrical = scenario.process.kind != "laser"
+        self._measures_current = scenario.process.kind != "laser"
+        self._measures_voltage = scenario.process.kind == "gmaw"
 
     def follow(self, state: CellState) -> None:
         """Filter one control step."""
@@ -39,8 +40,8 @@ class WelderDisplay:
         voltage = max(self._voltage + s.voltage_noise_v * noise[2], 0.0)
         return TelemetrySample(
             stamp_ns=stamp_ns,
-            current_a=round(float(current), 1) if self._electrical else nan,
-            voltage_v=round(float(voltage), 2) if self._electrical else nan,
+            current_a=round(float(current), 1) if self._measures_current else nan,
+            voltage_v=round(float(voltage), 2) if self._measures_voltage else nan,
             wire_feed_speed_m_s=round(max(state.wire_feed_m_s * (1 + 0.01 * float(noise[3])), 0.0), 5),
             travel_speed_m_s=round(max(state.travel_m_s, 0.0), 5) if s.measures_travel else nan,
             gas_flow_l_min=round(max(self._gas + 0.05 * float(noise[4]), 0.0), 2),

@@ -37,6 +37,7 @@ class ThermalCamera:
         self._flicker = 1.0
         self._arc_tail = np.zeros(2)
         self._process = scenario.process.kind
+        self._tool_radius_m = scenario.process.shoulder_radius_m if self._process == "fsw" else NOZZLE_RADIUS_M
 
     def frame(self, state: CellState, heat: HeatField) -> Floats:
         """Readings in degC, [H, W] float32."""
@@ -88,7 +89,7 @@ class ThermalCamera:
         self._nozzle_c += 0.002 * (120.0 + warmth - self._nozzle_c) if state.burning else -0.0008 * (self._nozzle_c - 22.0)
         px = self._view.focal_px / points[0, 2]
         axis = points[1, :2] - points[0, :2]
-        normal = np.array([-axis[1], axis[0]]) / max(float(np.hypot(*axis)), 1e-6) * NOZZLE_RADIUS_M * px
+        normal = np.array([-axis[1], axis[0]]) / max(float(np.hypot(*axis)), 1e-6) * self._tool_radius_m * px
         a, b = points[0, :2], points[1, :2]
         outline = np.round(np.array([a + normal, b + normal, b - normal, a - normal])).astype(np.int32)
         level = float(0.6 * band_radiance(np.array(self._nozzle_c), BAND_M))

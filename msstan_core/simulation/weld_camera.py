@@ -172,18 +172,19 @@ class WeldCamera:
         tip = self._tip(state)
         lean = (tip - np.array([state.torch_x_m, state.torch_y_m, state.torch_lift_m])) / state.tip_m
         wire_end = tip - lean * state.stick_out_m
-        gmaw = self._scenario.process.kind == "gmaw"
+        process = self._scenario.process
+        gmaw = process.kind == "gmaw"
         points = self._view.project(np.stack([tip, tip + lean * NOZZLE_LENGTH_M, wire_end]), target)
         px = self._view.focal_px / points[0, 2]
         axis = points[1, :2] - points[0, :2]
         axis = axis / max(float(np.hypot(*axis)), 1e-6)
         normal = np.array([-axis[1], axis[0]])
-        radius = NOZZLE_RADIUS_M * px
+        radius = (process.shoulder_radius_m if process.kind == "fsw" else NOZZLE_RADIUS_M) * px
         warm = min(light, 4.0)
         body = self._grey(0.30 * self._ambient + 0.025 * warm)
         rim = self._grey(0.20 * self._ambient + 0.12 * warm)
         if gmaw:
-            thick = max(round(self._scenario.process.wire_diameter_m * px), 1)
+            thick = max(round(process.wire_diameter_m * px), 1)
             grey = 0.25 * self._ambient + 0.25 * warm
             _line(image, points[0, :2], points[2, :2], self._grey(grey), thick)
             if state.droplet_m > 2e-4 and state.burning is False and state.time_s > 0:
