@@ -38,7 +38,7 @@ def interface_texts(folder: Path | None = None) -> dict[str, str]:
     Raises:
         InputError: when the files are nowhere.
     """
-    folder = folder or share_path(f"{INTERFACE_PACKAGE}/msg")
+    folder = folder or share_path("msg", package=INTERFACE_PACKAGE)
     texts = {f"{INTERFACE_PACKAGE}/msg/{p.stem}": p.read_text("utf-8") for p in sorted(folder.glob("*.msg"))}
     if not texts:
         raise InputError(folder, "holds no .msg files", f"reinstall {INTERFACE_PACKAGE}")
