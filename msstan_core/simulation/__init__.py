@@ -5,4 +5,13 @@ from msstan_core.simulation.procedure import ParameterDeltas
 from msstan_core.simulation.randomisation import randomised
 from msstan_core.simulation.scenario import Scenario, builtin_scenarios, load_scenario, parse_scenario
 
-__all__ = ["ParameterDeltas", "Scenario", "WeldCell", "builtin_scenarios", "load_scenario", "parse_scenario", "randomised", "simulate"]
+__all__ = [
+    "ParameterDeltas",
+    "Scenario",
+    "WeldCell",
+    "builtin_scenarios",
+    "load_scenario",
+    "parse_scenario",
+    "randomised",
+    "simulate",
+]

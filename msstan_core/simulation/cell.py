@@ -144,7 +144,13 @@ class WeldCell:
         Raises:
             ValueError: a delta is not finite.
         """
-        values = (deltas.current_a, deltas.voltage_v, deltas.wire_feed_speed_m_s, deltas.travel_speed_m_s, deltas.stick_out_m)
+        values = (
+            deltas.current_a,
+            deltas.voltage_v,
+            deltas.wire_feed_speed_m_s,
+            deltas.travel_speed_m_s,
+            deltas.stick_out_m,
+        )
         if not all(math.isfinite(v) for v in values):
             raise ValueError(f"parameter deltas must be finite numbers, got {deltas}")
         if deltas.check_gas and not self._deltas.check_gas:
@@ -219,10 +225,14 @@ class WeldCell:
         state.step, state.weld, state.placement = demand.step, demand.weld, demand.placement
         travel = setpoints.travel_speed_m_s * faults.travel_factor if demand.step in (Step.WELD, Step.CRATER) else 0.0
         state.travel_m_s += (travel - state.travel_m_s) * min(STEP_S / ROBOT_LAG_S, 1.0)
-        self._wander += -0.6 * STEP_S * self._wander + math.sqrt(STEP_S) * self.scenario.noise.path_m * self._path_random.standard_normal(2)
+        self._wander += -0.6 * STEP_S * self._wander + math.sqrt(
+            STEP_S
+        ) * self.scenario.noise.path_m * self._path_random.standard_normal(2)
         weave = 0.0
         if demand.step in (Step.WELD, Step.CRATER) and process.weave_amplitude_m > 0:
-            weave = process.weave_amplitude_m * math.sin(2 * math.pi * process.weave_frequency_hz * max(demand.arc_s, 0.0))
+            weave = process.weave_amplitude_m * math.sin(
+                2 * math.pi * process.weave_frequency_hz * max(demand.arc_s, 0.0)
+            )
         state.torch_x_m = demand.x_m
         state.torch_y_m = demand.y_m + float(self._wander[0]) + weave + faults.aim_offset
         state.torch_lift_m = demand.lift_m
@@ -379,7 +389,11 @@ class WeldCell:
 
 def make_source(scenario: Scenario, random: np.random.Generator) -> EnergySource:
     """The heat source of a scenario's process."""
-    kinds: dict[str, type[GmawArc] | type[LaserBeam] | type[StirTool]] = {"gmaw": GmawArc, "laser": LaserBeam, "fsw": StirTool}
+    kinds: dict[str, type[GmawArc] | type[LaserBeam] | type[StirTool]] = {
+        "gmaw": GmawArc,
+        "laser": LaserBeam,
+        "fsw": StirTool,
+    }
     return kinds[scenario.process.kind](scenario, random)
 
 

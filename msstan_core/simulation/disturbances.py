@@ -51,8 +51,16 @@ class FaultSchedule:
             if d.weld != weld or index in self._gas_restored:
                 continue
             # what holds from the start is there before the arc
-            since = (FADE_S if d.start_s == 0.0 else 0.0) if math.isnan(arc_s) else arc_s - d.start_s + (FADE_S if d.start_s == 0 else 0)
-            weight = min(since / FADE_S, (d.start_s + d.duration_s + FADE_S - max(arc_s, 0.0)) / FADE_S if arc_s == arc_s else 1.0, 1.0)
+            since = (
+                (FADE_S if d.start_s == 0.0 else 0.0)
+                if math.isnan(arc_s)
+                else arc_s - d.start_s + (FADE_S if d.start_s == 0 else 0)
+            )
+            weight = min(
+                since / FADE_S,
+                (d.start_s + d.duration_s + FADE_S - max(arc_s, 0.0)) / FADE_S if arc_s == arc_s else 1.0,
+                1.0,
+            )
             if weight <= 0.0:
                 continue
             if d.kind in _FACTORS:

@@ -48,7 +48,10 @@ class StirTool:
         self._phase = float(turn[-1]) % (2 * math.pi * 1000)
         ripple = 1.0 + 0.04 * np.sin(turn) + 0.02 * np.sin(3 * turn)
         power = 2 * math.pi * self._speed * max(torque, 0.0) * ripple
-        tones = sum(h * np.sin((k + 1) * turn * 4 + a) for k, (h, a) in enumerate(zip(self._harmonics, self._angles, strict=True)))
+        tones = sum(
+            h * np.sin((k + 1) * turn * 4 + a)
+            for k, (h, a) in enumerate(zip(self._harmonics, self._angles, strict=True))
+        )
         contact = self._force / max(process.axial_force_n, 1.0)
         loose = min(inputs.wear + lifted, 1.0)
         # impacts of a void once a turn: sharp, so they show in the kurtosis

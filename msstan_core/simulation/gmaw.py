@@ -93,7 +93,9 @@ class GmawArc:
         random = self._random
         agitation = self._noise.pool * (1.0 + 2.5 * unshielded + 2.0 * inputs.blow)
         pool_kicks = (random.standard_normal(n) * (0.9 * agitation)).tolist()
-        arc_kicks = (random.standard_normal(n) * (0.25 * self._noise.arc * (1 + 5.0 * unshielded + 3.0 * inputs.blow))).tolist()
+        arc_kicks = (
+            random.standard_normal(n) * (0.25 * self._noise.arc * (1 + 5.0 * unshielded + 3.0 * inputs.blow))
+        ).tolist()
         pool_w = 2 * math.pi * 55.0 / math.sqrt(max(inputs.pool_size, 0.3))
         pool_damp = 2 * 0.18 * pool_w
         pool_w2 = pool_w * pool_w

@@ -45,7 +45,10 @@ class HeatField:
     ) -> None:
         self.ambient_c = ambient_c
         near, far = PROPERTIES[materials[0]], PROPERTIES[materials[1]]
-        if max(near.conductivity_w_mk / near.volumetric_heat_j_m3k, far.conductivity_w_mk / far.volumetric_heat_j_m3k) > 4e-5:
+        if (
+            max(near.conductivity_w_mk / near.volumetric_heat_j_m3k, far.conductivity_w_mk / far.volumetric_heat_j_m3k)
+            > 4e-5
+        ):
             cell_m *= 1.5  # conductive metals: larger cells keep the explicit step long, and their fields are smooth
         self.cell_m = cell_m
         self.nx = max(round((seam_length_m + 2 * margin_m) / cell_m), 8)
@@ -81,10 +84,12 @@ class HeatField:
         self._along = (conductance / cell_m**2).astype(np.float32)
         self._across = (across / cell_m**2).astype(np.float32)
         distance = (self._layer[0] + self._layer[1]) / 2
-        self._through = (self._k / distance * np.float32(2.0)).astype(np.float32)  # stirred pool: faster than conduction
-        self._escape = np.broadcast_to(
-            conductance / (cell_m * SURROUNDINGS_M), (2, self.ny, self.nx)
-        ).astype(np.float32)
+        self._through = (self._k / distance * np.float32(2.0)).astype(
+            np.float32
+        )  # stirred pool: faster than conduction
+        self._escape = np.broadcast_to(conductance / (cell_m * SURROUNDINGS_M), (2, self.ny, self.nx)).astype(
+            np.float32
+        )
         fastest = float(np.max((4 * self._k / cell_m**2 + self._through / self._layer[0]) / self._c))
         self._limit_s = 0.9 / fastest
         self.surface_c = np.full((self.ny, self.nx), preheat_c, np.float32)
@@ -99,7 +104,9 @@ class HeatField:
         row = int((y_m - self.y_m[0]) / self.cell_m + 0.5)
         return min(max(row, 0), self.ny - 1), min(max(column, 0), self.nx - 1)
 
-    def advance(self, seconds: float, x_m: float, y_m: float, power_w: float, radius_m: float, depth_share: float = 0.25) -> None:
+    def advance(
+        self, seconds: float, x_m: float, y_m: float, power_w: float, radius_m: float, depth_share: float = 0.25
+    ) -> None:
         """Heat ``power_w`` flows in at (x, y) with a Gaussian of ``radius_m``; ``depth_share`` of it into the lower layer."""
         substeps = max(math.ceil(seconds / self._limit_s), 1)
         dt = seconds / substeps
@@ -113,9 +120,12 @@ class HeatField:
         self.pool = self.surface_c >= self.melting_c + 1.0
 
     def deposit(self, volume_m3: float, x_m: float, y_m: float, radius_m: float) -> None:
-        """Spread filler metal over the pool."""
+        """Spread filler metal over the pool (over cold metal where nothing is molten there)."""
         if volume_m3 > 0.0:
             rows, columns, weight = self._gaussian(x_m, y_m, radius_m)
+            wetted = weight * self.pool[rows, columns]
+            if (total := float(wetted.sum())) > 0.2:
+                weight = wetted / np.float32(total)
             self.bead_m[rows, columns] += weight * np.float32(volume_m3 / self.cell_m**2)
 
     def pool_extent(self, x_m: float, y_m: float) -> tuple[float, float]:
@@ -176,9 +186,9 @@ class HeatField:
         gain *= dt
         gain /= self._layer
         self._enthalpy += gain
-        # evaporation carries off what would overheat the pool (Langmuir), within about 20 ms
+        # evaporation carries off what would overheat the pool (Langmuir), within some milliseconds
         over = self._enthalpy - self._boil_h
         if float(over.max()) > 0.0:
-            self._enthalpy -= np.maximum(over, 0) * np.float32(min(float(dt) / 0.02, 1.0))
+            self._enthalpy -= np.maximum(over, 0) * np.float32(min(float(dt) / 0.004, 1.0))
         celsius = self._temperatures()
         self.surface_c, self.bottom_c = celsius[0], celsius[1]

@@ -76,7 +76,9 @@ class WeldConditions:
     arc_y_m: float
     gap_m: float
     spatter_rate: float
-    depth_ratio: float = math.nan  #: fusion depth over its reference, where the source knows it better than Jackson's law
+    depth_ratio: float = (
+        math.nan
+    )  #: fusion depth over its reference, where the source knows it better than Jackson's law
     undercut_ratio: float = math.nan  #: for sources without arc voltage
 
 
@@ -257,5 +259,7 @@ class WeldQuality:
 
     def spans(self) -> list[Annotation]:
         """Imperfections so far; one that still lasts ends now."""
-        running = [self._annotation(code, s, self._time) for code, s in self._spans.items() if not math.isnan(s.since_s)]
+        running = [
+            self._annotation(code, s, self._time) for code, s in self._spans.items() if not math.isnan(s.since_s)
+        ]
         return self._closed + running

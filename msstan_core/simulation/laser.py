@@ -45,7 +45,9 @@ class LaserBeam:
         intensity = self._power / (math.pi * spot * spot)
         opens = 1.0 if intensity > KEYHOLE_INTENSITY_W_M2 else max(2.0 * intensity / KEYHOLE_INTENSITY_W_M2 - 1.0, 0.0)
         self._keyhole += (opens - self._keyhole) * STEP_S / 0.03
-        unsteady = 0.15 + 0.5 * (1.0 - inputs.gas_cover) + 0.8 * min(abs(inputs.focus_offset_m) / RAYLEIGH_LENGTH_M, 1.5)
+        unsteady = (
+            0.15 + 0.5 * (1.0 - inputs.gas_cover) + 0.8 * min(abs(inputs.focus_offset_m) / RAYLEIGH_LENGTH_M, 1.5)
+        )
         unsteady *= self._noise.arc
         self._slow += -0.3 * self._slow + 0.5 * unsteady * float(random.standard_normal())
         absorbed = self._power * (CONDUCTION_ABSORPTION + (KEYHOLE_ABSORPTION - CONDUCTION_ABSORPTION) * self._keyhole)
@@ -58,7 +60,10 @@ class LaserBeam:
         light = 0.10 * absorbed * np.clip(1.0 + 0.6 * roar + 0.5 * self._slow, 0.1, 4.0)
         speed = inputs.set.travel_speed_m_s / SPATTER_SPEED_M_S
         rate = level * self._noise.spatter * (6.0 + 70.0 * speed**3 + 60.0 * unsteady)  # per second
-        spatter = [(int(random.integers(n)), 0.3 + 0.5 * float(random.random())) for _ in range(int(random.poisson(rate * STEP_S)))]
+        spatter = [
+            (int(random.integers(n)), 0.3 + 0.5 * float(random.random()))
+            for _ in range(int(random.poisson(rate * STEP_S)))
+        ]
         return Waveform(
             power_w=np.full(n, absorbed),
             current_a=np.zeros(n),

@@ -82,7 +82,9 @@ class Microphone:
         self._previous_w = float(power[-1])
         decay = math.exp(-1.0 / (_RELAXATION_S * SAMPLE_RATE_HZ))
         tail, self._tail = lfilter([0.30], [1.0, -decay], change, zi=self._tail)
-        envelope, self._crackle = lfilter([1.0], [1.0, -math.exp(-1.0 / (0.0009 * SAMPLE_RATE_HZ))], np.abs(change), zi=self._crackle)
+        envelope, self._crackle = lfilter(
+            [1.0], [1.0, -math.exp(-1.0 / (0.0009 * SAMPLE_RATE_HZ))], np.abs(change), zi=self._crackle
+        )
         noise = random.standard_normal(n)
         crackle = 0.045 * np.minimum(envelope, 2.0e4) * noise
         self._slow += 0.02 * (1.0 - self._slow) + 0.03 * float(random.standard_normal())
@@ -99,7 +101,9 @@ class Microphone:
         white = random.standard_normal(n)
         self._mood += 0.01 * (1.0 - self._mood) + 0.02 * float(random.standard_normal())
         # three-pole approximation of pink noise (P. Kellet)
-        pink, self._pink = lfilter([0.049922, -0.095993, 0.050612, -0.004409], [1, -2.494956, 2.017266, -0.522190], white, zi=self._pink)
+        pink, self._pink = lfilter(
+            [0.049922, -0.095993, 0.050612, -0.004409], [1, -2.494956, 2.017266, -0.522190], white, zi=self._pink
+        )
         t = (np.arange(n) + 1) / SAMPLE_RATE_HZ
         hum = self._hum_phase + 2 * math.pi * s.hum_hz * t
         self._hum_phase = float(hum[-1]) % (2 * math.pi)
@@ -108,7 +112,9 @@ class Microphone:
         if state.gas_flow_l_min > 0.1:
             rush, self._hiss_state = lfilter([1.0, -0.7], [1.0], white[::-1], zi=self._hiss_state)
             sound += self._hiss * (state.gas_flow_l_min / 15.0) ** 1.5 * rush
-        moving = (state.step is Step.APPROACH) or (state.step is Step.COOL and state.torch_lift_m > 0.001 and state.torch_lift_m < 0.0695)
+        moving = (state.step is Step.APPROACH) or (
+            state.step is Step.COOL and state.torch_lift_m > 0.001 and state.torch_lift_m < 0.0695
+        )
         if moving:
             phase = self._servo_phase + 2 * math.pi * self._servo_hz * (1 + 0.4 * state.torch_lift_m / 0.07) * t
             self._servo_phase = float(phase[-1]) % (2 * math.pi)
@@ -135,7 +141,11 @@ class Microphone:
         sound = np.zeros_like(t)
         for _ in range(5):
             frequency = float(random.uniform(500, 6500))
-            sound += float(random.uniform(0.2, 1)) * np.sin(2 * math.pi * frequency * t) * np.exp(-t * (3 / seconds) * frequency / 2500)
+            sound += (
+                float(random.uniform(0.2, 1))
+                * np.sin(2 * math.pi * frequency * t)
+                * np.exp(-t * (3 / seconds) * frequency / 2500)
+            )
         return sound
 
     def _add(self, sound: NDArray[np.float64], amplitude: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,7 +45,9 @@ class PinholeView:
         self.pixels_per_m = width / field_of_view_m
         self._upright_m = upright_m
         azimuth, elevation = math.radians(azimuth_deg), math.radians(elevation_deg)
-        back = np.array([math.cos(elevation) * math.cos(azimuth), math.cos(elevation) * math.sin(azimuth), math.sin(elevation)])
+        back = np.array(
+            [math.cos(elevation) * math.cos(azimuth), math.cos(elevation) * math.sin(azimuth), math.sin(elevation)]
+        )
         right = np.array([-math.sin(azimuth), math.cos(azimuth), 0.0])
         up = np.cross(back, right)
         self._rotation = np.stack([right, -up, -back])  # world to camera: x right, y down, z forward
@@ -85,6 +88,36 @@ class PinholeView:
             nothing = nothing & ~upright
         return SurfaceView(x, s, upright, nothing)
 
+    def raise_bead(self, view: SurfaceView, height_m: Floats, x0_m: float, y0_m: float, cell_m: float) -> None:
+        """Let the bead stand up from the plate: move ``view``'s points to where their rays meet the height field, in place.
+
+        ``height_m`` [ny, nx] has its first cell's centre at (x0, y0). A few levels suffice for a bead of some millimetres.
+        """
+        top = float(height_m.max())
+        if top < 3e-4:
+            return
+        low = np.abs(view.s_m) < 0.012 + top * np.abs(self._v).clip(0, 20)
+        rows = np.flatnonzero((low & ~view.nothing & ~view.upright).any(1))
+        if len(rows) == 0:
+            return
+        band = np.s_[rows[0] : rows[-1] + 1]
+        x, s, u, v = view.x_m[band], view.s_m[band], self._u[band], self._v[band]
+        found = view.upright[band] | view.nothing[band]
+        new_x, new_s = x.copy(), s.copy()
+        above = np.full_like(x, top)  # ray height over the bead at the level before
+        step = np.float32(top / 5)
+        for level in range(5, -1, -1):
+            z = level * step
+            columns = (x - z * u - np.float32(x0_m)) / np.float32(cell_m)
+            lines = (s - z * v - np.float32(y0_m)) / np.float32(cell_m)
+            over = z - cv2.remap(height_m, columns, lines, cv2.INTER_LINEAR)
+            hit = (over <= 0) & ~found
+            exact = z + step * (-over / np.maximum(above - over, 1e-9)) if level < 5 else z + 0 * over
+            new_x[hit], new_s[hit] = (x - exact * u)[hit], (s - exact * v)[hit]
+            found |= hit
+            above = over
+        view.x_m[band], view.s_m[band] = new_x, new_s
+
     def project(self, points: NDArray[np.float64], target: tuple[float, float, float]) -> NDArray[np.float64]:
         """[N, 3] world points to [N, 3] column, row (px) and depth (m)."""
         local = (np.atleast_2d(points) - self.position(target)) @ self._rotation.T
@@ -119,5 +152,7 @@ def glow_table(level: float, colour: bool) -> Floats:
     bands = COLOUR_BANDS_M if colour else (MONO_BAND_M,)
     reference = band_radiance(np.array([1500.0]), COLOUR_BANDS_M[2] if colour else MONO_BAND_M)[0]
     balance = (3.2, 1.9, 1.0) if colour else (1.0,)  # white balance of a camera set for the arc
-    table = np.stack([level * b * band_radiance(celsius, w) / reference for b, w in zip(balance, bands, strict=True)], -1)
+    table = np.stack(
+        [level * b * band_radiance(celsius, w) / reference for b, w in zip(balance, bands, strict=True)], -1
+    )
     return (table if colour else table[:, 0]).astype(np.float32)

@@ -93,7 +93,7 @@ class RobotProgramme:
         return self.step is Step.DONE
 
     def seam_start_m(self, weld: int) -> float:
-        """x of a seam's start."""
+        """X of a seam's start."""
         return weld * (self._length + STITCH_GAP_M)
 
     def advance(self, travel_speed_m_s: float, burning: bool) -> Demand:

@@ -198,11 +198,18 @@ class ThermalSettings(_Section):
     height: int = Field(60, ge=8, le=512, description="rows", json_schema_extra={"unit": "px"})
     rate_hz: float = _quantity(25.0, 1.0, 100.0, "Hz", "frames")
     mount: Literal["torch", "cell"] = "cell"
-    azimuth_deg: float = _quantity(-100.0, -180.0, 180.0, "deg", "view from ahead of the torch 0, from the near side 90")
+    azimuth_deg: float = _quantity(
+        -100.0, -180.0, 180.0, "deg", "view from ahead of the torch 0, from the near side 90"
+    )
     elevation_deg: float = _quantity(50.0, 10.0, 90.0, "deg", "above the plate")
     field_of_view_m: float = _quantity(0.12, 0.01, 0.4, "m", "width of the view at the torch tip")
-    crop_px: int = Field(0, ge=0, le=256, description="0: whole image, else a square that follows the hottest point",
-                         json_schema_extra={"unit": "px"})
+    crop_px: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="0: whole image, else a square that follows the hottest point",
+        json_schema_extra={"unit": "px"},
+    )
     emissivity: float = _quantity(0.85, 0.1, 1.0, "fraction", "emissivity set in the camera")
     range_low_c: float = _quantity(-20.0, -40.0, 1000.0, "degC", "lower end of the range")
     range_high_c: float = _quantity(3150.0, 200.0, 3500.0, "degC", "upper end, readings saturate there")
@@ -216,7 +223,9 @@ class MicrophoneSettings(_Section):
 
     enabled: bool = True
     sample_rate_hz: Literal[16000] = 16000
-    chunk_samples: int = Field(1024, ge=64, le=16384, description="samples in a chunk", json_schema_extra={"unit": "samples"})
+    chunk_samples: int = Field(
+        1024, ge=64, le=16384, description="samples in a chunk", json_schema_extra={"unit": "samples"}
+    )
     level_db: float = _quantity(-50.0, -80.0, -12.0, "dBFS", "level of a typical arc")
     shop_noise_db: float = _quantity(-72.0, -110.0, -25.0, "dBFS", "level of fans and machines")
     hum_hz: float = _quantity(50.0, 40.0, 70.0, "Hz", "mains hum")
@@ -250,7 +259,9 @@ class Scenario(_Section):
     """One simulated recording."""
 
     name: str = Field("weld", pattern=r"^[A-Za-z0-9_.-]{1,80}$")
-    seed: int = Field(0, ge=0, le=2**63 - 1, description="every random draw follows from it", json_schema_extra={"unit": "integer"})
+    seed: int = Field(
+        0, ge=0, le=2**63 - 1, description="every random draw follows from it", json_schema_extra={"unit": "integer"}
+    )
     process: ProcessSettings = ProcessSettings()
     joint: Joint = Joint()
     procedure: Procedure = Procedure()
@@ -301,13 +312,17 @@ def load_scenario(name_or_path: str | Path, seed: int | None = None) -> Scenario
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(path, "no such scenario file", f"built-in scenarios: {', '.join(builtin_scenarios())}") from None
+        raise InputError(
+            path, "no such scenario file", f"built-in scenarios: {', '.join(builtin_scenarios())}"
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(path, f"not valid YAML ({' '.join(str(error).split())})", "correct the file") from None
     if content is None:
         content = {}
     if not isinstance(content, dict):
-        raise InputError(path, f"holds a {type(content).__name__}, not a mapping", "write 'section:' lines, see config/scenarios")
+        raise InputError(
+            path, f"holds a {type(content).__name__}, not a mapping", "write 'section:' lines, see config/scenarios"
+        )
     content.setdefault("name", path.stem)
     scenario = parse_scenario(content, path)
     return scenario if seed is None else scenario.with_seed(seed)

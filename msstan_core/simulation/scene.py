@@ -14,7 +14,7 @@ from msstan_core.simulation.state import Ejection
 Image = NDArray[np.uint8]
 #: Size of a canvas pixel on the parts, m.
 CANVAS_M = 0.0003
-_MARGIN_X_M, _MARGIN_Y_M = 0.04, 0.06
+_MARGIN_X_M, _MARGIN_Y_M = 0.06, 0.085
 
 
 class WorkSurface:
@@ -52,7 +52,9 @@ class WorkSurface:
         if visible > first:
             canvas[first:visible, left:right] = self._far[first - top : visible - top, left:right]
             edge = min(visible + 3, self.rows)
-            canvas[visible - 1 : edge, left:right] = (canvas[visible - 1 : edge, left:right] * 0.35).astype(np.uint8)  # seam
+            canvas[visible - 1 : edge, left:right] = (canvas[visible - 1 : edge, left:right] * 0.35).astype(
+                np.uint8
+            )  # seam
         if placement > 0.8 and self._scenario.joint.clamps:
             self._paint_clamps(canvas, (placement - 0.8) / 0.2)
         self.reflectance = canvas
@@ -65,9 +67,14 @@ class WorkSurface:
             angle = float(self._random.uniform(-0.5, 0.5))
             points = [centre]
             for step in (-1.0, 1.0):
-                end = (round(centre[0] + step * radius * np.cos(angle)), round(centre[1] + step * radius * (np.sin(angle) + 0.2)))
+                end = (
+                    round(centre[0] + step * radius * np.cos(angle)),
+                    round(centre[1] + step * radius * (np.sin(angle) + 0.2)),
+                )
                 points.append(end)
-            cv2.polylines(self.reflectance, [np.array([points[1], points[0], points[2]], np.int32)], False, (8, 8, 8), 1)
+            cv2.polylines(
+                self.reflectance, [np.array([points[1], points[0], points[2]], np.int32)], False, (8, 8, 8), 1
+            )
         else:
             shade = {"pore": 12, "hole": 3, "undercut": 25, "strike": 60}[mark.kind]
             cv2.circle(self.reflectance, centre, max(round(radius), 1), (shade, shade, shade), -1)
@@ -107,7 +114,9 @@ class WorkSurface:
         random, joint = self._random, self._scenario.joint
         metal = PROPERTIES[joint.materials[which]]
         rough = joint.surface_roughness
-        picture = metal.albedo * (1.0 + rough * (self._texture(50, 0.15) + self._texture(9, 0.08) + self._texture(2, 0.05)))
+        picture = metal.albedo * (
+            1.0 + rough * (self._texture(50, 0.15) + self._texture(9, 0.08) + self._texture(2, 0.05))
+        )
         lines = random.standard_normal((self.rows, 1)).astype(np.float32)  # rolling direction
         picture = picture * (1.0 + 0.06 * lines)
         image = np.clip(picture[..., None] * np.array(metal.tint_bgr) * 255, 0, 255).astype(np.uint8)
@@ -141,7 +150,9 @@ def paint_background(width: int, height: int, clutter: float, random: np.random.
     return np.asarray(cv2.GaussianBlur(image, (0, 0), 0.012 * width + 0.5), np.float32)
 
 
-def paint_glass(width: int, height: int, dirt: float, random: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def paint_glass(
+    width: int, height: int, dirt: float, random: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Transmittance and scatter [H, W] of the protective glass: spatter and dust, out of focus."""
     scatter = np.zeros((height, width), np.float32)
     for _ in range(round(dirt * 30)):

@@ -79,14 +79,20 @@ class ThermalCamera:
         molten = np.clip((heat.surface_c - heat.melting_c + 10.0) / 60.0, 0.0, 1.0)
         return np.asarray(solid + (0.5 * (liquid + solid) - solid) * molten, np.float32)
 
-    def _cover_with_torch(self, radiance: NDArray[np.floating], state: CellState, target: tuple[float, float, float]) -> None:
+    def _cover_with_torch(
+        self, radiance: NDArray[np.floating], state: CellState, target: tuple[float, float, float]
+    ) -> None:
         if self._process == "laser":
             return
         lean = np.array([0.0, 0.7071, 0.7071]) if self._tee else np.array([0.0, 0.0, 1.0])
         tip = np.array([state.torch_x_m, state.torch_y_m, state.torch_lift_m]) + lean * state.tip_m
-        points = self._view.project(np.stack([tip, tip + lean * NOZZLE_LENGTH_M, tip - lean * state.stick_out_m]), target)
+        points = self._view.project(
+            np.stack([tip, tip + lean * NOZZLE_LENGTH_M, tip - lean * state.stick_out_m]), target
+        )
         warmth = 60.0 if state.burning else -8.0
-        self._nozzle_c += 0.002 * (120.0 + warmth - self._nozzle_c) if state.burning else -0.0008 * (self._nozzle_c - 22.0)
+        self._nozzle_c += (
+            0.002 * (120.0 + warmth - self._nozzle_c) if state.burning else -0.0008 * (self._nozzle_c - 22.0)
+        )
         px = self._view.focal_px / points[0, 2]
         axis = points[1, :2] - points[0, :2]
         normal = np.array([-axis[1], axis[0]]) / max(float(np.hypot(*axis)), 1e-6) * self._tool_radius_m * px
@@ -101,10 +107,14 @@ class ThermalCamera:
             if np.all(np.abs(ends) < 8000):
                 cv2.line(radiance, tuple(map(int, ends[0])), tuple(map(int, ends[1])), wire, 1)
 
-    def _add_arc(self, radiance: NDArray[np.floating], state: CellState, light: float, target: tuple[float, float, float]) -> None:
+    def _add_arc(
+        self, radiance: NDArray[np.floating], state: CellState, light: float, target: tuple[float, float, float]
+    ) -> None:
         """Arc radiation in the band, as an excess over the metal's."""
         s = self._settings
-        middle = self._view.project(np.array([[state.arc_x_m, state.arc_y_m, state.torch_lift_m + 0.5 * state.gap_m + 0.001]]), target)[0]
+        middle = self._view.project(
+            np.array([[state.arc_x_m, state.arc_y_m, state.torch_lift_m + 0.5 * state.gap_m + 0.001]]), target
+        )[0]
         px = self._view.focal_px / middle[2]
         self._arc_tail += -0.3 * self._arc_tail + 0.5 * self._random.standard_normal(2)
         self._flicker += 0.35 * (1.0 - self._flicker) + 0.22 * float(self._random.standard_normal())

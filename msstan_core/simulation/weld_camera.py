@@ -68,6 +68,8 @@ class WeldCamera:
         self._update_surface(state, marks)
         target = self._target(state)
         view = self._view.surface(target)
+        if not self._tee:
+            self._view.raise_bead(view, heat.bead_m, float(heat.x_m[0]), float(heat.y_m[0]), heat.cell_m)
         light = state.mean_light_w(s.exposure_s) / _REFERENCE_LIGHT_W * (s.arc_filter / 0.02)
         image = self._lit_surface(state, heat, view, light)
         if s.smoke > 0 and (state.fume > 0.01):
@@ -189,17 +191,26 @@ class WeldCamera:
             _line(image, points[0, :2], points[2, :2], self._grey(grey), thick)
             if state.droplet_m > 2e-4 and state.burning is False and state.time_s > 0:
                 hot = self._glow[min(int(self._drop_c(state) / GLOW_STEP_C), 800)]
-                _disc(image, points[2, :2], max(0.5 * state.droplet_m * px, 1.0), tuple(np.atleast_1d(hot).astype(float)))
+                _disc(
+                    image, points[2, :2], max(0.5 * state.droplet_m * px, 1.0), tuple(np.atleast_1d(hot).astype(float))
+                )
         a, b = points[0, :2] + 0.0 * axis, points[1, :2]
-        outline = np.array([a + normal * radius, b + normal * radius * 1.05, b - normal * radius * 1.05, a - normal * radius])
+        outline = np.array(
+            [a + normal * radius, b + normal * radius * 1.05, b - normal * radius * 1.05, a - normal * radius]
+        )
         _polygon(image, outline, body)
-        bright = np.array([a + normal * radius * 0.3, b + normal * radius * 0.3, b + normal * radius * 0.05, a + normal * radius * 0.05])
+        # the highlight wanders on a spindle that turns
+        aside = 0.3 * math.cos(2 * math.pi * process.spindle_speed_hz * state.time_s) if process.kind == "fsw" else 0.3
+        left, right = normal * radius * aside, normal * radius * (aside - 0.25)
+        bright = np.array([a + left, b + left, b + right, a + right])
         _polygon(image, bright, self._grey(0.42 * self._ambient + 0.03 * warm))
         flat = abs(math.sin(math.radians(self._settings.elevation_deg)))
         angle = math.degrees(math.atan2(normal[1], normal[0]))
         if np.all(np.abs(a) < 8000):
             centre = (round(float(a[0])), round(float(a[1])))
-            cv2.ellipse(image, centre, (max(round(radius), 1), max(round(radius * flat * 0.9), 1)), angle, 0, 360, rim, -1)
+            cv2.ellipse(
+                image, centre, (max(round(radius), 1), max(round(radius * flat * 0.9), 1)), angle, 0, 360, rim, -1
+            )
 
     def _drop_c(self, state: CellState) -> float:
         """A drop that hangs at the wire after the arc cools within seconds."""
@@ -216,14 +227,26 @@ class WeldCamera:
         px = self._view.focal_px / middle[2]
         self._plume += -0.25 * self._plume + 0.5 * self._random.standard_normal(2)
         strength = 30.0 * light
-        wide = (0.0011 + 0.30 * state.gap_m) * px
-        tall = (0.0009 + 0.28 * state.gap_m) * px
-        self._blob(image, middle[:2], wide, tall, strength)
-        # flame of hot vapour, blown about by the gas
-        reach = 0.0045 * px
-        flame = middle[:2] + np.array([self._plume[0] * reach, -abs(self._plume[1]) * 0.35 * reach])
-        self._blob(image, flame, 2.2 * wide, 1.4 * tall, 0.035 * strength)
-        self._blob(image, middle[:2], 7 * wide, 6 * tall, 0.006 * strength)
+        # a bell: wide on the pool, narrow at the wire
+        axis = self._view.project((foot + lean * (state.gap_m + 0.002))[None], target)[0][:2] - middle[:2]
+        for place, size, share in ((-0.25, 1.0, 0.7), (0.35, 0.72, 0.6), (0.9, 0.45, 0.5)):
+            centre = middle[:2] + place * axis
+            self._blob(
+                image,
+                centre,
+                size * (0.0013 + 0.32 * state.gap_m) * px,
+                (0.0007 + 0.17 * state.gap_m) * px,
+                share * strength,
+            )
+        # flame of hot vapour, blown about by the gas: a curved chain of puffs
+        puff = middle[:2].copy()
+        heading = np.array([self._plume[0], -abs(self._plume[1]) * 0.5 - 0.15]) * 0.0022 * px
+        size = 0.0012 * px
+        for k in range(5):
+            puff = puff + heading + np.array([0.0, -0.1 * k * size])
+            size *= 1.16
+            self._blob(image, puff, size, size, 0.03 * strength * 0.6**k)
+        self._blob(image, middle[:2], 0.009 * px, 0.007 * px, 0.005 * strength)
 
     def _blob(self, image: Floats, centre: NDArray[np.float64], wide: float, tall: float, strength: float) -> None:
         """Add a Gaussian of light in place."""
@@ -275,9 +298,19 @@ class WeldCamera:
         for index in np.flatnonzero(flying):
             radius = alive[index].radius_m * px[index]
             # a streak spreads the particle's light over its length
-            level = 2.2 * math.exp(-float(age[index]) / 0.22) * min(1.0, 2.0 * radius / (2.0 * radius + float(length[index])) * 2.5)
+            level = (
+                2.2
+                * math.exp(-float(age[index]) / 0.22)
+                * min(1.0, 2.0 * radius / (2.0 * radius + float(length[index])) * 2.5)
+            )
             colour = (0.55 * level, 0.8 * level, 1.1 * level) if self._channels == 3 else (level,)
-            _line(image, first[index, :2], last[index, :2], colour, max(round(2 * radius), 1))
+            _line(
+                image,
+                first[index, :2],
+                last[index, :2],
+                colour,
+                min(max(round(2 * radius), 1), self._settings.width // 50),
+            )
 
     def _expose(self, image: Floats, state: CellState) -> NDArray[np.uint8]:
         """Lens, glass, sensor and transfer curve."""
@@ -286,11 +319,16 @@ class WeldCamera:
             small = cv2.resize(image, (max(s.width // 8, 4), max(s.height // 8, 4)), interpolation=cv2.INTER_AREA)
             over = np.clip(small - 0.9, 0, 25)
             if float(over.max()) > 0:
-                halo = cv2.GaussianBlur(over, (0, 0), 1.2) * 0.05 + cv2.GaussianBlur(over, (0, 0), max(s.width / 8 / 7, 1.0)) * 0.05
-                image += np.float32(s.bloom) * cv2.resize(halo, (s.width, s.height), interpolation=cv2.INTER_LINEAR).reshape(image.shape)
+                halo = (
+                    cv2.GaussianBlur(over, (0, 0), 1.2) * 0.05
+                    + cv2.GaussianBlur(over, (0, 0), max(s.width / 8 / 7, 1.0)) * 0.05
+                )
+                image += np.float32(s.bloom) * cv2.resize(
+                    halo, (s.width, s.height), interpolation=cv2.INTER_LINEAR
+                ).reshape(image.shape)
         image *= self._pass_through
         if s.dirt > 0:
-            image += self._scatter * np.float32(0.25 * min(float(image.mean()), 1.5))
+            image += self._scatter * np.float32(0.3 * float(np.minimum(image, 1.0).mean()))
         if s.blur_px > 0.2:
             image = np.asarray(cv2.GaussianBlur(image, (0, 0), s.blur_px))
         np.minimum(image, 1.0, out=image)
@@ -312,7 +350,9 @@ def _landing(ejection: Ejection) -> tuple[float, float]:
     return ejection.x_m + vx * flight, ejection.y_m + vy * flight
 
 
-def _line(image: Floats, a: NDArray[np.float64], b: NDArray[np.float64], colour: tuple[float, ...], thickness: int) -> None:
+def _line(
+    image: Floats, a: NDArray[np.float64], b: NDArray[np.float64], colour: tuple[float, ...], thickness: int
+) -> None:
     if np.all(np.abs(a) < 8000) and np.all(np.abs(b) < 8000):
         start, end = (round(float(a[0]) * 8), round(float(a[1]) * 8)), (round(float(b[0]) * 8), round(float(b[1]) * 8))
         cv2.line(image, start, end, colour, thickness, cv2.LINE_AA if image.dtype == np.uint8 else cv2.LINE_8, 3)
