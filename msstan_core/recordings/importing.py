@@ -83,20 +83,20 @@ def write_recording(
     return report
 
 
+def drop_empty_colour(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """[H, W] mono for a [H, W, 3] BGR image that shows no colour beyond a codec's rounding, else the image itself."""
+    blue, green, red = cv2.split(image)
+    if all(cv2.norm(green, other, cv2.NORM_INF) <= CODEC_COLOUR_ROUNDING for other in (blue, red)):
+        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
+    return image
+
+
 def encode_jpeg(image: NDArray[np.uint8], quality: int = JPEG_QUALITY) -> bytes:
-    """JPEG file of [H, W] mono or [H, W, 3] BGR; a colour image that shows no colour becomes mono."""
-    if image.ndim == 3 and _is_grey(image):
-        image = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
+    """JPEG file of [H, W] mono or [H, W, 3] BGR."""
     done, data = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, quality))
     if not done:
         raise InputError("camera frame", f"a {image.shape} image cannot be stored as JPEG", "check the video")
     return data.tobytes()
-
-
-def _is_grey(image: NDArray[np.uint8]) -> bool:
-    """Whether the channels differ by no more than a video codec's colour rounding."""
-    blue, green, red = cv2.split(image)
-    return all(cv2.norm(green, other, cv2.NORM_INF) <= CODEC_COLOUR_ROUNDING for other in (blue, red))
 
 
 class VideoFile:
@@ -122,14 +122,14 @@ class VideoFile:
         self.read = 0  #: frames read so far
 
     def frames(self) -> Iterator[NDArray[np.uint8]]:
-        """Decoded frames, BGR, until the end of what is readable."""
+        """Decoded frames until the end of what is readable: [H, W, 3] BGR, or [H, W] where there is no colour."""
         try:
             while True:
                 done, image = self._capture.read()
                 if not done:
                     break
                 self.read += 1
-                yield np.asarray(image, np.uint8)
+                yield drop_empty_colour(np.asarray(image, np.uint8))
         finally:
             self._capture.release()
         if self.read == 0:

@@ -214,7 +214,7 @@ def _read_camera(run: _Run, path: Path, fps: float | None) -> None:
         brightness = []
         for image in video.frames():
             brightness.append(float(image.mean()))
-            run.camera_raw_bytes += image.shape[0] * image.shape[1]
+            run.camera_raw_bytes += image.size
             run.jpegs.append(encode_jpeg(image))
     except InputError as error:
         run.notes.append(f"the bag has no images: {error}")

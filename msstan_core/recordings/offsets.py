@@ -112,7 +112,7 @@ class OffsetEstimate:
 
 
 def estimate_offset(
-    reference: ArcSignal, other: ArcSignal, *, max_offset_s: float = 15.0, fit_rate: bool = False
+    reference: ArcSignal, other: ArcSignal, *, max_offset_s: float = 60.0, fit_rate: bool = False
 ) -> OffsetEstimate | None:
     """Offset of ``other`` to ``reference``; None when one of them shows no edge of an arc.
 
