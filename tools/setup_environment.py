@@ -170,8 +170,8 @@ def relocate_cmake_targets(options: Options) -> None:
 def build_messages(options: Options) -> None:
     """Compile msstan_msgs into the environment with colcon, as a Jazzy workspace would."""
     requirements = [ROOT / "requirements" / f"{n}.txt" for n in ("ros", "build")]
-    environment = options.stamps.get("environment")
-    content = digest(ROOT / "msstan_msgs", *requirements, environment)
+    sources = [ROOT / "msstan_msgs" / name for name in ("msg", "srv", "CMakeLists.txt", "package.xml")]
+    content = digest(*sources, *requirements, options.stamps.get("environment"))
     if options.stamps.is_done("messages", content):
         return
     check_build_tools()

@@ -20,14 +20,16 @@ ROOT = Path(__file__).resolve().parents[2]
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small project to set up, in the place of the real one."""
     root = tmp_path / "project"
-    for name in ("requirements", "msstan_msgs", "msstan_core", "resource"):
+    for name in ("requirements", "msstan_msgs/msg", "msstan_msgs/srv", "msstan_core", "resource"):
         (root / name).mkdir(parents=True)
     for name in (*script.REQUIREMENTS, "constraints", "pretrained"):
         (root / "requirements" / f"{name}.txt").write_text(f"{name}==1\n")
     for name in ("setup.py", "setup.cfg", "pyproject.toml", "package.xml", "msstan_core/__init__.py"):
         (root / name).touch()
+    for name in ("CMakeLists.txt", "package.xml"):
+        (root / "msstan_msgs" / name).touch()
     (root / "resource" / "msstan_ros").touch()
-    (root / "msstan_msgs" / "A.msg").write_text("uint8 a\n")
+    (root / "msstan_msgs" / "msg" / "A.msg").write_text("uint8 a\n")
     monkeypatch.setattr(script, "ROOT", root)
     return root
 
@@ -81,7 +83,9 @@ def test_second_run_repeats_no_work(tree: Path, commands: Commands) -> None:
 @pytest.mark.parametrize(
     ("changed", "steps"),
     [
-        ("msstan_msgs/A.msg", ["messages"]),
+        ("msstan_msgs/msg/A.msg", ["messages"]),
+        ("msstan_msgs/srv/New.srv", ["messages"]),
+        ("msstan_msgs/CHANGELOG.rst", []),
         ("requirements/runtime.txt", ["requirements", "pretrained", "project"]),
         ("requirements/ros.txt", ["requirements", "pretrained", "messages", "project"]),
         ("setup.py", ["project"]),
