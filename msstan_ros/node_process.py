@@ -36,6 +36,10 @@ def run_node(make: Callable[[], Node], arguments: list[str] | None = None) -> in
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass  # the ordinary ways to be told to end
+    except Exception:
+        if rclpy.ok():
+            raise
+        # The signal handler shut the context down between two steps of the executor, which then trips over it.
     finally:
         if hasattr(node, "close"):
             node.close()

@@ -20,6 +20,7 @@ LIVELINESS_LEASE_S = 1.0
 
 
 def _profile(depth: int, *, reliable: bool, latched: bool = False, **more: Any) -> QoSProfile:
+    more.setdefault("liveliness", LivelinessPolicy.AUTOMATIC)
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=depth,

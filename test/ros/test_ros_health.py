@@ -1,0 +1,81 @@
+import math
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from msstan_core.vocabulary import Modality
+from msstan_ros.conversions import stamp_message
+from msstan_ros.diagnostics import diagnostics_message
+from msstan_ros.health import Health, InputHealth, assess
+from msstan_ros.recent_figures import RecentFigures
+
+FRESH = InputHealth(Modality.CAMERA, 0.01, 0.5)
+SILENT = InputHealth(Modality.THERMAL, 3.0, 0.5)
+NEVER = InputHealth(Modality.ACOUSTIC, None, 0.5)
+
+
+def test_all_fresh_is_ok_and_needs_no_words() -> None:
+    assert assess([FRESH]) == (Health.OK, "")
+
+
+def test_a_missing_sensor_degrades_and_is_named() -> None:
+    health, message = assess([FRESH, SILENT, NEVER])
+    assert health is Health.DEGRADED
+    assert "thermal: silent for 3.0 s" in message
+    assert "acoustic: no sample yet" in message
+
+
+def test_no_sensor_at_all_is_stale_with_a_remedy() -> None:
+    health, message = assess([SILENT, NEVER])
+    assert health is Health.STALE
+    assert "check" in message
+
+
+def test_refused_messages_degrade() -> None:
+    health, message = assess([InputHealth(Modality.CAMERA, 0.01, 0.5, malformed_recently=True)])
+    assert health is Health.DEGRADED
+    assert "refused" in message
+
+
+def test_failing_inference_is_an_error_even_with_all_inputs() -> None:
+    assert assess([FRESH], failure="ValueError: x")[0] is Health.ERROR
+
+
+def test_a_hung_step_is_an_error() -> None:
+    assert assess([FRESH], step_running_s=60.0)[0] is Health.ERROR
+
+
+def test_skipped_ticks_are_said() -> None:
+    health, message = assess([FRESH], skipped_share=0.5)
+    assert health is Health.DEGRADED
+    assert "50%" in message
+
+
+@pytest.mark.parametrize("health", list(Health))
+def test_diagnostics_never_call_anything_but_ok_ok(health: Health) -> None:
+    message = diagnostics_message("/weld_monitor", health, "", {"rate (Hz)": 29.97, "n": 3}, stamp_message(5))
+    (status,) = message.status
+    assert (status.level == DiagnosticStatus.OK) == (health is Health.OK)
+    assert [(v.key, v.value) for v in status.values] == [("rate (Hz)", "29.97"), ("n", "3")]
+
+
+def test_figures_of_a_silent_monitor_are_zero_rate_and_unknown_latency() -> None:
+    rate, *latencies = RecentFigures().latencies()
+    assert rate == 0
+    assert all(math.isnan(v) for v in latencies)
+
+
+def test_latencies_are_percentiles_and_unknown_ones_do_not_count() -> None:
+    figures = RecentFigures()
+    for value in (0.001, 0.002, 0.003):
+        figures.add(value, math.nan if value == 0.003 else 10 * value)
+    _, i50, i99, p50, _ = figures.latencies()
+    assert i50 == pytest.approx(0.002)
+    assert 0.002 < i99 <= 0.003
+    assert p50 == pytest.approx(0.015)
+
+
+def test_skipped_share_is_of_recent_ticks() -> None:
+    figures = RecentFigures()
+    assert figures.skipped_share(10, 100) == 0.0  # what was before does not count
+    assert figures.skipped_share(20, 110) == pytest.approx(0.5)
