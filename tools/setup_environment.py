@@ -109,8 +109,8 @@ def say(text: str) -> None:
 
 
 def create_environment(options: Options) -> None:
-    """An empty virtual environment of this Python; one of another Python is replaced."""
-    base = f"{sys.base_prefix} {sys.version}"
+    """An empty virtual environment of this Python; one of another Python, or moved here from elsewhere, is replaced."""
+    base = f"{options.environment} {sys.base_prefix} {sys.version}"
     if options.stamps.is_done("environment", base):
         return
     if options.environment.exists():
@@ -230,8 +230,9 @@ def link_into_prefix(options: Options) -> None:
     for folder in (executables, share):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-    for node in options.python.parent.glob("*_node"):
-        (executables / node.name).symlink_to(Path("..") / ".." / "bin" / node.name)
+    scripts = options.python.parent
+    for script in (scripts / "msstan", *scripts.glob("*_node")):
+        (executables / script.name).symlink_to(Path("..") / ".." / "bin" / script.name)
     for name in ("package.xml", "launch", "config", "models"):
         (share / name).symlink_to(ROOT / name)
     index = prefix / "share" / "ament_index" / "resource_index" / "packages"
@@ -276,6 +277,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             place = error.filename or options.environment
             print(f"setup: {place}: {error.strerror or error}; check space and rights", file=sys.stderr)
             return 1
+        except KeyboardInterrupt:
+            print("setup: interrupted; run it again to go on from here", file=sys.stderr)
+            return 130
     elapsed = time.monotonic() - started
     if elapsed > 2:
         say(f"ready after {elapsed:.0f} s: {options.environment}")

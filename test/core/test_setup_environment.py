@@ -117,8 +117,7 @@ def test_interrupted_set_up_goes_on_where_it_stopped(
 
     with monkeypatch.context() as patch:
         patch.setattr(script, "build_messages", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            set_up(tree)
+        assert set_up(tree) == 130
     commands.take()
     assert set_up(tree) == 0
     assert commands.take() == ["messages", "project"]
@@ -229,6 +228,18 @@ def test_environment_of_another_python_is_replaced(tree: Path, commands: Command
     commands.take()
     (tree / ".venv" / ".msstan" / "environment.stamp").write_text("/usr 3.10.0")
     assert set_up(tree) == 0
+    assert commands.take() == ALL_STEPS
+
+
+def test_environment_that_was_moved_is_replaced(
+    tree: Path, commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its scripts name the interpreter by absolute path."""
+    set_up(tree)
+    commands.take()
+    moved = tree.rename(tree.with_name("moved"))
+    monkeypatch.setattr(script, "ROOT", moved)
+    assert set_up(moved) == 0
     assert commands.take() == ALL_STEPS
 
 
