@@ -149,5 +149,6 @@ class Supervisor:
 
     def _pass_on(self, name: str, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            self.say(name, line.rstrip())
+        with process.stdout as stream:
+            for line in stream:
+                self.say(name, line.rstrip())
