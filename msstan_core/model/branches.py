@@ -85,21 +85,24 @@ class ThermalBranch(nn.Module):
 
 
 class AcousticBranch(nn.Module):
-    """Small CNN on the log-mel spectrogram; mean and maximum over time and band keep both hiss and crackle."""
+    """Convolutions over time with the bands as channels; mean and maximum over time keep both hiss and crackle."""
+
+    CHANNELS = 64
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(1, 16, 3, 2, 1), nn.GELU(), _separable(16, 32, 2), _separable(32, 64, 2)
+            nn.Conv1d(config.inputs.log_mel.bands, self.CHANNELS, 3, 2, 1),
+            nn.GELU(),
+            nn.Conv1d(self.CHANNELS, self.CHANNELS, 3, 2, 1),
+            nn.GELU(),
         )
-        bands = config.inputs.log_mel.bands // 8
-        self.project = nn.Linear(64 * bands * 2, config.width)
+        self.project = nn.Linear(2 * self.CHANNELS, config.width)
 
     def forward(self, log_mel: Tensor) -> Tensor:
         """log_mel: [B, bands, frames] dB -> token [B, d]."""
-        x = self.layers(((log_mel - _SOUND_MEAN_DB) / _SOUND_SCALE_DB).unsqueeze(1))  # [B, 64, bands/8, frames/8]
-        pooled = torch.cat([x.mean(dim=3), x.amax(dim=3)], dim=1)  # [B, 128, bands/8]
-        return self.project(pooled.flatten(1))  # type: ignore[no-any-return]
+        x = self.layers((log_mel - _SOUND_MEAN_DB) / _SOUND_SCALE_DB)  # [B, 64, frames/4]
+        return self.project(torch.cat([x.mean(dim=2), x.amax(dim=2)], dim=1))  # type: ignore[no-any-return]
 
 
 class TelemetryBranch(nn.Module):

@@ -96,7 +96,7 @@ class MsStan(nn.Module):
         flat = Features(*(part.flatten(0, 1) for part in features))
         present = flat.valid > 0
         attended = self._where(present[:, Modality.CAMERA], flat.camera, lambda x: self.camera_attention(self.camera(x)))
-        camera, attention = attended or (None, flat.camera.new_zeros(flat.camera[:, 0].shape))
+        camera, attention = attended or (None, flat.age_s.new_zeros(flat.camera[:, 0].shape))
         heated = self._where(present[:, Modality.THERMAL], flat.thermal, lambda x: self.thermal_attention(self.thermal(x)))
         heard = self._where(present[:, Modality.ACOUSTIC], flat.log_mel, lambda x: (self.acoustic(x),))
         told = self._where(present[:, Modality.TELEMETRY], flat.telemetry, lambda x: (self.telemetry(x),))
@@ -117,7 +117,7 @@ class MsStan(nn.Module):
         rows = present.nonzero().squeeze(1)
         if len(rows) == 0:
             return None
-        encoded = encode(values[rows])
+        encoded = encode(values[rows].float())  # images are kept in half precision until here
         return tuple(e.new_zeros(len(present), *e.shape[1:]).index_copy(0, rows, e) for e in encoded)
 
     def step_features(self, features: Features, state: State) -> tuple[Output, State]:

@@ -28,16 +28,12 @@ class Batch:
 
 
 def clip_features(features: RecordingFeatures, begin: int, end: int) -> dict[str, NDArray[np.generic]]:
-    """Ticks ``begin`` to ``end`` as float arrays, absent images as zeros."""
+    """Ticks ``begin`` to ``end`` as arrays, images in half precision and zero where absent."""
     rows = slice(begin, end)
     camera_row, thermal_row = features.camera_row[rows], features.thermal_row[rows]
-    camera = np.zeros((end - begin, *features.camera.shape[1:]), np.float32)
-    camera[camera_row >= 0] = features.camera[camera_row[camera_row >= 0]]
-    thermal = np.zeros((end - begin, *features.thermal.shape[1:]), np.float32)
-    thermal[thermal_row >= 0] = features.thermal[thermal_row[thermal_row >= 0]]
     return {
-        "camera": camera,
-        "thermal": thermal,
+        "camera": _images(features.camera, camera_row),
+        "thermal": _images(features.thermal, thermal_row),
         "log_mel": features.log_mel[rows].astype(np.float32),
         "telemetry": features.telemetry[rows],
         "context": features.context[rows],
@@ -46,10 +42,33 @@ def clip_features(features: RecordingFeatures, begin: int, end: int) -> dict[str
     }
 
 
+def _images(stored: NDArray[np.float16], rows: NDArray[np.int64]) -> NDArray[np.float16]:
+    """One image a tick, zeros where there is none; costs no memory when there is none at all."""
+    if (rows < 0).all():
+        return np.broadcast_to(np.zeros((), np.float16), (len(rows), *stored.shape[1:]))
+    images = np.zeros((len(rows), *stored.shape[1:]), np.float16)
+    images[rows >= 0] = stored[rows[rows >= 0]]
+    return images
+
+
+def _stack(arrays: Sequence[NDArray[np.generic]]) -> Tensor:
+    """[B] arrays -> tensor with a batch axis; arrays of nothing but one broadcast zero stay that."""
+    if all(not any(a.strides) and a.size for a in arrays):
+        return torch.zeros((), dtype=torch.float16).expand(len(arrays), *arrays[0].shape)
+    return torch.from_numpy(np.stack(arrays))
+
+
 def whole_recording(recording: Recording) -> Features:
     """A recording as one clip of batch 1, not augmented."""
     arrays = clip_features(recording.features, 0, len(recording.features.time_s))
     return Features(**{name: torch.from_numpy(np.ascontiguousarray(a))[None] for name, a in arrays.items()})
+
+
+def _pad(array: NDArray[np.generic], missing: int) -> NDArray[np.generic]:
+    """``missing`` more ticks of zeros at the end."""
+    if not any(array.strides):
+        return np.broadcast_to(array[:1, ...].reshape(-1)[0], (len(array) + missing, *array.shape[1:]))
+    return np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1))
 
 
 class ClipSampler:
@@ -94,7 +113,7 @@ class ClipSampler:
     def draw(self, clips: int) -> Batch:
         """A batch of ``clips`` augmented clips, shorter recordings padded at their end with weight 0."""
         drawn = [self._clip(int(i)) for i in self._rng.choice(len(self._recordings), clips, p=self._share)]
-        stacked = {name: torch.from_numpy(np.stack([c[0][name] for c in drawn])) for name in Features._fields}
+        stacked = {name: _stack([c[0][name] for c in drawn]) for name in Features._fields}
         labels, imperfections, weights = (torch.from_numpy(np.stack([c[i] for c in drawn])) for i in (1, 2, 3))
         return Batch(Features(**stacked), labels, imperfections, weights)
 
@@ -116,7 +135,7 @@ class ClipSampler:
         weights = np.ones(end - begin, np.float32)
         missing = self._ticks - (end - begin)
         if missing:
-            arrays = {name: np.pad(a, [(0, missing)] + [(0, 0)] * (a.ndim - 1)) for name, a in arrays.items()}
+            arrays = {name: _pad(a, missing) for name, a in arrays.items()}
             labels = np.pad(labels, (0, missing), constant_values=UNLABELLED)
             imperfections = np.pad(imperfections, ((0, missing), (0, 0)), constant_values=np.nan)
             weights = np.pad(weights, (0, missing))
@@ -127,24 +146,36 @@ class ClipSampler:
         self._drop_modalities(np.asarray(arrays["valid"]))
         sound = np.asarray(arrays["log_mel"], np.float32)
         bands = sound.shape[1]
-        sound = sound + rng.uniform(-config.sound_gain_db, config.sound_gain_db)
+        sound = sound + np.float32(rng.uniform(-config.sound_gain_db, config.sound_gain_db))
         tilt = rng.uniform(-config.sound_tilt_db, config.sound_tilt_db)
         sound = sound + np.linspace(-tilt, tilt, bands, dtype=np.float32)[None, :, None]
         # Shop noise: power adds, so in dB the louder of the two wins.
-        floor = np.quantile(sound, 0.05) + rng.uniform(-config.sound_floor_db, config.sound_floor_db)
-        colour = np.cumsum(rng.normal(0, 1.0, bands)).astype(np.float32)
-        noise = floor + (colour - colour.mean())[None, :, None] + rng.normal(0, 2.0, sound.shape)
+        floor = np.float32(np.quantile(sound[::8], 0.05)) + rng.uniform(-config.sound_floor_db, config.sound_floor_db)
+        colour = np.cumsum(rng.standard_normal(bands, np.float32))
+        noise = np.float32(floor) + (colour - colour.mean())[None, :, None] + 2.0 * rng.standard_normal(sound.shape, np.float32)
         sound = np.logaddexp(sound * _DB, noise * _DB) / _DB
         width = int(rng.integers(0, config.sound_masked_bands + 1))
         if width and rng.random() < 0.5:
             low = int(rng.integers(0, bands - width + 1))
             sound[:, low : low + width] = sound.mean()
         arrays["log_mel"] = np.maximum(sound, FLOOR_DB).astype(np.float32)
-        camera = np.asarray(arrays["camera"], np.float32)
-        camera += rng.normal(0, config.camera_noise * (camera.std() + 1e-6), camera.shape).astype(np.float32)
-        arrays["camera"] = camera
-        scale = 1.0 + rng.uniform(-config.thermal_scale, config.thermal_scale)
-        arrays["thermal"] = np.asarray(arrays["thermal"] * np.float32(scale), np.float32)
+        arrays["camera"] = self._noisy(arrays["camera"])
+        if any(arrays["thermal"].strides):
+            scale = 1.0 + rng.uniform(-config.thermal_scale, config.thermal_scale)
+            arrays["thermal"] = np.asarray(arrays["thermal"] * np.float16(scale))
+
+    def _noisy(self, camera: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Backbone features with a random gain and offset per channel and noise: other lenses, exposures, sensors."""
+        if not any(camera.strides):
+            return camera
+        values = np.asarray(camera, np.float32)
+        level = self._augmentation.camera_noise
+        channels = values.shape[1]
+        spread = values.std() + 1e-6
+        gain = self._rng.normal(1.0, level, (1, channels, 1, 1))
+        offset = self._rng.normal(0.0, level * spread, (1, channels, 1, 1))
+        noise = self._rng.standard_normal(values[:1].shape, np.float32) * level * spread
+        return (values * gain + offset + noise).astype(np.float16)
 
     def _drop_modalities(self, valid: NDArray[np.generic]) -> None:
         """Hide modalities for the clip or a span of it, but never the last one."""
