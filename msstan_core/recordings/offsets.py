@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage, signal
+from scipy import signal
 
 Floats = NDArray[np.float64]
 
@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 _GRID_S = 0.02
 #: Edges pair up when they lie this close after the rough alignment; the arc durations of real streams agree to 0.5 s.
 _PAIRING_S = 0.8
-#: An arc (or a break) shorter than this is a pop or a short circuit, no edge.
+#: An arc (or a break) shorter than this is a pop, a short circuit or the pause of a pulsed arc, no edge.
 _SHORTEST_STATE_S = 0.15
 #: An arc may strike and fail before it burns. Both microphone and current show the first strike, so it is the edge.
 _LONGEST_STRIKE_S = 0.3
@@ -34,8 +34,6 @@ ARC_SOUND_BAND_HZ = (500.0, 5000.0)
 _SOUND_FRAME_S = 0.02
 #: Where between quiet and loud (in dB) the arc is taken to begin. Gas hiss and wire feeding lie in the lower half.
 _SOUND_THRESHOLD = 0.6
-#: Ignition is a string of pops, and short circuits darken the pool for a few frames: such gaps are bridged.
-_BRIDGE_S = 0.2
 #: A nominal frame rate may be this wrong; more means that the wrong edges were paired.
 _LARGEST_RATE_ERROR = 0.05
 
@@ -208,11 +206,13 @@ def arc_from_sound(samples: ArrayLike, sample_rate_hz: float, start_s: float = 0
 
     Args:
         samples: [N] at ``sample_rate_hz``.
-        sample_rate_hz: above 1200 Hz.
+        sample_rate_hz: below 1250 Hz the band is out of reach: an empty signal.
         start_s: time of the first sample.
     """
     sound = np.asarray(samples, np.float64)
     low, high = ARC_SOUND_BAND_HZ
+    if sample_rate_hz < 2.5 * low:
+        return ArcSignal(np.zeros(0), np.zeros(0))
     band = signal.butter(4, (low, min(high, 0.45 * sample_rate_hz)), "bandpass", fs=sample_rate_hz, output="sos")
     frame = max(1, round(_SOUND_FRAME_S * sample_rate_hz))
     count = len(sound) // frame
@@ -220,24 +220,21 @@ def arc_from_sound(samples: ArrayLike, sample_rate_hz: float, start_s: float = 0
         return ArcSignal(np.zeros(0), np.zeros(0))
     filtered = signal.sosfiltfilt(band, sound)[: count * frame]
     power = (filtered.reshape(count, frame) ** 2).mean(1)
-    size = max(1, round(_BRIDGE_S * sample_rate_hz / frame))
-    level_db = ndimage.grey_closing(10 * np.log10(power + 1e-12), size=size, mode="nearest")
+    level_db = 10 * np.log10(power + 1e-12)
     stamps_s: Floats = start_s + (np.arange(count, dtype=np.float64) + 0.5) * (frame / sample_rate_hz)
     return ArcSignal(stamps_s, _two_level_likelihood(level_db, _SOUND_THRESHOLD, least_contrast=6.0))
 
 
 def arc_from_brightness(stamps_s: ArrayLike, brightness: ArrayLike) -> ArcSignal:
-    """Arc signal of a camera from the mean brightness of its frames (8-bit counts), short dark moments bridged.
+    """Arc signal of a camera from the mean brightness of its frames (8-bit counts).
 
     Glowing metal after the arc lies well below half the arc's own light in a weld camera's exposure.
     """
     stamps = np.asarray(stamps_s, np.float64)
     if len(stamps) < 3:
         return ArcSignal(np.zeros(0), np.zeros(0))
-    period_s = float(np.median(np.diff(stamps)))
-    size = max(1, round(_BRIDGE_S / max(period_s, 1e-3)))
-    bridged = ndimage.grey_closing(np.asarray(brightness, np.float64), size=size, mode="nearest")
-    return ArcSignal(stamps, _two_level_likelihood(bridged, 0.5, least_contrast=4.0))
+    level = np.asarray(brightness, np.float64)
+    return ArcSignal(stamps, _two_level_likelihood(level, 0.5, least_contrast=4.0))
 
 
 def _two_level_likelihood(level: Floats, threshold: float, least_contrast: float) -> Floats:

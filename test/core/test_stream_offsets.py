@@ -190,6 +190,12 @@ def test_sound_with_hiss_pops_and_clanks_shows_the_arc(seed: int) -> None:
     assert edges[1].time_s == pytest.approx(end_s, abs=0.03)
 
 
+@pytest.mark.parametrize("rate", [100, 1000, 1250, 4000, 96_000])
+def test_any_sample_rate_is_analysed_or_left_alone(rate: int) -> None:
+    edges = arc_from_sound(weld_sound(np.random.default_rng(0), 4.0, 9.0, 12, rate), rate).edges()
+    assert [e.rises for e in edges] == ([True, False] if rate >= 1250 else [])
+
+
 def test_steady_noise_is_no_arc() -> None:
     assert arc_from_sound(np.random.default_rng(1).normal(0, 0.01, 16_000 * 5), 16_000).edges() == []
 
