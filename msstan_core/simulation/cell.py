@@ -315,20 +315,26 @@ class WeldCell:
         for sample, violence in waveform.spatter:
             rate += violence
             when = state.time_s + sample / SAMPLE_RATE_HZ
-            for _ in range(1 + int(random.poisson(0.7 * violence))):
-                speed = float(random.uniform(0.4, 2.2)) * (0.6 + 0.4 * violence)
-                azimuth, elevation = float(random.uniform(0, 2 * math.pi)), float(random.uniform(0.15, 1.3))
-                velocity = (
-                    speed * math.cos(elevation) * math.cos(azimuth),
-                    speed * math.cos(elevation) * math.sin(azimuth),
-                    speed * math.sin(elevation),
-                )
-                radius = float(random.lognormal(math.log(0.00022), 0.45)) * min(0.8 + 0.3 * violence, 1.8)
-                particle = Ejection(when, state.arc_x_m, state.arc_y_m, 0.002, velocity, radius)
-                state.ejections.append(particle)
-                if radius > 0.0003 and random.random() < 0.5:
-                    state.landed.append(particle)
+            self._burst(when, violence)
+        # fine droplets leave any arc
+        for _ in range(int(random.poisson(0.5 * state.power_w / 4000.0 * self.scenario.noise.spatter))):
+            self._burst(state.time_s, 0.0)
         self._spatter_rate += (rate / STEP_S - self._spatter_rate) * STEP_S / 0.8
+
+    def _burst(self, when_s: float, violence: float) -> None:
+        """Throw a handful of droplets; a few are large enough to stick where they land."""
+        state, random = self.state, self._spatter_random
+        count = 1 + int(random.poisson(6.0 * violence))
+        speed = random.uniform(0.3, 1.8, count) * (0.6 + 0.5 * violence)
+        azimuth, elevation = random.uniform(0, 2 * math.pi, count), random.uniform(0.1, 1.3, count)
+        radius = random.lognormal(math.log(0.00011), 0.55, count) * min(0.9 + 0.4 * violence, 2.0)
+        level = speed * np.cos(elevation)
+        velocity = np.column_stack([level * np.cos(azimuth), level * np.sin(azimuth), speed * np.sin(elevation)])
+        for v, r in zip(velocity.tolist(), radius.tolist(), strict=True):
+            particle = Ejection(when_s, state.arc_x_m, state.arc_y_m, 0.002, (v[0], v[1], v[2]), r)
+            state.ejections.append(particle)
+            if r > 0.0003:
+                state.landed.append(particle)
 
     def _assess(self, demand: Demand, faults: Faults, inputs: SourceInputs) -> None:
         state = self.state

@@ -214,7 +214,7 @@ class GmawArc:
 
     def _begin_bridge(self, drop: float) -> None:
         """Draw how much pinch this bridge withstands, A^2 s."""
-        scatter = 0.35 * self._noise.droplets
+        scatter = 0.5 * self._noise.droplets
         self._pinch = 0.0
         self._shorted_s = 0.0
         if self._igniting:

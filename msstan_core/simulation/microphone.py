@@ -19,7 +19,7 @@ from msstan_core.simulation.scenario import Scenario
 from msstan_core.simulation.state import CellState
 
 #: A rupture changes the power by about this much within one sample, W; 50 of them a second give the nominal level.
-_REFERENCE_STEP_W = 340.0
+_REFERENCE_STEP_W = 300.0
 _RELAXATION_S = 0.0025
 _RESPONSE_SAMPLES = 400
 
@@ -81,16 +81,16 @@ class Microphone:
         change = np.diff(power, prepend=self._previous_w)
         self._previous_w = float(power[-1])
         decay = math.exp(-1.0 / (_RELAXATION_S * SAMPLE_RATE_HZ))
-        tail, self._tail = lfilter([0.30], [1.0, -decay], change, zi=self._tail)
+        tail, self._tail = lfilter([0.13], [1.0, -decay], change, zi=self._tail)
         envelope, self._crackle = lfilter(
             [1.0], [1.0, -math.exp(-1.0 / (0.0009 * SAMPLE_RATE_HZ))], np.abs(change), zi=self._crackle
         )
         noise = random.standard_normal(n)
-        crackle = 0.045 * np.minimum(envelope, 2.0e4) * noise
-        self._slow += 0.02 * (1.0 - self._slow) + 0.03 * float(random.standard_normal())
+        crackle = 0.02 * np.minimum(envelope, 2.0e4) * noise
+        self._slow += 0.02 * (1.0 - self._slow) + 0.05 * float(random.standard_normal())
         loud = waveform.current_a / 200.0 if waveform.hum is None else power / 4000.0
         jet, self._turbulence = lfilter([1.0], [1.0, -self._tilt], random.standard_normal(n), zi=self._turbulence)
-        turbulence = 0.18 * self._arc_level * max(self._slow, 0.2) * jet * loud
+        turbulence = 0.07 * self._arc_level * max(self._slow, 0.2) * jet * loud
         sound = self._gain * (change - tail + crackle) * max(self._slow, 0.2) + turbulence
         if waveform.hum is not None:
             sound = turbulence + self._arc_level * waveform.hum

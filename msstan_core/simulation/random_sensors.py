@@ -43,6 +43,7 @@ def camera(draw: Draw) -> dict[str, Any]:
         "dirt": between(draw, 0.0, 0.9),
         "smoke": between(draw, 0.0, 1.0),
         "bloom": between(draw, 0.1, 1.0),
+        "black_level": between(draw, 0.0, 0.08),
         "gamma": between(draw, 0.6, 1.4),
         "clutter": between(draw, 0.0, 1.0),
     }
@@ -73,11 +74,11 @@ def microphone(draw: Draw) -> dict[str, Any]:
     level = between(draw, -60.0, -28.0)
     return {
         "level_db": level,
-        "shop_noise_db": level - between(draw, 10.0, 28.0),
+        "shop_noise_db": level - between(draw, 14.0, 32.0),
         "hum_hz": float(draw.choice([50.0, 60.0])),
         "clanks_per_minute": between(draw, 0.0, 15.0),
         "reverberation": between(draw, 0.0, 1.0),
-        "gas_hiss_db": level - between(draw, 12.0, 30.0),
+        "gas_hiss_db": level - between(draw, 18.0, 36.0),
     }
 
 

@@ -62,7 +62,7 @@ def _gmaw(draw: Draw) -> dict[str, Any]:
     stick_out = between(draw, 0.011, 0.02)
     feed = a * current + b * (stick_out - 0.003) * current**2
     sprays = current > transition * (1.0 + 0.5 * carbon_dioxide) and carbon_dioxide < 0.3
-    gap = between(draw, 0.003, 0.0055) if sprays else between(draw, 0.0004, 0.003)
+    gap = between(draw, 0.003, 0.0055) if sprays else between(draw, -0.0003, 0.002)
     voltage = _arc_voltage(current, gap, stick_out, carbon_dioxide, filler)
     thickness = between(draw, 0.002, 0.008)
     # energy per length and thickness that melts this metal, J/mm^2; conductive metals need more of it

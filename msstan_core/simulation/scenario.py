@@ -180,6 +180,7 @@ class CameraSettings(_Section):
     glow: float = _quantity(0.55, 0.0, 3.0, "fraction of full scale", "brightness of metal at 1500 degC")
     exposure_s: float = _quantity(0.004, 0.00002, 0.03, "s", "shutter")
     noise: float = _quantity(0.01, 0.0, 0.1, "fraction of full scale", "sensor noise")
+    black_level: float = _quantity(0.0, 0.0, 0.3, "fraction of full scale", "offset of the sensor in the dark")
     blur_px: float = _quantity(0.6, 0.0, 5.0, "px", "lens blur")
     vignetting: float = _quantity(0.2, 0.0, 0.9, "fraction", "darkening in the corners")
     distortion: float = _quantity(0.0, -0.3, 0.3, "k1", "radial lens distortion")
@@ -240,8 +241,8 @@ class TelemetrySettings(_Section):
     enabled: bool = True
     rate_hz: float = _quantity(50.0, 1.0, 200.0, "Hz", "samples")
     time_constant_s: float = _quantity(0.05, 0.0, 1.0, "s", "low pass in the welder's display")
-    current_noise: float = _quantity(0.01, 0.0, 0.1, "fraction", "noise on current")
-    voltage_noise_v: float = _quantity(0.1, 0.0, 2.0, "V", "noise on voltage")
+    current_noise: float = _quantity(0.02, 0.0, 0.1, "fraction", "noise on current")
+    voltage_noise_v: float = _quantity(0.2, 0.0, 2.0, "V", "noise on voltage")
     measures_travel: bool = True
 
 

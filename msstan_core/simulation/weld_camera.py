@@ -295,7 +295,8 @@ class WeldCamera:
         first, last = self._view.project(ends[0], target), self._view.project(ends[1], target)
         px = self._view.focal_px / first[:, 2]
         length = np.hypot(*(first[:, :2] - last[:, :2]).T)
-        for index in np.flatnonzero(flying):
+        inside = (np.abs(first[:, :2] / (self._settings.width, self._settings.height) - 0.5) < 0.6).all(1)
+        for index in np.flatnonzero(flying & inside):
             radius = alive[index].radius_m * px[index]
             # a streak spreads the particle's light over its length
             level = (
@@ -337,7 +338,7 @@ class WeldCamera:
         # photon noise grows with the signal, read noise is always there
         image += np.float32(s.noise) * grain * (np.float32(0.35) + image)
         np.maximum(image, 0.0, out=image)
-        codes = cv2.convertScaleAbs(image, alpha=255.0)
+        codes = cv2.convertScaleAbs(image, alpha=255.0 * (1.0 - s.black_level), beta=255.0 * s.black_level)
         if s.gamma != 1.0:
             codes = cv2.LUT(codes, self._curve)
         return np.asarray(cv2.cvtColor(codes, cv2.COLOR_GRAY2BGR) if self._channels == 1 else codes)
