@@ -3,9 +3,9 @@ import math
 
 import numpy as np
 import pytest
-from conftest import decision_for, model_card
 from hypothesis import given
 from hypothesis import strategies as st
+from live import decision_for, model_card
 
 from msstan_core.decision.pipeline import ModelInfo
 from msstan_core.decision.result import AnomalyEvent, EventPhase

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import FakeMonitor, Spinner, until
 from lifecycle_msgs.msg import State
+from live import FakeMonitor, Spinner, until
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image

@@ -1,6 +1,6 @@
 import pytest
 import yaml
-from conftest import FakeMonitor, Spinner
+from live import FakeMonitor, Spinner
 from rclpy.parameter import Parameter
 
 from msstan_core.errors import InputError

@@ -1,5 +1,5 @@
 import pytest
-from conftest import Spinner, until
+from live import Spinner, until
 from rclpy.duration import Duration
 from rclpy.qos import QoSCompatibility, QoSPolicyKind, QoSProfile, ReliabilityPolicy, qos_check_compatible
 from std_msgs.msg import String

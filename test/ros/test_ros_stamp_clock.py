@@ -2,7 +2,7 @@ import math
 import time
 
 import pytest
-from conftest import Spinner, until
+from live import Spinner, until
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 

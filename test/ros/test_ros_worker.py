@@ -1,7 +1,7 @@
 import threading
 import time
 
-from conftest import decision_for, until
+from live import decision_for, until
 
 from msstan_core.decision.result import Decision
 from msstan_core.observation import Tick

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import REAL_DATA, Spinner, until
+from live import REAL_DATA, Spinner, until
 from wire import resident_bytes, stamps_of, up, wait_for, write_small_weld
 
 from msstan_core.commands import import_recording
