@@ -23,11 +23,19 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("scenario", nargs="?", help="name of a built-in scenario, or a YAML file")
     parser.add_argument("out_bag", nargs="?", type=Path, metavar="OUT_BAG", help="folder of the bag to create")
-    parser.add_argument("--seed", type=int, help="seed instead of the scenario's; with --random the first one (default 0)")
+    parser.add_argument(
+        "--seed", type=int, help="seed instead of the scenario's; with --random the first one (default 0)"
+    )
     parser.add_argument("--random", type=int, metavar="N", help="write N bags of randomised scenarios into --out-dir")
-    parser.add_argument("--out-dir", type=Path, metavar="DIR", help="folder for the bags of --random; existing bags are kept")
+    parser.add_argument(
+        "--out-dir", type=Path, metavar="DIR", help="folder for the bags of --random; existing bags are kept"
+    )
     parser.add_argument("--raw-images", action="store_true", help="store camera images uncompressed")
     parser.add_argument("--list", action="store_true", help="print the built-in scenarios and leave")
+    parser.add_argument("--compare", type=Path, metavar="DATA", help="measure the distance to the real recordings in DATA")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="with --compare: write the distances there")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="write pictures of the simulator, with --compare also of real data")
+    parser.add_argument("--seeds", type=int, default=8, metavar="N", help="with --compare: simulated recordings per set (default 8)")
     parser.set_defaults(run=run)
 
 
@@ -39,6 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.list:
         print("\n".join(builtin_scenarios()))
         return 0
+    if arguments.compare is not None or arguments.pictures is not None:
+        return _compare(arguments)
     if arguments.seed is not None and not 0 <= arguments.seed < 2**63:
         raise InputError("--seed", f"{arguments.seed} is out of range", "give an integer from 0 to 2^63-1")
     if arguments.random is not None:
@@ -71,3 +81,23 @@ def _report(scenario: Scenario, bag: Path, raw_images: bool) -> None:
     size = sum(f.stat().st_size for f in bag.iterdir()) / 1e6
     print(f"{bag}: {seconds:.1f} s of {scenario.name}, {size:.1f} MB{found} ({seconds / took:.1f} times real time)")
     sys.stdout.flush()
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from msstan_core.simulation.pictures import write_pictures
+    from msstan_core.simulation.realism_study import print_table, study, write_results
+
+    if arguments.seeds < 1:
+        raise InputError("--seeds", f"{arguments.seeds} recordings asked for", "give a number from 1")
+    if arguments.compare is not None:
+        if not arguments.compare.is_dir():
+            raise InputError(arguments.compare, "is no folder", "give the folder that holds robotic_mig/ and thermal_arc/")
+        found = study(arguments.compare, arguments.seeds)
+        print_table(found)
+        if arguments.json is not None:
+            command = f"msstan simulate --compare DATA --seeds {arguments.seeds} --json {arguments.json}"
+            write_results(found, arguments.seeds, command, arguments.json)
+    if arguments.pictures is not None:
+        for file in write_pictures(arguments.pictures, arguments.compare, arguments.seeds):
+            print(file)
+    return 0

@@ -294,7 +294,7 @@ class WeldCell:
         share = 0.35 + min(faults.joint_gap / 0.004, 0.4)  # a gap lets the arc deeper in
         self._heat.advance(STEP_S, state.arc_x_m, state.arc_y_m, state.power_w * self._source.efficiency, radius, share)
         if waveform.transfer_m3 > 0:
-            self._heat.deposit(waveform.transfer_m3, state.arc_x_m - 0.001, state.arc_y_m, 0.0018 + 0.3 * radius)
+            self._heat.deposit(waveform.transfer_m3, state.arc_x_m - 0.001, state.arc_y_m, 0.0026)
         self._eject(waveform)
         smokes = 0.0 if self.scenario.process.kind == "fsw" else state.power_w / 5000.0
         fume = smokes * (1.0 + 1.5 * (1.0 - state.gas_cover))
@@ -307,7 +307,7 @@ class WeldCell:
             return max(process.spot_radius_m, 0.0006)
         if process.kind == "fsw":
             return 0.6 * process.shoulder_radius_m
-        return 0.0022 + 0.3 * state.gap_m
+        return 0.0024 + 0.3 * state.gap_m
 
     def _eject(self, waveform: Waveform) -> None:
         state, random = self.state, self._spatter_random

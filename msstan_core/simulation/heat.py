@@ -120,12 +120,12 @@ class HeatField:
         self.pool = self.surface_c >= self.melting_c + 1.0
 
     def deposit(self, volume_m3: float, x_m: float, y_m: float, radius_m: float) -> None:
-        """Spread filler metal over the pool (over cold metal where nothing is molten there)."""
+        """Spread filler metal over the pool and a little beyond."""
         if volume_m3 > 0.0:
             rows, columns, weight = self._gaussian(x_m, y_m, radius_m)
-            wetted = weight * self.pool[rows, columns]
-            if (total := float(wetted.sum())) > 0.2:
-                weight = wetted / np.float32(total)
+            # the pool holds the metal, part of it wets beyond
+            weight = weight * (np.float32(0.4) + self.pool[rows, columns])
+            weight = weight / max(float(weight.sum()), 1e-9)
             self.bead_m[rows, columns] += weight * np.float32(volume_m3 / self.cell_m**2)
 
     def pool_extent(self, x_m: float, y_m: float) -> tuple[float, float]:

@@ -91,7 +91,8 @@ class PinholeView:
     def raise_bead(self, view: SurfaceView, height_m: Floats, x0_m: float, y0_m: float, cell_m: float) -> None:
         """Let the bead stand up from the plate: move ``view``'s points to where their rays meet the height field, in place.
 
-        ``height_m`` [ny, nx] has its first cell's centre at (x0, y0). A few levels suffice for a bead of some millimetres.
+        ``height_m`` [ny, nx] has its first cell's centre at (x0, y0). A bead is found when it is wider than a
+        ray moves between two levels.
         """
         top = float(height_m.max())
         if top < 3e-4:
@@ -105,14 +106,16 @@ class PinholeView:
         found = view.upright[band] | view.nothing[band]
         new_x, new_s = x.copy(), s.copy()
         above = np.full_like(x, top)  # ray height over the bead at the level before
-        step = np.float32(top / 5)
-        for level in range(5, -1, -1):
+        # rays at a grazing angle go far between two levels: never farther than a bead is wide
+        levels = int(np.clip(math.ceil(top * abs(self._offset[1]) / max(float(self._offset[2]), 1e-3) / 0.0015), 4, 16))
+        step = np.float32(top / levels)
+        for level in range(levels, -1, -1):
             z = level * step
             columns = (x - z * u - np.float32(x0_m)) / np.float32(cell_m)
             lines = (s - z * v - np.float32(y0_m)) / np.float32(cell_m)
             over = z - cv2.remap(height_m, columns, lines, cv2.INTER_LINEAR)
             hit = (over <= 0) & ~found
-            exact = z + step * (-over / np.maximum(above - over, 1e-9)) if level < 5 else z + 0 * over
+            exact = z + step * (-over / np.maximum(above - over, 1e-9)) if level < levels else z + 0 * over
             new_x[hit], new_s[hit] = (x - exact * u)[hit], (s - exact * v)[hit]
             found |= hit
             above = over
