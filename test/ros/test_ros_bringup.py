@@ -1,0 +1,127 @@
+import ast
+import itertools
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+import yaml
+
+from msstan_core.errors import InputError
+from msstan_core.resources import share_path
+from msstan_ros import bringup
+from msstan_ros.bringup import PROFILES, NodeSpec, environment, profile_named
+from msstan_ros.commands.up import parse_assignments
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def described(profile: str, **given: str) -> dict[str, NodeSpec]:
+    return {spec.name: spec for spec in profile_named(profile).describe(given)}
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda p: p.name)
+def test_every_argument_is_described(profile: bringup.Profile) -> None:
+    names = [argument.name for argument in profile.arguments]
+    assert len(set(names)) == len(names)
+    assert all(argument.description for argument in profile.arguments)
+
+
+def test_every_profile_runs_the_monitor_as_a_managed_node(tmp_path: Path) -> None:
+    for name in PROFILES:
+        nodes = described(name, **({"bag": str(tmp_path)} if name == "replay" else {}))
+        assert nodes["weld_monitor"].lifecycle
+        assert nodes["weld_monitor"].autostart
+
+
+def test_every_executable_is_a_module_with_a_main(tmp_path: Path) -> None:
+    executables = {s.executable for s in described("replay", bag=str(tmp_path)).values()}
+    executables |= {s.executable for s in described("simulated_cell").values()}
+    for executable in executables:
+        tree = ast.parse((ROOT / "msstan_ros" / f"{executable}.py").read_text())
+        assert "main" in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_launch_files_hold_no_knowledge_of_their_own() -> None:
+    files = sorted((ROOT / "launch").glob("*.launch.py"))
+    assert len(files) == len(PROFILES)
+    for file in files:
+        literals = [n.value for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Constant)]
+        texts = [text for text in literals if isinstance(text, str) and " " not in text]
+        assert len(texts) == 1 and texts[0] in PROFILES
+
+
+@pytest.mark.parametrize(
+    ("profile", "given", "said"),
+    [
+        ("monitor", {"modell": "x"}, "did you mean model?"),
+        ("monitor", {"modalities": "camera,radar"}, "radar"),
+        ("monitor", {"overlay": "maybe"}, "true, false"),
+        ("monitor", {"model": "/no/such"}, "/no/such"),
+        ("monitor", {"params_file": "/no/such.yaml"}, "/no/such.yaml"),
+        ("replay", {}, "give bag:="),
+        ("replay", {"bag": "/tmp", "rate": "0"}, "rate"),
+        ("replay", {"bag": "/tmp", "rate": "fast"}, "rate"),
+        ("simulated_cell", {"seed": "1.5e12"}, "seed"),
+    ],
+)
+def test_bad_arguments_are_named_with_a_remedy_in_one_line(profile: str, given: dict[str, str], said: str) -> None:
+    with pytest.raises(InputError) as error:
+        described(profile, **given)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_profile_names_the_known_ones() -> None:
+    with pytest.raises(InputError, match="simulated_cell"):
+        profile_named("replya")
+
+
+def test_assignments_may_hold_the_separator_in_their_value() -> None:
+    assert parse_assignments(["a:=1", "b:=x:=y", "c:="]) == {"a": "1", "b": "x:=y", "c": ""}
+
+
+def test_ros_arguments_keep_types_and_quote_texts() -> None:
+    spec = NodeSpec(
+        "n",
+        "weld_monitor_node",
+        namespace="cell_1",
+        parameters={"flag": True, "number": 1.0, "text": "2", "empty": "", "names": ["a", "b"]},
+        remappings=(("camera/image_raw", "left/image"),),
+    )
+    line = spec.ros_arguments()
+    given = dict(item.split(":=", 1) for flag, item in itertools.pairwise(line) if flag == "-p")
+    assert {name: yaml.safe_load(value) for name, value in given.items()} == spec.parameters
+    assert "camera/image_raw:=left/image" in line
+    assert "__ns:=/cell_1" in line
+    assert spec.full_name == "/cell_1/n"
+
+
+def test_replay_takes_time_from_the_recording_and_ends_with_it(tmp_path: Path) -> None:
+    nodes = described("replay", bag=str(tmp_path))
+    assert nodes["weld_monitor"].parameters["use_sim_time"] is True
+    assert nodes["bag_player"].ends_all
+    assert not described("replay", bag=str(tmp_path), at_end="idle")["bag_player"].ends_all
+
+
+def test_a_simulated_cell_at_its_own_pace_brings_its_own_time() -> None:
+    assert described("simulated_cell")["weld_monitor"].parameters["use_sim_time"] is False
+    assert described("simulated_cell", real_time_factor="0.5")["weld_monitor"].parameters["use_sim_time"] is True
+
+
+def test_the_shared_memory_profile_is_set_unless_the_user_chose_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(2**32, 0, 2**32))
+    variables, remark = environment({})
+    assert Path(variables["FASTRTPS_DEFAULT_PROFILES_FILE"]) == share_path("config/fastdds_shared_memory.xml")
+    assert not remark
+    for name in bringup.PROFILE_VARIABLES:
+        assert environment({name: "mine.xml"}) == ({}, "")
+
+
+def test_too_little_shared_memory_is_said_and_the_profile_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(2**26, 0, 2**26))
+    variables, remark = environment({})
+    assert not variables
+    assert "--shm-size" in remark

@@ -1,0 +1,140 @@
+import math
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from live import Spinner, decision_for, until
+from sensor_msgs.msg import Image
+from visualization_msgs.msg import MarkerArray
+
+from msstan_core.observation import Tick
+from msstan_core.vocabulary import Action
+from msstan_msgs.msg import WeldAction, WeldAnomaly
+from msstan_ros import qos
+from msstan_ros.conversions import action_message, image_message, stamp_message
+from msstan_ros.overlay import ACTION_COLOURS, STRIP_PX, WIDTH_PX, OverlayContent, draw_overlay, thermal_picture
+from msstan_ros.overlay_node import OverlayNode, markers
+
+GREY = np.full((120, 160), 90, np.uint8)
+
+
+def content(**changes: object) -> OverlayContent:
+    fields: dict[str, object] = {"action": Action.COOLING, "probability": 0.7, "weights": (0.5, 0.0, 0.5, 0.0)}
+    return OverlayContent(**{**fields, "valid": (True, False, True, False), **changes})  # type: ignore[arg-type]
+
+
+def test_the_picture_keeps_its_proportions_and_gets_a_strip() -> None:
+    drawn = draw_overlay(GREY, content())
+    assert drawn.shape == (480 + STRIP_PX, WIDTH_PX, 3)
+    assert drawn.dtype == np.uint8
+
+
+def test_the_bar_grows_with_the_probability() -> None:
+    colour = np.array(ACTION_COLOURS[Action.COOLING])
+
+    def bar(probability: float) -> int:
+        strip = draw_overlay(GREY, content(probability=probability))[-STRIP_PX + 20, 362:558]
+        return int((strip == colour).all(axis=-1).sum())
+
+    assert bar(0.0) == 0
+    assert bar(0.25) < bar(0.75) < bar(1.0)
+
+
+def test_an_unknown_action_shows_no_bar() -> None:
+    drawn = draw_overlay(None, OverlayContent())
+    assert np.unique(drawn[-STRIP_PX + 20, 370:550].reshape(-1, 3), axis=0).shape[0] == 1
+
+
+def test_attention_tints_where_it_is_high_and_leaves_the_rest() -> None:
+    attention = np.zeros((6, 8), np.float32)
+    attention[1, 1] = 1
+    plain, tinted = draw_overlay(GREY, content()), draw_overlay(GREY, content(), attention)
+    assert np.abs(tinted[80:160, 80:160].astype(int) - plain[80:160, 80:160]).max() > 40
+    assert np.array_equal(tinted[300:480, 320:], plain[300:480, 320:])
+
+
+def test_attention_that_prefers_nothing_changes_nothing() -> None:
+    even = np.full((6, 8), 1 / 48, np.float32)
+    assert np.array_equal(draw_overlay(GREY, content(), even), draw_overlay(GREY, content()))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(1, 300),
+    st.integers(1, 300),
+    st.one_of(st.floats(0, 1), st.just(math.nan)),
+    st.lists(st.text(max_size=200), max_size=6),
+)
+def test_any_picture_and_any_text_can_be_drawn(height: int, width: int, probability: float, texts: list[str]) -> None:
+    drawn = draw_overlay(
+        np.zeros((height, width, 3), np.uint8), content(probability=probability, anomalies=tuple(texts))
+    )
+    assert drawn.shape[1:] == (WIDTH_PX, 3)
+
+
+def test_thermal_colours_mean_the_same_in_every_image() -> None:
+    cold = thermal_picture(np.full((4, 4), 400, np.float32))
+    mixed = np.full((4, 4), 1900, np.float32)
+    mixed[0, 0] = 400
+    assert np.array_equal(thermal_picture(mixed)[0, 0], cold[0, 0])
+    assert not thermal_picture(np.full((2, 2), np.nan, np.float32)).any(axis=-1).sum() > 4
+
+
+def test_markers_turn_red_while_an_anomaly_is_open() -> None:
+    calm = markers(content(), "weld_camera").markers
+    alarmed = markers(content(anomalies=("suspected 602 spatter",)), "weld_camera").markers
+    assert {m.header.frame_id for m in calm} == {"weld_camera"}
+    assert alarmed[0].color.r > 0.8 > calm[0].color.r
+    assert "COOLING 70%" in calm[1].text
+    assert "602" in alarmed[1].text
+    assert calm[0].id != calm[1].id
+
+
+@pytest.fixture
+def overlay(spinner: Spinner) -> OverlayNode:
+    node = OverlayNode(context=spinner.context)
+    spinner.add(node)
+    return node
+
+
+def test_nothing_is_subscribed_until_somebody_looks(spinner: Spinner, overlay: OverlayNode) -> None:
+    peer = spinner.peer()
+    camera = peer.create_publisher(Image, "camera/image_raw", qos.SENSOR_SOURCE)
+    actions = peer.create_publisher(WeldAction, "weld/action", qos.action(1.0))
+    assert until(lambda: peer.count_publishers("weld/overlay/image"))
+    time.sleep(0.3)
+    assert camera.get_subscription_count() == 0
+    looker = peer.create_subscription(Image, "weld/overlay/image", lambda _: None, qos.OVERLAY)
+    assert until(lambda: camera.get_subscription_count() == 1 and actions.get_subscription_count() == 1)
+    peer.destroy_subscription(looker)
+    assert until(lambda: camera.get_subscription_count() == 0 and actions.get_subscription_count() == 0)
+    peer.create_subscription(MarkerArray, "weld/markers", lambda _: None, qos.OVERLAY)
+    assert until(lambda: actions.get_subscription_count() == 1)
+    assert camera.get_subscription_count() == 0, "markers need no images"
+
+
+def test_the_image_of_the_decision_is_drawn_with_its_stamp_and_the_open_anomaly(
+    spinner: Spinner, overlay: OverlayNode
+) -> None:
+    peer, seen = spinner.peer(), []
+    camera = peer.create_publisher(Image, "camera/image_raw", qos.SENSOR_SOURCE)
+    actions = peer.create_publisher(WeldAction, "weld/action", qos.action(1.0))
+    anomalies = peer.create_publisher(WeldAnomaly, "weld/anomaly", qos.ANOMALY)
+    peer.create_subscription(Image, "weld/overlay/image", seen.append, qos.OVERLAY)
+    assert until(lambda: all(p.get_subscription_count() for p in (camera, actions, anomalies)))
+    stamp = 5_000_000_000
+    for offset, brightness in ((-40_000_000, 0), (0, 200), (40_000_000, 0)):
+        camera.publish(image_message(np.full((48, 64), brightness, np.uint8), "mono8", stamp + offset, "weld_camera"))
+    anomaly = WeldAnomaly(event_id=1, phase=WeldAnomaly.ONSET, iso_6520_1_code=602, name="spatter")
+    anomalies.publish(anomaly)
+    assert until(lambda: len(overlay._camera) == 3 and overlay._open)
+    tick = Tick(0, stamp, frame_id="weld_camera", valid=np.array([True, False, False, False]))
+    actions.publish(action_message(decision_for(tick), "s", 0, 0.01))
+    assert until(lambda: seen)
+    picture = np.frombuffer(seen[0].data, np.uint8).reshape(seen[0].height, seen[0].width, 3)
+    assert seen[0].header.stamp == stamp_message(stamp)
+    assert seen[0].header.frame_id == "weld_camera"
+    assert picture[300, 320, 0] == 200, "another image than the decision's"
+    assert picture[2, 2, 2] > 200, "no red banner"
