@@ -32,10 +32,16 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--raw-images", action="store_true", help="store camera images uncompressed")
     parser.add_argument("--list", action="store_true", help="print the built-in scenarios and leave")
-    parser.add_argument("--compare", type=Path, metavar="DATA", help="measure the distance to the real recordings in DATA")
+    parser.add_argument(
+        "--compare", type=Path, metavar="DATA", help="measure the distance to the real recordings in DATA"
+    )
     parser.add_argument("--json", type=Path, metavar="OUT", help="with --compare: write the distances there")
-    parser.add_argument("--pictures", type=Path, metavar="DIR", help="write pictures of the simulator, with --compare also of real data")
-    parser.add_argument("--seeds", type=int, default=8, metavar="N", help="with --compare: simulated recordings per set (default 8)")
+    parser.add_argument(
+        "--pictures", type=Path, metavar="DIR", help="write pictures of the simulator, with --compare also of real data"
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=8, metavar="N", help="with --compare: simulated recordings per set (default 8)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -91,7 +97,9 @@ def _compare(arguments: argparse.Namespace) -> int:
         raise InputError("--seeds", f"{arguments.seeds} recordings asked for", "give a number from 1")
     if arguments.compare is not None:
         if not arguments.compare.is_dir():
-            raise InputError(arguments.compare, "is no folder", "give the folder that holds robotic_mig/ and thermal_arc/")
+            raise InputError(
+                arguments.compare, "is no folder", "give the folder that holds robotic_mig/ and thermal_arc/"
+            )
         found = study(arguments.compare, arguments.seeds)
         print_table(found)
         if arguments.json is not None:

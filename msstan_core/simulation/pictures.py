@@ -137,7 +137,14 @@ def side_by_side(root: Path, out: Path) -> None:
         mean = frames.reshape(len(frames), -1).mean(1)
         lit = np.flatnonzero(mean > np.percentile(mean, 10) + 3.0)
         first, last = int(lit[0]), int(lit[-1])
-        picks = [first - 5, first + 2, first + 12, *np.linspace(first + 40, last - 20, 4).astype(int), last - 1, last + 3]
+        picks = [
+            first - 5,
+            first + 2,
+            first + 12,
+            *np.linspace(first + 40, last - 20, 4).astype(int),
+            last - 1,
+            last + 3,
+        ]
         rows.append(np.hstack([cv2.resize(frames[min(max(k, 0), len(frames) - 1)], (200, 125)) for k in picks]))
     cv2.imwrite(str(out), np.vstack(rows))
 

@@ -84,7 +84,9 @@ def _bands(signal: NDArray[np.float64], rate_hz: int) -> NDArray[np.float64]:
     return _band_means(frequency, density, BANDS_HZ)
 
 
-def _band_means(x: NDArray[np.float64], density: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+def _band_means(
+    x: NDArray[np.float64], density: NDArray[np.float64], edges: NDArray[np.float64]
+) -> NDArray[np.float64]:
     means = []
     for low, high in zip(edges[:-1], edges[1:], strict=True):
         inside = (x >= low) & (x < high)
@@ -93,7 +95,9 @@ def _band_means(x: NDArray[np.float64], density: NDArray[np.float64], edges: NDA
     return np.asarray(shape - shape.mean())
 
 
-def describe_current(time_s: NDArray[np.floating], current_a: NDArray[np.floating], voltage_v: NDArray[np.floating]) -> Description:
+def describe_current(
+    time_s: NDArray[np.floating], current_a: NDArray[np.floating], voltage_v: NDArray[np.floating]
+) -> Description:
     """Start, steadiness and end of the electrical process as the welder reports it, resampled to 9 Hz."""
     grid = np.arange(float(time_s[0]), float(time_s[-1]), 1 / 9)
     current, voltage = np.interp(grid, time_s, current_a), np.interp(grid, time_s, voltage_v)
@@ -136,7 +140,9 @@ def describe_thermal(celsius: NDArray[np.floating], arc_on: NDArray[np.bool_], r
         if index < len(hottest):
             values[f"hottest {delay:g} s after the arc, degC"] = float(hottest[index])
     below = np.flatnonzero(hottest[int(on[-1]) :] < 1000)
-    values["time to 1000 degC, s"] = float(below[0] / rate_hz) if len(below) else float((len(hottest) - on[-1]) / rate_hz)
+    values["time to 1000 degC, s"] = (
+        float(below[0] / rate_hz) if len(below) else float((len(hottest) - on[-1]) / rate_hz)
+    )
     return Description(values, {})
 
 
@@ -168,7 +174,9 @@ def describe_video(frames: NDArray[np.uint8], rate_hz: float) -> Description:
 
 def _specks(frame: NDArray[np.uint8]) -> int:
     """Small bright regions: spatter in flight."""
-    bright = (cv2.resize(frame, (480, round(480 * frame.shape[0] / frame.shape[1])), interpolation=cv2.INTER_AREA) > 60).astype(np.uint8)
+    bright = (
+        cv2.resize(frame, (480, round(480 * frame.shape[0] / frame.shape[1])), interpolation=cv2.INTER_AREA) > 60
+    ).astype(np.uint8)
     count, _, stats, _ = cv2.connectedComponentsWithStats(bright)
     return int(((stats[1:, cv2.CC_STAT_AREA] >= 1) & (stats[1:, cv2.CC_STAT_AREA] < 120)).sum()) if count > 1 else 0
 

@@ -125,7 +125,9 @@ def study(root: Path, seeds: int = 8) -> dict[str, list[Comparison]]:
         "thermal": compare(real_thermal(root), thermal),
     }
     if videos := real_videos(root):
-        simulated = [describe_video(video_frames(side.with_seed(s)), side.camera.rate_hz) for s in range(max(seeds // 2, 1))]
+        simulated = [
+            describe_video(video_frames(side.with_seed(s)), side.camera.rate_hz) for s in range(max(seeds // 2, 1))
+        ]
         found["camera"] = compare(videos, simulated)
     return found
 
@@ -136,7 +138,10 @@ def as_results(found: dict[str, list[Comparison]], seeds: int, command: str) -> 
     baselines: dict[str, Any] = {}
     for group, comparisons in found.items():
         distances = np.array([c.distance for c in comparisons if not c.curve])
-        metrics[f"{group}_distance"] = {"mean": round(float(distances.mean()), 3), "std": round(float(distances.std()), 3)}
+        metrics[f"{group}_distance"] = {
+            "mean": round(float(distances.mean()), 3),
+            "std": round(float(distances.std()), 3),
+        }
         for c in comparisons:
             name = f"{group}: {c.name}"
             if c.curve:
@@ -145,7 +150,9 @@ def as_results(found: dict[str, list[Comparison]], seeds: int, command: str) -> 
             else:
                 metrics[name] = {"simulated": round(c.simulated, 4), "distance_in_real_spreads": round(c.distance, 2)}
                 baselines[name] = {"real": round(c.real, 4), "real_spread": round(c.real_spread, 4)}
-    revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+    revision = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    ).stdout.strip()
     return {
         "command": command,
         "revision": revision or "unknown",
@@ -165,7 +172,9 @@ def print_table(found: dict[str, list[Comparison]]) -> None:
             if c.curve:
                 print(f"  {c.name:50s} {c.distance:6.1f} dB RMS apart (real among themselves {c.real_spread:.1f})")
             else:
-                print(f"  {c.name:50s} real {c.real:9.3f} +- {c.real_spread:8.3f}  simulated {c.simulated:9.3f}  distance {c.distance:5.1f}")
+                print(
+                    f"  {c.name:50s} real {c.real:9.3f} +- {c.real_spread:8.3f}  simulated {c.simulated:9.3f}  distance {c.distance:5.1f}"
+                )
 
 
 def write_results(found: dict[str, list[Comparison]], seeds: int, command: str, out: Path) -> None:

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from msstan_core.errors import InputError
+from msstan_core.simulation import builtin_scenarios, load_scenario, parse_scenario, randomised
+from msstan_core.simulation.scenario import DISTURBANCES
+
+
+def refusal(content: dict[str, Any]) -> str:
+    with pytest.raises(InputError) as caught:
+        parse_scenario(content, "cell.yaml")
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+@pytest.mark.parametrize("name", builtin_scenarios())
+def test_every_built_in_scenario_loads_under_its_own_name(name: str) -> None:
+    assert load_scenario(name).name == name
+
+
+def test_a_number_out_of_range_is_refused_with_field_unit_and_range() -> None:
+    text = refusal({"process": {"voltage_v": 99}})
+    assert "cell.yaml" in text and "process.voltage_v" in text
+    assert "12 to 40 V" in text
+
+
+def test_a_misspelt_field_is_refused_and_the_known_ones_are_named() -> None:
+    text = refusal({"camera": {"widht": 320}})
+    assert "camera.widht" in text and "width" in text.split("use one of")[1]
+
+
+@pytest.mark.parametrize("kind", sorted(DISTURBANCES))
+def test_a_fault_beyond_its_range_is_refused_with_its_unit(kind: str) -> None:
+    unit, _, high = DISTURBANCES[kind]
+    text = refusal({"disturbances": [{"kind": kind, "magnitude": high * 1.5 + 1}]})
+    assert kind in text and unit in text
+
+
+def test_not_a_number_is_refused() -> None:
+    assert "joint.gap_m" in refusal({"joint": {"gap_m": float("nan")}})
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "a: [", "\x00"])
+def test_a_file_that_is_no_scenario_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"broken\.yaml"):
+        load_scenario(path)
+
+
+def test_an_unknown_name_lists_the_built_in_scenarios() -> None:
+    with pytest.raises(InputError, match="gmaw_steel_lap"):
+        load_scenario("no_such_weld")
+
+
+def test_a_seed_given_on_loading_replaces_the_files() -> None:
+    assert load_scenario("gmaw_steel_lap", seed=99).seed == 99
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000_000))
+def test_every_randomised_scenario_is_valid_and_repeatable(seed: int) -> None:
+    assert randomised(seed) == randomised(seed)
+
+
+def test_randomised_scenarios_cover_processes_materials_views_and_faults() -> None:
+    drawn = [randomised(seed) for seed in range(150)]
+    assert {s.process.kind for s in drawn} == {"gmaw", "laser", "fsw"}
+    assert len({(s.joint.material_a, s.joint.material_b) for s in drawn}) >= 7
+    assert {s.camera.mount for s in drawn} == {"torch", "cell"}
+    assert len({d.kind for s in drawn for d in s.disturbances}) >= 9
+    assert 0.25 < sum(not s.disturbances for s in drawn) / len(drawn) < 0.55
