@@ -71,8 +71,9 @@ def explain(output: str) -> str:
     if "No space left on device" in output:
         return f"the disk is full; free at least {REQUIRED_FREE_BYTES // 1_000_000_000} GB"
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if "error" in line.lower()]
-    reason = (errors or lines or ["no output"])[-1]
+    errors = [line for line in lines if "error" in line.lower() and not line.startswith(("note:", "hint:"))]
+    from_pip = [line for line in errors if line.startswith("ERROR:")]
+    reason = (from_pip or errors or lines or ["no output"])[-1]
     unreachable = ("connection", "temporary failure in name resolution", "max retries", "no matching distribution")
     if any(sign in output.lower() for sign in unreachable):
         reason += "; check that pip reaches its package index (offline: docs/install.md)"

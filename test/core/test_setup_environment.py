@@ -248,6 +248,10 @@ def test_environment_that_was_moved_is_replaced(
     [
         ("Collecting x\nOSError: [Errno 28] No space left on device\n", "the disk is full"),
         ("...\nERROR: No matching distribution found for numpy==2.4.6\n", "package index"),
+        (
+            "  ERROR: No matching distribution found for wheel\n  [end]\nnote: This error originates elsewhere\n",
+            "No matching distribution found for wheel; check that pip reaches its package index",
+        ),
         ("a.cpp:3: error: expected ';'\nmake: *** [all] Error 2\n", "make: *** [all] Error 2"),
         ("", "no output"),
     ],
