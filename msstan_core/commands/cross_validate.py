@@ -22,8 +22,19 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds (default: 3)")
     parser.add_argument("--groups", nargs="+", help="leave out only these groups")
     parser.add_argument("--withhold", nargs="+", default=[], metavar="MODALITY", help="withhold these from everything")
+    parser.add_argument(
+        "--baseline", type=_baseline, action="append", default=[], metavar="NAME=F1", help="to state beside the result"
+    )
     parser.add_argument("--cache", type=Path, default=Path("out/features"), help="folder for extracted features")
     parser.set_defaults(run=run)
+
+
+def _baseline(text: str) -> tuple[str, float]:
+    name, _, value = text.rpartition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=F1, e.g. boosting=0.937") from None
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -51,10 +62,11 @@ def run(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     scores = cross_validate(config, recordings, arguments.seeds, only_groups=groups, progress=progress)
     seconds = time.monotonic() - started
-    table = Table("seed", "left out", "recording", "phases F1", "raw F1", "arc on s", "stable s", "arc off s", "switches")
+    table = Table("seed", "left out", "recording", "F1", "shift s", "unshifted", "raw", "arc on s", "stable s", "arc off s", "switches")
     for s in scores:
         errors = (f"{e:+.2f}" for e in s.boundary_s)
-        table.add_row(str(s.seed), s.group, s.recording, f"{s.macro_f1:.3f}", f"{s.macro_f1_raw:.3f}", *errors, str(s.switches))
+        figures = (f"{s.macro_f1:.3f}", f"{s.shift_s:+.1f}", f"{s.macro_f1_unshifted:.3f}", f"{s.macro_f1_raw:.3f}")
+        table.add_row(str(s.seed), s.group, s.recording, *figures, *errors, str(s.switches))
     console.print(table)
     metrics = summary(scores)
     write_result(
@@ -64,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
         data=f"{sum(not r.simulated for r in recordings)} real and {sum(r.simulated for r in recordings)} simulated "
         f"recordings, {len({s.group for s in scores})} groups left out in turn",
         metrics=metrics,
-        baselines={},
+        baselines={name: {"macro_f1": {"mean": value}} for name, value in arguments.baseline},
         details={"seconds": round(seconds, 1), "recordings": [_as_dict(s) for s in scores]},
     )
     f1 = metrics["macro_f1"]

@@ -10,7 +10,13 @@ import numpy as np
 from msstan_core.decision.calibration import action_probabilities, expected_calibration_error
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.finishing import filtered_actions, fit, run_network
-from msstan_core.training.metrics import BOUNDARIES, boundary_errors, phase_macro_f1, switches
+from msstan_core.training.metrics import (
+    BOUNDARIES,
+    boundary_errors,
+    phase_macro_f1,
+    shifted_phase_macro_f1,
+    switches,
+)
 from msstan_core.training.recording_features import UNLABELLED, Recording
 from msstan_core.training.splits import hold_out_groups, leave_one_group_out
 from msstan_core.training.trainer import train
@@ -23,8 +29,10 @@ class RecordingScore:
     seed: int
     group: str
     recording: str
-    macro_f1: float  #: over the four phases, after the action filter
-    macro_f1_raw: float  #: before it
+    macro_f1: float  #: over the four phases, after the action filter, at the best common shift of the labels
+    shift_s: float  #: that shift: filter delay plus what is left of the clocks' offset
+    macro_f1_unshifted: float  #: the same with the labels where they are
+    macro_f1_raw: float  #: at the best shift, before the filter
     boundary_s: tuple[float, float, float]  #: signed errors in the order of BOUNDARIES
     switches: int
     ece: float
@@ -65,14 +73,18 @@ def cross_validate(
                 labels = recording.features.action
                 known = labels != UNLABELLED
                 raw = probabilities.argmax(axis=1)
-                errors = boundary_errors(recording.features.time_s, labels, actions)
+                time_s = recording.features.time_s
+                errors = boundary_errors(time_s, labels, actions)
+                macro_f1, shift_s = shifted_phase_macro_f1(time_s, labels, actions)
                 scores.append(
                     RecordingScore(
                         seed=seed,
                         group=group,
                         recording=recording.attributes.get("run_id", recording.path.name),
-                        macro_f1=phase_macro_f1(labels, actions),
-                        macro_f1_raw=phase_macro_f1(labels, raw),
+                        macro_f1=macro_f1,
+                        shift_s=shift_s,
+                        macro_f1_unshifted=phase_macro_f1(labels, actions),
+                        macro_f1_raw=shifted_phase_macro_f1(time_s, labels, raw)[0],
                         boundary_s=(errors.arc_on_s, errors.stable_s, errors.arc_off_s),
                         switches=switches(actions),
                         ece=expected_calibration_error(probabilities[known].max(axis=1), (raw == labels)[known]),
@@ -91,6 +103,8 @@ def summary(scores: Sequence[RecordingScore]) -> dict[str, dict[str, float]]:
 
     out = {
         "macro_f1": over_seeds(lambda s: s.macro_f1),
+        "macro_f1_unshifted": over_seeds(lambda s: s.macro_f1_unshifted),
+        "shift_s": over_seeds(lambda s: s.shift_s),
         "macro_f1_raw": over_seeds(lambda s: s.macro_f1_raw),
         "boundary_error_s": over_seeds(lambda s: float(np.nanmean(np.abs(s.boundary_s)))),
         "switches": over_seeds(lambda s: s.switches),
@@ -98,4 +112,10 @@ def summary(scores: Sequence[RecordingScore]) -> dict[str, dict[str, float]]:
     }
     for index, name in enumerate(BOUNDARIES):
         out[f"{name}_error_s"] = over_seeds(lambda s, i=index: abs(s.boundary_s[i]))  # type: ignore[misc]
+    by_group = {g: [s.macro_f1 for s in scores if s.group == g] for g in sorted({s.group for s in scores})}
+    group_means = [float(np.mean(values)) for values in by_group.values()]
+    out["macro_f1_over_configurations"] = {
+        "mean": round(float(np.mean(group_means)), 4),
+        "std": round(float(np.std(group_means)), 4),
+    }
     return out

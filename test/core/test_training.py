@@ -19,7 +19,7 @@ from msstan_core.recordings.annotations import action_span
 from msstan_core.recordings.bag import BagReader, BagWriter
 from msstan_core.training.configuration import TrainingConfig, load_training_config
 from msstan_core.training.finishing import mean_durations, run_network
-from msstan_core.training.metrics import boundary_errors, macro_f1, phase_macro_f1
+from msstan_core.training.metrics import boundary_errors, macro_f1, phase_macro_f1, shifted_phase_macro_f1
 from msstan_core.training.recording_features import (
     FeatureExtractor,
     Recording,
@@ -255,6 +255,18 @@ def test_durations_leave_out_stays_that_the_recording_cuts_off() -> None:
 def test_macro_f1_against_a_hand_computed_case() -> None:
     labels, predicted = np.array([0, 0, 1, 1, 1]), np.array([0, 1, 1, 1, 0])
     assert macro_f1(labels, predicted, 3) == pytest.approx((1 / 2 + 2 / 3) / 2)
+
+
+def test_constant_delay_is_found_and_does_not_count_against_the_score() -> None:
+    idle, deposition = ACTIONS.index(Action.IDLE), ACTIONS.index(Action.MATERIAL_DEPOSITION)
+    time_s = np.arange(100) * 0.05
+    labels = np.where((time_s >= 1) & (time_s < 3), deposition, idle)
+    late = np.where((time_s >= 1.4) & (time_s < 3.4), deposition, idle)
+    score, shift_s = shifted_phase_macro_f1(time_s, labels, late)
+    assert (score, shift_s) == (1.0, pytest.approx(0.4))
+    assert phase_macro_f1(labels, late) < 0.9
+    longer = np.where((time_s >= 1) & (time_s < 4), deposition, idle)
+    assert shifted_phase_macro_f1(time_s, labels, longer)[0] < 0.9, "a wrong length is no shift"
 
 
 def test_extinction_counts_as_deposition_in_phases() -> None:
