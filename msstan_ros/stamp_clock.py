@@ -15,6 +15,10 @@ from msstan_core.observation import NANOSECONDS_PER_SECOND
 DISAGREEMENT_S = 10.0
 #: A stamp this far in the future is jitter between two machines' clocks, s; more is disagreement.
 FUTURE_TOLERANCE_S = 0.005
+#: The rate of simulated time is measured over stretches at least this long, s; single steps jitter too much.
+RATE_STRETCH_S = 0.5
+#: What the longest recent step between two /clock messages shrinks by at every message.
+STEP_DECAY = 0.98
 
 
 class StampClock:
@@ -22,7 +26,8 @@ class StampClock:
 
     Simulated time (``use_sim_time``) stands still between two ``/clock`` messages, 10 ms at the usual 100 Hz, which is
     as much as a whole decision takes. Between them this clock runs on with the steady clock, at the rate at which
-    ``/clock`` ran last, and never past the time that the next message is expected to carry.
+    ``/clock`` has been running, and not further than the longest recent step between two messages. It is late by what a
+    ``/clock`` message takes to arrive, a millisecond or two.
 
     Args:
         clock: the node's ROS clock.
@@ -33,8 +38,9 @@ class StampClock:
         self._lock = threading.Lock()
         self._simulated_ns: int | None = None
         self._seen_at_ns = 0
-        self._step_ns = 0
+        self._longest_step_ns = 0.0
         self._rate = 1.0
+        self._stretch_began = (0, 0)  # simulated and steady ns
         threshold = JumpThreshold(min_forward=Duration(nanoseconds=1), min_backward=Duration(nanoseconds=-1))
         self._jumps = clock.create_jump_callback(threshold, post_callback=self._advanced)
 
@@ -46,7 +52,7 @@ class StampClock:
             if self._simulated_ns is None:
                 return int(self._clock.now().nanoseconds)
             elapsed = (time.monotonic_ns() - self._seen_at_ns) * self._rate
-            return self._simulated_ns + int(min(elapsed, self._step_ns))
+            return self._simulated_ns + int(min(elapsed, self._longest_step_ns))
 
     def latency_s(self, stamp_ns: int) -> float:
         """Time since ``stamp_ns`` in seconds; NaN when the stamp cannot come from this clock."""
@@ -63,11 +69,14 @@ class StampClock:
         """``/clock`` moved on (or back): called by rclpy at every message of it."""
         simulated_ns, steady_ns = int(self._clock.now().nanoseconds), time.monotonic_ns()
         with self._lock:
-            if self._simulated_ns is not None:
-                step_ns, took_ns = simulated_ns - self._simulated_ns, steady_ns - self._seen_at_ns
-                if 0 < step_ns < NANOSECONDS_PER_SECOND and took_ns > 0:
-                    self._rate += 0.1 * (step_ns / took_ns - self._rate)
-                    self._step_ns = step_ns
-                else:
-                    self._step_ns, self._rate = 0, 1.0
+            step_ns = 0 if self._simulated_ns is None else simulated_ns - self._simulated_ns
+            if 0 < step_ns < NANOSECONDS_PER_SECOND:
+                self._longest_step_ns = max(float(step_ns), STEP_DECAY * self._longest_step_ns)
+                began_simulated, began_steady = self._stretch_began
+                if steady_ns - began_steady >= RATE_STRETCH_S * NANOSECONDS_PER_SECOND:
+                    self._rate = (simulated_ns - began_simulated) / (steady_ns - began_steady)
+                    self._stretch_began = (simulated_ns, steady_ns)
+            else:  # the first message, or time was set
+                self._longest_step_ns, self._rate = 0.0, 1.0
+                self._stretch_began = (simulated_ns, steady_ns)
             self._simulated_ns, self._seen_at_ns = simulated_ns, steady_ns

@@ -1,5 +1,4 @@
 """The launch files under the real launch system: what test_wire_replay.py tests through ``msstan up``."""
-# ruff: noqa: E402  what follows the check for the launch system needs it
 
 import threading
 import time
