@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from msstan_core.decision.anomaly import NominalEmbeddings
 from msstan_core.decision.calibration import action_probabilities, expected_calibration_error, fit_temperature
 from msstan_core.decision.smoothing import ActionFilter
+from msstan_core.inference.card_text import CARD_TEXT_FILE, card_markdown
 from msstan_core.inference.export import export_step
 from msstan_core.inference.model_package import NOMINAL_FILE, WEIGHTS_FILE, ModelCard, SmoothingCard, save_card
 from msstan_core.model.ms_stan import MsStan, Output
@@ -199,4 +200,6 @@ def save_model(
         limits=config.limits,
         metrics={**fitted.metrics, **metrics, "onnx_difference": difference},
     )
-    return save_card(directory, card)
+    card = save_card(directory, card)
+    (directory / CARD_TEXT_FILE).write_text(card_markdown(card), encoding="utf-8")
+    return card
