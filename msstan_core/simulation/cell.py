@@ -12,16 +12,16 @@ from msstan_core.observation import NANOSECONDS_PER_SECOND, AudioChunk, CameraFr
 from msstan_core.recordings.annotations import Annotation
 from msstan_core.simulation.disturbances import Faults, FaultSchedule
 from msstan_core.simulation.energy import SAMPLE_RATE_HZ, STEP_S, EnergySource, Setpoints, SourceInputs, Waveform
-from msstan_core.simulation.friction_stir import StirTool
 from msstan_core.simulation.gmaw import GmawArc
 from msstan_core.simulation.heat import KELVIN, HeatField
-from msstan_core.simulation.imperfections import Reference, WeldConditions, WeldQuality
+from msstan_core.simulation.imperfections import WeldConditions, WeldQuality
 from msstan_core.simulation.labels import ActionTrack
-from msstan_core.simulation.laser import LaserBeam
 from msstan_core.simulation.microphone import Microphone
 from msstan_core.simulation.procedure import STITCH_GAP_M, Demand, ParameterDeltas, RobotProgramme, Step
 from msstan_core.simulation.scenario import Scenario
-from msstan_core.simulation.state import CellState, Ejection
+from msstan_core.simulation.sources import make_source, steady_reference
+from msstan_core.simulation.spatter import SpatterThrower
+from msstan_core.simulation.state import CellState
 from msstan_core.simulation.telemetry import WelderDisplay
 from msstan_core.simulation.thermal_camera import ThermalCamera
 from msstan_core.simulation.weld_camera import WeldCamera
@@ -66,7 +66,9 @@ class WeldCell:
         self._thermal = ThermalCamera(scenario, length, thermal) if scenario.thermal.enabled else None
         self._microphone = Microphone(scenario, sound) if scenario.microphone.enabled else None
         self._display = WelderDisplay(scenario, display) if scenario.telemetry.enabled else None
-        self._path_random, self._spatter_random = path, spatter
+        self._path_random = path
+        fine = 0.0 if scenario.process.kind == "fsw" else scenario.noise.spatter
+        self._spatter = SpatterThrower(fine, spatter)
         self._clocks = {
             "camera": _Clock(1.0 / scenario.camera.rate_hz, 0.004),
             "thermal": _Clock(1.0 / scenario.thermal.rate_hz, 0.007),
@@ -82,7 +84,6 @@ class WeldCell:
         self._current_mean = 0.0
         self._voltage_mean = 0.0
         self._power_mean = 0.0
-        self._spatter_rate = 0.0
         self.state = CellState(placement=0.0 if procedure.placement_s > 0 else 1.0)
 
     # -- what a caller sees ---------------------------------------------------------------------------------------------
@@ -295,7 +296,7 @@ class WeldCell:
         self._heat.advance(STEP_S, state.arc_x_m, state.arc_y_m, state.power_w * self._source.efficiency, radius, share)
         if waveform.transfer_m3 > 0:
             self._heat.deposit(waveform.transfer_m3, state.arc_x_m - 0.001, state.arc_y_m, 0.0026)
-        self._eject(waveform)
+        self._spatter.throw(waveform, state)
         smokes = 0.0 if self.scenario.process.kind == "fsw" else state.power_w / 5000.0
         fume = smokes * (1.0 + 1.5 * (1.0 - state.gas_cover))
         state.fume += (fume - state.fume) * STEP_S / 1.2
@@ -308,33 +309,6 @@ class WeldCell:
         if process.kind == "fsw":
             return 0.6 * process.shoulder_radius_m
         return 0.0024 + 0.3 * state.gap_m
-
-    def _eject(self, waveform: Waveform) -> None:
-        state, random = self.state, self._spatter_random
-        rate = 0.0
-        for sample, violence in waveform.spatter:
-            rate += violence
-            when = state.time_s + sample / SAMPLE_RATE_HZ
-            self._burst(when, violence)
-        # fine droplets leave any arc
-        for _ in range(int(random.poisson(0.5 * state.power_w / 4000.0 * self.scenario.noise.spatter))):
-            self._burst(state.time_s, 0.0)
-        self._spatter_rate += (rate / STEP_S - self._spatter_rate) * STEP_S / 0.8
-
-    def _burst(self, when_s: float, violence: float) -> None:
-        """Throw a handful of droplets; a few are large enough to stick where they land."""
-        state, random = self.state, self._spatter_random
-        count = 1 + int(random.poisson(6.0 * violence))
-        speed = random.uniform(0.3, 1.8, count) * (0.6 + 0.5 * violence)
-        azimuth, elevation = random.uniform(0, 2 * math.pi, count), random.uniform(0.1, 1.3, count)
-        radius = random.lognormal(math.log(0.00011), 0.55, count) * min(0.9 + 0.4 * violence, 2.0)
-        level = speed * np.cos(elevation)
-        velocity = np.column_stack([level * np.cos(azimuth), level * np.sin(azimuth), speed * np.sin(elevation)])
-        for v, r in zip(velocity.tolist(), radius.tolist(), strict=True):
-            particle = Ejection(when_s, state.arc_x_m, state.arc_y_m, 0.002, (v[0], v[1], v[2]), r)
-            state.ejections.append(particle)
-            if r > 0.0003:
-                state.landed.append(particle)
 
     def _assess(self, demand: Demand, faults: Faults, inputs: SourceInputs) -> None:
         state = self.state
@@ -356,7 +330,7 @@ class WeldCell:
             arc_x_m=state.arc_x_m,
             arc_y_m=state.arc_y_m,
             gap_m=self.scenario.joint.gap_m + faults.joint_gap,
-            spatter_rate=self._spatter_rate,
+            spatter_rate=self._spatter.rate,
             depth_ratio=self._source.depth_ratio(inputs),
             undercut_ratio=math.nan if self.scenario.process.kind == "gmaw" else 1.0,
         )
@@ -391,38 +365,6 @@ class WeldCell:
 
     def _stamp(self, seconds: float) -> int:
         return self._start_ns + round(seconds * NANOSECONDS_PER_SECOND)
-
-
-def make_source(scenario: Scenario, random: np.random.Generator) -> EnergySource:
-    """The heat source of a scenario's process."""
-    kinds: dict[str, type[GmawArc] | type[LaserBeam] | type[StirTool]] = {
-        "gmaw": GmawArc,
-        "laser": LaserBeam,
-        "fsw": StirTool,
-    }
-    return kinds[scenario.process.kind](scenario, random)
-
-
-def steady_reference(scenario: Scenario) -> Reference:
-    """What the programmed procedure does when nothing disturbs it: a trial run of the source alone."""
-    process = scenario.process
-    source = make_source(scenario, np.random.default_rng([scenario.seed, 1]))
-    setpoints = Setpoints(
-        process.voltage_v, process.wire_feed_speed_m_s, process.travel_speed_m_s, process.stick_out_m, process.gas_flow_l_min,
-        process.laser_power_w, process.axial_force_n, process.spindle_speed_hz,
-    )  # fmt: skip
-    # a stirring tool's metal is soft in the steady state
-    inputs = SourceInputs(True, setpoints, process.wire_feed_speed_m_s, process.stick_out_m, 1.0, softness=0.8)
-    waveforms = [source.step(inputs) for _ in range(220)][70:]
-    violence = sum(v for w in waveforms for _, v in w.spatter)
-    return Reference(
-        current_a=float(np.mean([w.current_a.mean() for w in waveforms])),
-        voltage_v=float(np.mean([w.voltage_v.mean() for w in waveforms])),
-        power_w=float(np.mean([w.power_w.mean() for w in waveforms])),
-        spatter_rate=violence / (len(waveforms) * STEP_S),
-        travel_m_s=process.travel_speed_m_s,
-        wire_feed_m_s=process.wire_feed_speed_m_s if process.kind == "gmaw" else 0.0,
-    )
 
 
 def simulate(scenario: Scenario, start_stamp_ns: int = 0) -> tuple[list[Sample], list[Annotation]]:

@@ -71,4 +71,4 @@ class StirTool:
         """Stirred depth over that of the sound tool under its programmed force."""
         forced = self._force / max(self._process.axial_force_n, 1.0)
         slow = self._process.travel_speed_m_s / max(inputs.set.travel_speed_m_s, 1e-4)
-        return min(forced, 1.15) ** 0.8 * (1.0 - 0.55 * inputs.wear) * slow**0.3
+        return float(min(forced, 1.15) ** 0.8 * (1.0 - 0.55 * inputs.wear) * slow**0.3)

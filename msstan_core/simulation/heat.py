@@ -53,8 +53,8 @@ class HeatField:
         self.cell_m = cell_m
         self.nx = max(round((seam_length_m + 2 * margin_m) / cell_m), 8)
         self.ny = max(2 * round(half_width_m / cell_m), 8)
-        self.x_m: NDArray[np.float64] = -margin_m + (np.arange(self.nx) + 0.5) * cell_m
-        self.y_m: NDArray[np.float64] = (np.arange(self.ny) - self.ny / 2 + 0.5) * cell_m
+        self.x_m = np.asarray(-margin_m + (np.arange(self.nx) + 0.5) * cell_m, np.float64)
+        self.y_m = np.asarray((np.arange(self.ny) - self.ny / 2 + 0.5) * cell_m, np.float64)
         near_rows = self.y_m > 0
         self.near_rows = near_rows
 
@@ -124,9 +124,9 @@ class HeatField:
         if volume_m3 > 0.0:
             rows, columns, weight = self._gaussian(x_m, y_m, radius_m)
             # the pool holds the metal, part of it wets beyond
-            weight = weight * (np.float32(0.4) + self.pool[rows, columns])
-            weight = weight / max(float(weight.sum()), 1e-9)
-            self.bead_m[rows, columns] += weight * np.float32(volume_m3 / self.cell_m**2)
+            wetted = weight * (0.4 + self.pool[rows, columns])
+            wetted *= volume_m3 / self.cell_m**2 / max(float(wetted.sum()), 1e-9)
+            self.bead_m[rows, columns] += wetted.astype(np.float32)
 
     def pool_extent(self, x_m: float, y_m: float) -> tuple[float, float]:
         """Length and width of the molten surface in m, 0 without one."""

@@ -35,7 +35,7 @@ LIMITS: dict[str, float] = {
     "overlap": 1.4,  # section against wetting (voltage)
     "excess penetration": 1.4,  # times the reference energy per length, gap included
     "burn-through": 1.85,
-    "spatter": 1.6,  # times the reference rate, plus 10 a second
+    "spatter": 1.3,  # times the reference rate, plus 20 a second
     "hot crack": 1.25,  # energy per length, weighted with the metal's sensitivity
     "stray arc m": 0.006,  # arc beside the seam
     "crater": 0.85,  # of the steady power at the very end: above it the crater stays unfilled
@@ -168,7 +168,7 @@ class WeldQuality:
         if indices[601] > 1 and random.random() < 0.2:
             self.marks.append(Mark("strike", c.arc_x_m, c.arc_y_m, 0.0012))
         if self._arc_s > _SETTLE_S:
-            indices[602] = c.spatter_rate / (LIMITS["spatter"] * self.reference.spatter_rate + 10.0)
+            indices[602] = c.spatter_rate / (LIMITS["spatter"] * self.reference.spatter_rate + 20.0)
 
     def _while_steady(self, c: WeldConditions, heat: HeatField, indices: dict[int, float]) -> None:
         ref, random = self.reference, self._random

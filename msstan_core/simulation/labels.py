@@ -8,6 +8,7 @@ for the next seam. A gap in the arc stays what it was while the robot is still w
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -110,5 +111,5 @@ def _runs(action: np.ndarray, time: np.ndarray, dt: float) -> list[Annotation]:
     bounds = [0, *edges.tolist(), len(action)]
     return [
         action_span(max(float(time[a]) - dt, 0.0), float(time[b - 1]), Action(int(action[a])), SOURCE)
-        for a, b in zip(bounds[:-1], bounds[1:], strict=True)
+        for a, b in pairwise(bounds)
     ]

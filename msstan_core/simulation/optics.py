@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -129,7 +130,7 @@ class PinholeView:
         if self._k1:
             squared = (plane**2).sum(1, keepdims=True) / (self.width / 2) ** 2
             plane = plane / (1 + self._k1 * squared)
-        return np.column_stack([plane + [self.width / 2, self.height / 2], depth])
+        return np.column_stack([plane + np.array([self.width / 2, self.height / 2]), depth])
 
 
 def band_radiance(celsius: NDArray[np.floating], wavelength_m: float) -> NDArray[np.floating]:
@@ -138,7 +139,7 @@ def band_radiance(celsius: NDArray[np.floating], wavelength_m: float) -> NDArray
     return np.asarray(1.0 / np.expm1(RADIATION_C2 / wavelength_m / kelvin))
 
 
-def band_temperature(radiance: NDArray[np.floating], wavelength_m: float) -> NDArray[np.floating]:
+def band_temperature(radiance: NDArray[Any], wavelength_m: float) -> NDArray[np.floating]:
     """Inverse of :func:`band_radiance`, degC."""
     return np.asarray(RADIATION_C2 / wavelength_m / np.log1p(1.0 / np.maximum(radiance, 1e-30)) - KELVIN)
 

@@ -14,7 +14,8 @@ from msstan_core.simulation.cell import WeldCell
 from msstan_core.simulation.randomisation import randomised
 from msstan_core.simulation.realism import BANDS_HZ, read_video, real_sound_and_current
 from msstan_core.simulation.realism_study import describe_runs, sensors, steel_runs, thermal_frames, video_frames
-from msstan_core.simulation.scenario import Scenario, load_scenario
+from msstan_core.simulation.scenario import Scenario
+from msstan_core.simulation.scenario_files import load_scenario
 
 Picture = NDArray[np.uint8]
 #: Moments of a weld worth showing: action and fraction of its span.
@@ -77,8 +78,8 @@ def variety(seeds: range, width: int = 160, height: int = 120) -> Picture:
                     frame = sample.image
         tile = np.zeros((height, width, 3), np.uint8)
         if frame is not None:
-            tile = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
-        tiles.append(np.asarray(tile))
+            tile[:] = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+        tiles.append(tile)
     return np.vstack([np.hstack(tiles[k : k + 5]) for k in range(0, len(tiles) - 4, 5)])
 
 

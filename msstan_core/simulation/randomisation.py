@@ -13,7 +13,8 @@ import numpy as np
 from msstan_core.simulation.gmaw import WIRE_MELTING, GmawArc
 from msstan_core.simulation.materials import PROPERTIES
 from msstan_core.simulation.random_sensors import Draw, between, camera, log_between, microphone, telemetry, thermal
-from msstan_core.simulation.scenario import Scenario, parse_scenario
+from msstan_core.simulation.scenario import Scenario
+from msstan_core.simulation.scenario_files import parse_scenario
 from msstan_core.vocabulary import Filler, Material
 
 #: material pair, filler, weight

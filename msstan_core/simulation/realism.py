@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -88,7 +89,7 @@ def _band_means(
     x: NDArray[np.float64], density: NDArray[np.float64], edges: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     means = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         inside = (x >= low) & (x < high)
         means.append(float(density[inside].mean()) if inside.any() else float(np.interp((low + high) / 2, x, density)))
     shape = 10 * np.log10(np.array(means) + 1e-16)

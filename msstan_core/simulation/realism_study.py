@@ -25,7 +25,8 @@ from msstan_core.simulation.realism import (
     real_thermal,
     real_videos,
 )
-from msstan_core.simulation.scenario import Scenario, load_scenario, parse_scenario
+from msstan_core.simulation.scenario import Scenario
+from msstan_core.simulation.scenario_files import load_scenario, parse_scenario
 from msstan_core.vocabulary import ARC_ON
 
 

@@ -37,6 +37,8 @@ def record(scenario: Scenario, bag: Path, raw_images: bool = False) -> tuple[flo
 
 def compressed(frame: CameraFrame) -> CameraFrame:
     """The frame as JPEG."""
+    if frame.image is None:
+        return frame
     done, data = cv2.imencode(".jpg", frame.image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     if not done:
         raise RuntimeError("JPEG encoder failed")

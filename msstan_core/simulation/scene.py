@@ -96,7 +96,8 @@ class WorkSurface:
 
     def _texture(self, coarse: int, amount: float) -> NDArray[np.float32]:
         small = self._random.standard_normal((self.rows // coarse + 2, self.columns // coarse + 2)).astype(np.float32)
-        return cv2.resize(small, (self.columns, self.rows), interpolation=cv2.INTER_CUBIC) * np.float32(amount)
+        large = cv2.resize(small, (self.columns, self.rows), interpolation=cv2.INTER_CUBIC)
+        return np.asarray(large * amount, np.float32)
 
     def _paint_table(self) -> Image:
         random = self._random
@@ -108,7 +109,7 @@ class WorkSurface:
             size = int(random.integers(6, 24))
             grey = float(random.uniform(10, 120))
             cv2.rectangle(image, (column, row), (column + 3 * size, row + size), (grey, grey, grey), -1)
-        return np.clip(image, 0, 255).astype(np.uint8)
+        return np.asarray(np.clip(image, 0, 255), np.uint8)
 
     def _paint_part(self, which: int) -> Image:
         random, joint = self._random, self._scenario.joint
@@ -119,7 +120,7 @@ class WorkSurface:
         )
         lines = random.standard_normal((self.rows, 1)).astype(np.float32)  # rolling direction
         picture = picture * (1.0 + 0.06 * lines)
-        image = np.clip(picture[..., None] * np.array(metal.tint_bgr) * 255, 0, 255).astype(np.uint8)
+        image: Image = np.clip(picture[..., None] * np.array(metal.tint_bgr) * 255, 0, 255).astype(np.uint8)
         for _ in range(int(rough * 14)):
             a = (int(random.integers(0, self.columns)), int(random.integers(0, self.rows)))
             b = (a[0] + int(random.integers(-60, 60)), a[1] + int(random.integers(-20, 20)))

@@ -49,9 +49,9 @@ class ThermalCamera:
         cell = np.float32(1 / heat.cell_m)
         field_x, field_y = (view.x_m - np.float32(heat.x_m[0])) * cell, (view.s_m - np.float32(heat.y_m[0])) * cell
         layers = np.dstack([heat.surface_c, self._emissivity(heat)]).astype(np.float32)
-        layers = cv2.remap(layers, field_x, field_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT,
+        seen = cv2.remap(layers, field_x, field_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT,
                            borderValue=(heat.ambient_c, 0.8))  # fmt: skip
-        celsius, emissivity = layers[..., 0], layers[..., 1]
+        celsius, emissivity = np.asarray(seen[..., 0], np.float32), np.asarray(seen[..., 1], np.float32)
         celsius = np.where(view.nothing, np.float32(heat.ambient_c), celsius)
         radiance = emissivity * band_radiance(celsius, BAND_M)
         # surroundings reflect from bright metal, and the parts reflect the arc

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from msstan_core.simulation.camera_sensor import CameraSensor
+from msstan_core.simulation.drawing import add_blob, draw_disc, draw_ellipse, draw_line, draw_polygon
 from msstan_core.simulation.heat import HeatField
 from msstan_core.simulation.imperfections import Mark
 from msstan_core.simulation.optics import GLOW_STEP_C, Floats, PinholeView, SurfaceView, glow_table
 from msstan_core.simulation.scenario import Scenario
-from msstan_core.simulation.scene import CANVAS_M, WorkSurface, paint_background, paint_glass
+from msstan_core.simulation.scene import CANVAS_M, WorkSurface, paint_background
 from msstan_core.simulation.state import CellState, Ejection
 
 GRAVITY = 9.81
 UPRIGHT_M = 0.04
 NOZZLE_RADIUS_M, NOZZLE_LENGTH_M = 0.0085, 0.06
-_NOISE_MARGIN = 48
 #: Arc light at which ``arc_filter`` = 0.02 just saturates a white plate 6 mm away, W.
 _REFERENCE_LIGHT_W = 2500.0
 
@@ -41,21 +43,14 @@ class WeldCamera:
         self._tee = tee
         self._middle_m = length_m / 2
         self.surface = WorkSurface(scenario, length_m, random)
-        self._channels = 3 if s.colour else 1
+        self._sensor = CameraSensor(s, random)
+        self._channels = self._sensor.channels
         self._glow = glow_table(s.glow, s.colour)
         self._arc_tint = np.array([1.12, 1.0, 0.9] if s.colour else [1.0], np.float32)
         self._background = paint_background(s.width, s.height, s.clutter, random)
-        transmittance, scatter = paint_glass(s.width, s.height, s.dirt, random)
-        columns, rows = np.meshgrid(np.linspace(-1, 1, s.width), np.linspace(-1, 1, s.height))
-        vignette = (1.0 - s.vignetting * (columns**2 + rows**2) / 2).astype(np.float32)
-        self._pass_through = self._spread(transmittance * vignette)
-        self._scatter = self._spread(scatter)
-        shape = (s.height + _NOISE_MARGIN, s.width + _NOISE_MARGIN, self._channels)
-        self._grain = np.squeeze(random.standard_normal(shape, np.float32))
         puffs = random.standard_normal((96, 64)).astype(np.float32)
         puffs = cv2.GaussianBlur(puffs, (0, 0), 2.5) * 3.0 + cv2.GaussianBlur(puffs, (0, 0), 7.0) * 8.0
         self._puffs = np.clip(puffs, 0, None)
-        self._curve = np.clip(255.0 * (np.arange(256) / 255.0) ** s.gamma, 0, 255).astype(np.uint8)
         self._plume = np.zeros(2)
         self._ambient = 0.9 * s.ambient_light
         self._light_direction = random.uniform(-0.6, 0.6, 2)
@@ -78,7 +73,7 @@ class WeldCamera:
         if light > 0.0:
             self._draw_arc(image, state, light, target)
         self._draw_spatter(image, state, target)
-        return self._expose(image, state)
+        return self._sensor.expose(image)
 
     def _target(self, state: CellState) -> tuple[float, float, float]:
         if self._settings.mount == "torch":
@@ -100,16 +95,18 @@ class WeldCamera:
         canvas = self.surface
         map_x = (view.x_m - np.float32(canvas.x0_m)) * np.float32(1 / CANVAS_M)
         map_y = (view.s_m - np.float32(canvas.y0_m)) * np.float32(1 / CANVAS_M)
-        picture = cv2.remap(canvas.reflectance, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        picture: NDArray[Any] = cv2.remap(
+            canvas.reflectance, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+        )
         if self._channels == 1:
             picture = np.ascontiguousarray(picture[..., 1])
         fields = self._surface_fields(heat)
         cell = np.float32(1 / heat.cell_m)
         field_x = (view.x_m - np.float32(heat.x_m[0])) * cell
         field_y = (view.s_m - np.float32(heat.y_m[0])) * cell
-        fields = cv2.remap(fields, field_x, field_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT,
-                           borderValue=(heat.ambient_c, 1.0, 0.0))  # fmt: skip
-        celsius, shade, dark = cv2.split(fields)
+        seen = cv2.remap(fields, field_x, field_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT,
+                         borderValue=(heat.ambient_c, 1.0, 0.0))  # fmt: skip
+        celsius, shade, dark = (np.asarray(layer, np.float32) for layer in cv2.split(seen))
         np.subtract(1.0, dark, out=dark)
         shop = np.float32(self._ambient) * shade * dark
         if light > 0.0:
@@ -118,16 +115,12 @@ class WeldCamera:
             lit = [shop + np.float32(0.4 + 0.6 * t) * arc for t in self._arc_tint]
         else:
             lit = [shop] * self._channels
-        image = cv2.multiply(picture, cv2.merge(lit), scale=1 / 255, dtype=cv2.CV_32F)
+        image = np.asarray(cv2.multiply(picture, cv2.merge(lit), scale=1 / 255, dtype=cv2.CV_32F), np.float32)
         self._add_glow(image, celsius)
         if view.nothing.any():
             behind = self._background * np.float32(self._ambient + 0.05 * min(light, 3.0))
-            cv2.copyTo(self._spread(behind), view.nothing.astype(np.uint8), image)
+            cv2.copyTo(self._sensor.spread(behind), view.nothing.astype(np.uint8), image)
         return image
-
-    def _spread(self, single: Floats) -> Floats:
-        """[H, W] to all channels."""
-        return np.asarray(cv2.merge([single] * self._channels)) if self._channels > 1 else single
 
     def _add_glow(self, image: Floats, celsius: Floats) -> None:
         """Light of metal above 550 degC, where there is any."""
@@ -158,7 +151,8 @@ class WeldCamera:
             dz = np.where(view.upright, -view.s_m - over, over)
             cosine = np.where(view.upright, aside, over)
         else:
-            dy, dz, cosine = view.s_m - np.float32(state.arc_y_m), height, height
+            dy = view.s_m - np.float32(state.arc_y_m)
+            dz = cosine = np.full_like(dy, height)
         squared = dx * dx + dy * dy + dz * dz + np.float32(4e-6)
         falloff = cosine / (squared * np.sqrt(squared))
         reference = 0.003 / (0.006**2 + 0.003**2) ** 1.5
@@ -188,29 +182,25 @@ class WeldCamera:
         if gmaw:
             thick = max(round(process.wire_diameter_m * px), 1)
             grey = 0.25 * self._ambient + 0.25 * warm
-            _line(image, points[0, :2], points[2, :2], self._grey(grey), thick)
+            draw_line(image, points[0, :2], points[2, :2], self._grey(grey), thick)
             if state.droplet_m > 2e-4 and state.burning is False and state.time_s > 0:
                 hot = self._glow[min(int(self._drop_c(state) / GLOW_STEP_C), 800)]
-                _disc(
+                draw_disc(
                     image, points[2, :2], max(0.5 * state.droplet_m * px, 1.0), tuple(np.atleast_1d(hot).astype(float))
                 )
         a, b = points[0, :2] + 0.0 * axis, points[1, :2]
         outline = np.array(
             [a + normal * radius, b + normal * radius * 1.05, b - normal * radius * 1.05, a - normal * radius]
         )
-        _polygon(image, outline, body)
+        draw_polygon(image, outline, body)
         # the highlight wanders on a spindle that turns
         aside = 0.3 * math.cos(2 * math.pi * process.spindle_speed_hz * state.time_s) if process.kind == "fsw" else 0.3
         left, right = normal * radius * aside, normal * radius * (aside - 0.25)
         bright = np.array([a + left, b + left, b + right, a + right])
-        _polygon(image, bright, self._grey(0.42 * self._ambient + 0.03 * warm))
+        draw_polygon(image, bright, self._grey(0.42 * self._ambient + 0.03 * warm))
         flat = abs(math.sin(math.radians(self._settings.elevation_deg)))
         angle = math.degrees(math.atan2(normal[1], normal[0]))
-        if np.all(np.abs(a) < 8000):
-            centre = (round(float(a[0])), round(float(a[1])))
-            cv2.ellipse(
-                image, centre, (max(round(radius), 1), max(round(radius * flat * 0.9), 1)), angle, 0, 360, rim, -1
-            )
+        draw_ellipse(image, a, (radius, 0.9 * radius * flat), angle, rim)
 
     def _drop_c(self, state: CellState) -> float:
         """A drop that hangs at the wire after the arc cools within seconds."""
@@ -231,12 +221,13 @@ class WeldCamera:
         axis = self._view.project((foot + lean * (state.gap_m + 0.002))[None], target)[0][:2] - middle[:2]
         for place, size, share in ((-0.25, 1.0, 0.7), (0.35, 0.72, 0.6), (0.9, 0.45, 0.5)):
             centre = middle[:2] + place * axis
-            self._blob(
+            add_blob(
                 image,
                 centre,
                 size * (0.0013 + 0.32 * state.gap_m) * px,
                 (0.0007 + 0.17 * state.gap_m) * px,
                 share * strength,
+                self._arc_tint,
             )
         # flame of hot vapour, blown about by the gas: a curved chain of puffs
         puff = middle[:2].copy()
@@ -245,38 +236,25 @@ class WeldCamera:
         for k in range(5):
             puff = puff + heading + np.array([0.0, -0.1 * k * size])
             size *= 1.16
-            self._blob(image, puff, size, size, 0.03 * strength * 0.6**k)
-        self._blob(image, middle[:2], 0.009 * px, 0.007 * px, 0.005 * strength)
-
-    def _blob(self, image: Floats, centre: NDArray[np.float64], wide: float, tall: float, strength: float) -> None:
-        """Add a Gaussian of light in place."""
-        wide, tall = max(wide, 0.5), max(tall, 0.5)
-        rows, columns = image.shape[:2]
-        c0, c1 = max(int(centre[0] - 3.5 * wide), 0), min(int(centre[0] + 3.5 * wide) + 1, columns)
-        r0, r1 = max(int(centre[1] - 3.5 * tall), 0), min(int(centre[1] + 3.5 * tall) + 1, rows)
-        if c0 >= c1 or r0 >= r1:
-            return
-        gx = np.exp(-0.5 * ((np.arange(c0, c1) + 0.5 - centre[0]) / wide) ** 2)
-        gy = np.exp(-0.5 * ((np.arange(r0, r1) + 0.5 - centre[1]) / tall) ** 2) * strength
-        patch = gy.astype(np.float32)[:, None] * gx.astype(np.float32)[None, :]
-        image[r0:r1, c0:c1] += cv2.merge([patch * t for t in self._arc_tint]) if self._channels == 3 else patch
+            add_blob(image, puff, size, size, 0.03 * strength * 0.6**k, self._arc_tint)
+        add_blob(image, middle[:2], 0.009 * px, 0.007 * px, 0.005 * strength, self._arc_tint)
 
     def _add_smoke(self, image: Floats, state: CellState, light: float, target: tuple[float, float, float]) -> None:
         s = self._settings
         rise = int(state.time_s * 40) % 96
         drift = int(3 * math.sin(state.time_s * 0.9))
         window = np.roll(np.roll(self._puffs, -rise, 0), drift, 1)[:48]
-        smoke = cv2.resize(window, (s.width, s.height), interpolation=cv2.INTER_LINEAR)
-        smoke *= np.float32(0.10 * s.smoke * min(state.fume, 1.5))
+        smoke = np.asarray(cv2.resize(window, (s.width, s.height), interpolation=cv2.INTER_LINEAR), np.float32)
+        smoke *= 0.10 * s.smoke * min(state.fume, 1.5)
         centre = self._view.project(np.array([[state.arc_x_m, state.arc_y_m, state.torch_lift_m + 0.02]]), target)[0]
         wide = 0.03 * self._view.pixels_per_m
         gx = np.exp(-0.5 * ((np.arange(s.width) - centre[0]) / wide) ** 2)
         gy = np.exp(-0.5 * ((np.arange(s.height) - centre[1]) / (1.6 * wide)) ** 2)
         smoke *= (0.25 + gy[:, None] * gx[None, :]).astype(np.float32)
         np.minimum(smoke, 0.7, out=smoke)
-        image *= self._spread(1.0 - smoke)
-        smoke *= np.float32(0.45 * self._ambient + 0.25 * min(light, 6.0))
-        image += self._spread(smoke)
+        image *= self._sensor.spread(1.0 - smoke)
+        smoke *= 0.45 * self._ambient + 0.25 * min(light, 6.0)
+        image += self._sensor.spread(smoke)
 
     def _draw_spatter(self, image: Floats, state: CellState, target: tuple[float, float, float]) -> None:
         now, shutter = state.time_s, max(self._settings.exposure_s, 0.0005)
@@ -305,7 +283,7 @@ class WeldCamera:
                 * min(1.0, 2.0 * radius / (2.0 * radius + float(length[index])) * 2.5)
             )
             colour = (0.55 * level, 0.8 * level, 1.1 * level) if self._channels == 3 else (level,)
-            _line(
+            draw_line(
                 image,
                 first[index, :2],
                 last[index, :2],
@@ -313,57 +291,9 @@ class WeldCamera:
                 min(max(round(2 * radius), 1), self._settings.width // 50),
             )
 
-    def _expose(self, image: Floats, state: CellState) -> NDArray[np.uint8]:
-        """Lens, glass, sensor and transfer curve."""
-        s = self._settings
-        if s.bloom > 0:
-            small = cv2.resize(image, (max(s.width // 8, 4), max(s.height // 8, 4)), interpolation=cv2.INTER_AREA)
-            over = np.clip(small - 0.9, 0, 25)
-            if float(over.max()) > 0:
-                halo = (
-                    cv2.GaussianBlur(over, (0, 0), 1.2) * 0.05
-                    + cv2.GaussianBlur(over, (0, 0), max(s.width / 8 / 7, 1.0)) * 0.05
-                )
-                image += np.float32(s.bloom) * cv2.resize(
-                    halo, (s.width, s.height), interpolation=cv2.INTER_LINEAR
-                ).reshape(image.shape)
-        image *= self._pass_through
-        if s.dirt > 0:
-            image += self._scatter * np.float32(0.3 * float(np.minimum(image, 1.0).mean()))
-        if s.blur_px > 0.2:
-            image = np.asarray(cv2.GaussianBlur(image, (0, 0), s.blur_px))
-        np.minimum(image, 1.0, out=image)
-        row, column = self._random.integers(0, _NOISE_MARGIN, 2)
-        grain = self._grain[row : row + s.height, column : column + s.width]
-        # photon noise grows with the signal, read noise is always there
-        image += np.float32(s.noise) * grain * (np.float32(0.35) + image)
-        np.maximum(image, 0.0, out=image)
-        codes = cv2.convertScaleAbs(image, alpha=255.0 * (1.0 - s.black_level), beta=255.0 * s.black_level)
-        if s.gamma != 1.0:
-            codes = cv2.LUT(codes, self._curve)
-        return np.asarray(cv2.cvtColor(codes, cv2.COLOR_GRAY2BGR) if self._channels == 1 else codes)
-
 
 def _landing(ejection: Ejection) -> tuple[float, float]:
     """Where a particle hits the plate."""
     vx, vy, vz = ejection.velocity
     flight = (vz + math.sqrt(vz * vz + 2 * GRAVITY * max(ejection.z_m, 0.0))) / GRAVITY
     return ejection.x_m + vx * flight, ejection.y_m + vy * flight
-
-
-def _line(
-    image: Floats, a: NDArray[np.float64], b: NDArray[np.float64], colour: tuple[float, ...], thickness: int
-) -> None:
-    if np.all(np.abs(a) < 8000) and np.all(np.abs(b) < 8000):
-        start, end = (round(float(a[0]) * 8), round(float(a[1]) * 8)), (round(float(b[0]) * 8), round(float(b[1]) * 8))
-        cv2.line(image, start, end, colour, thickness, cv2.LINE_AA if image.dtype == np.uint8 else cv2.LINE_8, 3)
-
-
-def _disc(image: Floats, centre: NDArray[np.float64], radius: float, colour: tuple[float, ...]) -> None:
-    if np.all(np.abs(centre) < 8000):
-        cv2.circle(image, (round(float(centre[0])), round(float(centre[1]))), max(round(radius), 1), colour, -1)
-
-
-def _polygon(image: Floats, outline: NDArray[np.float64], colour: tuple[float, ...]) -> None:
-    if np.all(np.abs(outline) < 8000):
-        cv2.fillConvexPoly(image, np.round(outline).astype(np.int32), colour)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from msstan_core.simulation.gmaw import GmawArc
 from msstan_core.simulation.heat import HeatField
 from msstan_core.simulation.laser import LaserBeam
 from msstan_core.simulation.optics import PinholeView, band_radiance, band_temperature
-from msstan_core.simulation.scenario import parse_scenario
+from msstan_core.simulation.scenario_files import parse_scenario
 from msstan_core.vocabulary import Material
 
 
@@ -52,7 +53,7 @@ def test_a_pool_stays_at_its_melting_point_while_it_freezes() -> None:
         hottest.append(field.hottest_c())
     assert sum(abs(t - 1500.0) < 5.0 for t in hottest) > 15
     assert hottest[-1] < 1300.0
-    assert all(b <= a + 1e-3 for a, b in zip(hottest, hottest[1:], strict=False))
+    assert all(b <= a + 1e-3 for a, b in pairwise(hottest))
 
 
 def test_heat_put_in_is_heat_in_the_plate() -> None:
