@@ -1,4 +1,6 @@
-"""The simulated weld cell: one hidden physical process, observed by camera, thermal camera, microphone and telemetry."""
+"""The simulated weld cell: one hidden physical process, observed by camera, thermal camera, microphone and
+telemetry.
+"""
 
 from msstan_core.simulation.cell import WeldCell, simulate
 from msstan_core.simulation.procedure import ParameterDeltas

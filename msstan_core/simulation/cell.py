@@ -86,7 +86,7 @@ class WeldCell:
         self._power_mean = 0.0
         self.state = CellState(placement=0.0 if procedure.placement_s > 0 else 1.0)
 
-    # -- what a caller sees ---------------------------------------------------------------------------------------------
+    # -- what a caller sees
 
     @property
     def time_s(self) -> float:
@@ -170,7 +170,7 @@ class WeldCell:
             waveform = self._step()
             yield from self._observe(began, waveform)
 
-    # -- the process ----------------------------------------------------------------------------------------------------
+    # -- the process
 
     def _step(self) -> Waveform:
         state, scenario = self.state, self.scenario
@@ -336,7 +336,7 @@ class WeldCell:
         )
         self._quality.advance(conditions, self._heat)
 
-    # -- the sensors ----------------------------------------------------------------------------------------------------
+    # -- the sensors
 
     def _observe(self, began_s: float, waveform: Waveform) -> Iterator[Sample]:
         state = self.state
@@ -368,7 +368,9 @@ class WeldCell:
 
 
 def simulate(scenario: Scenario, start_stamp_ns: int = 0) -> tuple[list[Sample], list[Annotation]]:
-    """A whole recording at once: all samples and the annotations. For short scenarios; bags are written as they come."""
+    """A whole recording at once: all samples and the annotations. For short scenarios; bags are written as they
+    come.
+    """
     cell = WeldCell(scenario, start_stamp_ns)
     samples: list[Sample] = []
     while not cell.finished:

@@ -8,7 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-#: Electrical and acoustic sampling of the hidden process. The microphone's rate, so that sound follows it sample by sample.
+#: Electrical and acoustic sampling of the hidden process. The microphone's rate, so that sound follows it sample by
+#: sample.
 SAMPLE_RATE_HZ = 16_000
 #: The cell's control step.
 STEP_S = 0.01

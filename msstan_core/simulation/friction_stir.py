@@ -1,7 +1,8 @@
 """Friction stir welding: torque that softens with temperature, spindle sound, a worn or lifted tool.
 
 P = 2 pi n M with the torque M = mu F r that falls as the metal under the shoulder nears its melting range, so that the
-temperature limits itself below melting (R. S. Mishra, Z. Y. Ma, Materials Science and Engineering R 50 (2005) 1-78). A worn pin or
+temperature limits itself below melting (R. S. Mishra, Z. Y. Ma, Materials Science and Engineering R 50 (2005) 1-78).
+A worn pin or
 a lifted tool leaves voids: impacts once a turn raise the kurtosis of the vibration.
 """
 

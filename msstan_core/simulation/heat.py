@@ -3,7 +3,8 @@
 Two layers (upper and lower half of the thickness) of square cells, enthalpy form, so that a solidification plateau, the
 run-in, weaving, changes of power, a pool that breaks through and unlike materials on both sides come out by themselves.
 Far from the source and in steady motion it agrees with the moving line source of D. Rosenthal, Trans. ASME 68 (1946)
-849-866, T - T0 = q / (2 pi k h) exp(-v x / 2 a) K0(v r / 2 a), which a test checks. The source is a Gaussian (T. W. Eagar,
+849-866, T - T0 = q / (2 pi k h) exp(-v x / 2 a) K0(v r / 2 a), which a test checks. The source is a Gaussian (T. W.
+Eagar,
 N.-S. Tsai, Welding Journal 62 (1983) 346s-355s); a point source would be singular.
 
 Coordinates: x along the seam from its start, y across (y > 0: near part a, y < 0: far part b), m. Arrays are [ny, nx].
@@ -107,7 +108,9 @@ class HeatField:
     def advance(
         self, seconds: float, x_m: float, y_m: float, power_w: float, radius_m: float, depth_share: float = 0.25
     ) -> None:
-        """Heat ``power_w`` flows in at (x, y) with a Gaussian of ``radius_m``; ``depth_share`` of it into the lower layer."""
+        """Heat ``power_w`` flows in at (x, y) with a Gaussian of ``radius_m``; ``depth_share`` of it into the lower
+        layer.
+        """
         substeps = max(math.ceil(seconds / self._limit_s), 1)
         dt = seconds / substeps
         patch = None

@@ -1,11 +1,14 @@
 """Imperfections as consequences: one index per imperfection, over 1 where it forms.
 
-Nothing here is asked for by a scenario: disturbances change gas cover, speed, feed, distance, aim or gap, and the indices
-follow from the state of arc, pool and plate. A programmed procedure counts as qualified, so its own steady values are the
-reference (``Reference``), and the limits are margins around it; parameter changes bring the indices back under 1.
+Nothing here is asked for by a scenario: disturbances change gas cover, speed, feed, distance, aim or gap, and the
+indices follow from the state of arc, pool and plate. A programmed procedure counts as qualified, so its own steady
+values are the reference (``Reference``), and the limits are margins around it; parameter changes bring the indices
+back under 1.
 
-Penetration follows C. E. Jackson, A. E. Shrubsall, Welding Journal 32 (1953) 231s-241s, p ~ (I^4 / (v U^2))^(1/3). The limits
-are engineering estimates that make the common faults occur at the magnitudes practice reports; docs/simulation.md lists them.
+Penetration follows C. E. Jackson, A. E. Shrubsall, Welding Journal 32 (1953) 231s-241s, p ~ (I^4 / (v U^2))^(1/3).
+The limits
+are engineering estimates that make the common faults occur at the magnitudes practice reports; docs/simulation.md
+lists them. 
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Thermal properties of the base materials, as constants per material.
 
-Values are effective ones for welding (between room temperature and melting), rounded. Source of densities, melting ranges,
+Values are effective ones for welding (between room temperature and melting), rounded. Source of densities, melting
+ranges,
 specific heats, conductivities and latent heats: W. F. Gale, T. C. Totemeier (eds.), *Smithells Metals Reference Book*,
 8th ed. (2004), ch. 14; K. C. Mills, *Recommended Values of Thermophysical Properties for Selected Commercial Alloys*
 (2002) for stainless steel, titanium and nickel alloys. Emissivities: Y. S. Touloukian, D. P. DeWitt, *Thermal Radiative

@@ -1,8 +1,11 @@
 """The microphone: sound of the source's power, of gas, robot, fixture and shop.
 
-Arc sound is that of a volume source heated by the power P: pressure follows dP/dt (and, through the jet, P itself), so the
-ruptures of short circuits are the clicks of the recording (J. Horvat et al., Measurement Science and Technology 22 (2011)
-085102 review the relation of arc sound to V*I). Everything is summed at the microphone and heard through one impulse response.
+Arc sound is that of a volume source heated by the power P: pressure follows dP/dt (and, through the jet, P itself),
+so the
+ruptures of short circuits are the clicks of the recording (J. Horvat et al., Measurement Science and Technology 22
+(2011)
+085102 review the relation of arc sound to V*I). Everything is summed at the microphone and heard through one impulse
+response. 
 """
 
 from __future__ import annotations

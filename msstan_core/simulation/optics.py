@@ -19,7 +19,9 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class SurfaceView:
-    """Which point of the joint each pixel looks at, unfolded: s = y on the plate, s = -z on an upright part (tee joint)."""
+    """Which point of the joint each pixel looks at, unfolded: s = y on the plate, s = -z on an upright part (tee
+    joint).
+    """
 
     x_m: Floats  #: [H, W]
     s_m: Floats  #: [H, W]
@@ -90,7 +92,8 @@ class PinholeView:
         return SurfaceView(x, s, upright, nothing)
 
     def raise_bead(self, view: SurfaceView, height_m: Floats, x0_m: float, y0_m: float, cell_m: float) -> None:
-        """Let the bead stand up from the plate: move ``view``'s points to where their rays meet the height field, in place.
+        """Let the bead stand up from the plate: move ``view``'s points to where their rays meet the height field, in
+        place.
 
         ``height_m`` [ny, nx] has its first cell's centre at (x0, y0). A bead is found when it is wider than a
         ray moves between two levels.

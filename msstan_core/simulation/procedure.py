@@ -207,7 +207,8 @@ class RobotProgramme:
         )
         return Demand(
             step=step, weld=self.weld, x_m=x, y_m=y, lift_m=z, moving=moving, source_on=on, gas_open=gas, feed=feed,
-            voltage_offset_v=voltage, energy=energy, travel=travel, adjusting=adjusting, placement=self._placement, arc_s=arc_s,
+            voltage_offset_v=voltage, energy=energy, travel=travel, adjusting=adjusting, placement=self._placement,
+            arc_s=arc_s,
         )  # fmt: skip
 
     def setpoints(self, demand: Demand, deltas: Setpoints) -> Setpoints:

@@ -1,6 +1,7 @@
 """Domain randomisation: scenarios drawn over processes, materials, joints, faults, cameras, light, sound and noise.
 
-Made for training sets: every draw is a plausible cell, and what a network could latch on to (view, exposure, level of the
+Made for training sets: every draw is a plausible cell, and what a network could latch on to (view, exposure, level
+of the
 microphone, time of events) varies independently of what it shall recognise.
 """
 

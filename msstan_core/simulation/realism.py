@@ -1,8 +1,8 @@
 """How close simulated recordings come to real ones: the same descriptors of both, and the distance between them.
 
-Each descriptor is computed per recording, alike for real and simulated ones, from the raw streams. The distance of a scalar
-is |median(sim) - median(real)| in units of the real recordings' own spread; for curves (spectra) it is the RMS difference of
-the mean curves in dB, beside the same number between single real recordings and the mean of the others.
+Each descriptor is computed per recording, alike for real and simulated ones, from the raw streams. The distance of a
+scalar is |median(sim) - median(real)| in units of the real recordings' own spread; for curves (spectra) it is the RMS
+difference of the mean curves in dB, beside the same number between single real recordings and the mean of the others.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ def _specks(frame: NDArray[np.uint8]) -> int:
     return int(((stats[1:, cv2.CC_STAT_AREA] >= 1) & (stats[1:, cv2.CC_STAT_AREA] < 120)).sum()) if count > 1 else 0
 
 
-# -- real recordings ----------------------------------------------------------------------------------------------------
+# -- real recordings
 
 
 def real_sound_and_current(root: Path) -> tuple[list[Description], list[Description]]:
@@ -236,7 +236,7 @@ def real_videos(root: Path) -> list[Description]:
     return [describe_video(*read_video(file)) for file in files]
 
 
-# -- distances ----------------------------------------------------------------------------------------------------------
+# -- distances
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,7 +174,8 @@ def print_table(found: dict[str, list[Comparison]]) -> None:
                 print(f"  {c.name:50s} {c.distance:6.1f} dB RMS apart (real among themselves {c.real_spread:.1f})")
             else:
                 print(
-                    f"  {c.name:50s} real {c.real:9.3f} +- {c.real_spread:8.3f}  simulated {c.simulated:9.3f}  distance {c.distance:5.1f}"
+                    f"  {c.name:50s} real {c.real:9.3f} +- {c.real_spread:8.3f}  "
+                    f"simulated {c.simulated:9.3f}  distance {c.distance:5.1f}"
                 )
 
 

@@ -1,4 +1,6 @@
-"""Reading scenarios: built-in ones by name, YAML files by path, with errors that name the field, its unit and its range."""
+"""Reading scenarios: built-in ones by name, YAML files by path, with errors that name the field, its unit and its
+range.
+"""
 
 from __future__ import annotations
 

@@ -27,8 +27,8 @@ def steady_reference(scenario: Scenario) -> Reference:
     process = scenario.process
     source = make_source(scenario, np.random.default_rng([scenario.seed, 1]))
     setpoints = Setpoints(
-        process.voltage_v, process.wire_feed_speed_m_s, process.travel_speed_m_s, process.stick_out_m, process.gas_flow_l_min,
-        process.laser_power_w, process.axial_force_n, process.spindle_speed_hz,
+        process.voltage_v, process.wire_feed_speed_m_s, process.travel_speed_m_s, process.stick_out_m,
+        process.gas_flow_l_min, process.laser_power_w, process.axial_force_n, process.spindle_speed_hz,
     )  # fmt: skip
     # a stirring tool's metal is soft in the steady state
     inputs = SourceInputs(True, setpoints, process.wire_feed_speed_m_s, process.stick_out_m, 1.0, softness=0.8)

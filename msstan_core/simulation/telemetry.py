@@ -1,4 +1,6 @@
-"""What the welder reports of itself: low-passed current and voltage, wire, travel and gas, with noise and quantisation."""
+"""What the welder reports of itself: low-passed current and voltage, wire, travel and gas, with noise and
+quantisation.
+"""
 
 from __future__ import annotations
 
