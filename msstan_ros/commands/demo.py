@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from msstan_ros.bringup import environment, profile_named
 
-    given = {"scenario": arguments.scenario, "loop": "false", "at_end": "exit"}
+    given = {"scenario": arguments.scenario, "loop": "false", "at_end": "exit", "overlay": "false"}
     if arguments.model is not None:
         given["model"] = str(arguments.model)
     nodes = profile_named("simulated_cell").describe(given)
