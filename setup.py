@@ -46,7 +46,7 @@ setup(
         "scipy>=1.11",
         "opencv-python-headless>=4.6",
         "onnxruntime>=1.17",
-        "rosbags>=0.10",
+        "rosbags>=0.11",
         "soundfile>=0.12",
         "pydantic>=2.5",
         "PyYAML>=6.0",

@@ -110,12 +110,13 @@ class TickAligner:
         self.config = config or AlignmentConfig()
         self.statistics = AlignmentStatistics()
         self._lock = threading.Lock()
-        self._offset_ns = [
-            round(getattr(self.config.offset_s, m.label) * NANOSECONDS_PER_SECOND) for m in MODALITIES
-        ]
+        self._offset_ns = [round(getattr(self.config.offset_s, m.label) * NANOSECONDS_PER_SECOND) for m in MODALITIES]
         self._staleness_s = np.array([getattr(self.config.staleness_s, m.label) for m in MODALITIES])
         self._context = WeldContext()
         self._restarted = False
+        self._last_tick_ns = -1  #: stamp of the newest tick; -1: none yet
+        self._last_seen_frame_ns = -1  #: newest frame of the clock that was taken or left out on purpose
+        self._next_index = 0
         self._clear()
 
     # -- samples in ---------------------------------------------------------------------------------------------
@@ -158,7 +159,9 @@ class TickAligner:
         statistics.newest_stamp_ns = stamp_ns
         return True
 
-    def _push_frame(self, frames: deque[_Stamped], stamp_ns: int, frame: CameraFrame | ThermalFrame, m: Modality) -> None:
+    def _push_frame(
+        self, frames: deque[_Stamped], stamp_ns: int, frame: CameraFrame | ThermalFrame, m: Modality
+    ) -> None:
         if len(frames) == frames.maxlen and frames[0].stamp_ns > self._last_tick_ns:
             self.statistics.modality[m].dropped += 1
         frames.append(_Stamped(stamp_ns, frame))
@@ -264,7 +267,7 @@ class TickAligner:
                 ages[modality] = (stamp_ns - sample_ns) / NANOSECONDS_PER_SECOND
         with np.errstate(invalid="ignore"):
             valid = ages <= self._staleness_s
-        frame = (camera or thermal) and (camera or thermal).frame  # type: ignore[union-attr]
+        source = camera or thermal
         tick = Tick(
             index=self._next_index,
             stamp_ns=stamp_ns,
@@ -276,7 +279,7 @@ class TickAligner:
             age_s=ages,
             valid=valid,
             dropped=np.array([self.statistics.modality[m].dropped for m in MODALITIES], np.int64),
-            frame_id=frame.frame_id if frame else "",
+            frame_id=source.frame.frame_id if source else "",
             restarted=self._restarted,
         )
         self._restarted = False

@@ -47,7 +47,10 @@ def main(argv: list[str] | None = None) -> int:
         return EXIT_INPUT_ERROR
     except OSError as error:
         place = error.filename or "file system"
-        print(f"msstan {arguments.command}: {place}: {error.strerror or error}; check path, space and rights", file=sys.stderr)
+        print(
+            f"msstan {arguments.command}: {place}: {error.strerror or error}; check path, space and rights",
+            file=sys.stderr,
+        )
         return EXIT_INPUT_ERROR
     except KeyboardInterrupt:
         print(f"msstan {arguments.command}: interrupted", file=sys.stderr)

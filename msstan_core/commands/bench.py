@@ -12,8 +12,8 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "bench",
         help="measure the cost of a tick on this machine",
-        description="Time one tick (all four modalities) in ONNX Runtime and torch beside its floor, the camera backbone "
-        "alone in the same runtime. Parts are timed in turns; quote the ratios, machines differ.",
+        description="Time one tick (all four modalities) in ONNX Runtime and torch beside its floor, the camera "
+        "backbone alone in the same runtime. Parts are timed in turns; quote the ratios, machines differ.",
     )
     parser.add_argument("--json", type=Path, required=True, help="result file to write")
     parser.add_argument("--model", type=Path, help="model folder (default: the shipped model)")
@@ -49,5 +49,6 @@ def run(arguments: argparse.Namespace) -> int:
         metrics=metrics,
         baselines={"camera backbone alone": {"tick_ms": figures["backbone_onnx_1_thread_ms"]}},
     )
-    print(f"{arguments.json}: {figures['tick_onnx_1_thread_ms']['p50']:.2f} ms a tick, {figures['backbone_ratio']['p50']:.2f} x the backbone alone")
+    median, ratio = figures["tick_onnx_1_thread_ms"]["p50"], figures["backbone_ratio"]["p50"]
+    print(f"{arguments.json}: {median:.2f} ms a tick, {ratio:.2f} times the backbone alone")
     return 0

@@ -62,7 +62,19 @@ def run(arguments: argparse.Namespace) -> int:
     started = time.monotonic()
     scores = cross_validate(config, recordings, arguments.seeds, only_groups=groups, progress=progress)
     seconds = time.monotonic() - started
-    table = Table("seed", "left out", "recording", "F1", "shift s", "unshifted", "raw", "arc on s", "stable s", "arc off s", "switches")
+    table = Table(
+        "seed",
+        "left out",
+        "recording",
+        "F1",
+        "shift s",
+        "unshifted",
+        "raw",
+        "arc on s",
+        "stable s",
+        "arc off s",
+        "switches",
+    )
     for s in scores:
         errors = (f"{e:+.2f}" for e in s.boundary_s)
         figures = (f"{s.macro_f1:.3f}", f"{s.shift_s:+.1f}", f"{s.macro_f1_unshifted:.3f}", f"{s.macro_f1_raw:.3f}")

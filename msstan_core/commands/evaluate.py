@@ -50,7 +50,13 @@ def run(arguments: argparse.Namespace) -> int:
     for s in scores:
         errors = (f"{e:+.2f}" for e in s.boundary_s)
         table.add_row(
-            s.bag, str(s.ticks), f"{s.accuracy:.3f}", f"{s.macro_f1:.3f}", f"{s.phase_macro_f1:.3f}", *errors, f"{s.tick_ms:.2f}"
+            s.bag,
+            str(s.ticks),
+            f"{s.accuracy:.3f}",
+            f"{s.macro_f1:.3f}",
+            f"{s.phase_macro_f1:.3f}",
+            *errors,
+            f"{s.tick_ms:.2f}",
         )
     console.print(table)
     metrics = summarise(scores)

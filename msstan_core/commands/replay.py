@@ -52,7 +52,7 @@ def register(subparsers: Any) -> None:
 
 
 def parse_modalities_argument(text: str) -> frozenset[Any]:
-    """argparse type for a list of modalities."""
+    """Type for argparse: a list of modalities."""
     try:
         return parse_modalities(text)
     except ValueError as error:
@@ -110,12 +110,15 @@ def run(arguments: argparse.Namespace) -> int:
             raise InputError(arguments.bag, f"gives no tick from {names}", "name modalities that it holds")
         partial.replace(arguments.csv)
         for topic, count in reader.rejected.items():
-            console.print(f"[yellow]{topic}: {count} messages rejected; first: {reader.reasons[topic]}", highlight=False)
+            console.print(
+                f"[yellow]{topic}: {count} messages rejected; first: {reader.reasons[topic]}", highlight=False
+            )
     for reason, count in degraded.items():
         console.print(f"[yellow]{count} ticks degraded: {reason}", highlight=False)
     if unknown:
         console.print(f"[yellow]{unknown} of {ticks} ticks had no usable modality: action UNKNOWN", highlight=False)
-    print(f"{arguments.csv}: {ticks} ticks over {duration:.1f} s, model {monitor.info.card.name} {monitor.info.card.version}")
+    card = monitor.info.card
+    print(f"{arguments.csv}: {ticks} ticks over {duration:.1f} s, model {card.name} {card.version}")
     return 0
 
 

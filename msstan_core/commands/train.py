@@ -31,9 +31,9 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from msstan_core.training.progress import load_recordings, training_bar
     from msstan_core.training.configuration import load_training_config
     from msstan_core.training.finishing import fit, fit_novelty, save_model
+    from msstan_core.training.progress import load_recordings, training_bar
     from msstan_core.training.splits import hold_out_groups
     from msstan_core.training.trainer import train
 
@@ -58,5 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     for name, value in card.metrics.items():
         table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
     console.print(table)
-    print(f"{arguments.out}: trained in {seconds:.0f} s; try it: msstan replay BAG --model {arguments.out} --csv OUT.csv")
+    print(
+        f"{arguments.out}: trained in {seconds:.0f} s; try it: msstan replay BAG --model {arguments.out} --csv OUT.csv"
+    )
     return 0

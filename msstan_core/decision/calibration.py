@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
-def action_probabilities(logits: NDArray[np.float32], temperature: float, trained: NDArray[np.bool_]) -> NDArray[np.float32]:
+def action_probabilities(
+    logits: NDArray[np.float32], temperature: float, trained: NDArray[np.bool_]
+) -> NDArray[np.float32]:
     """Softmax of ``logits / temperature`` over the trained actions; 0 for actions that training has never seen.
 
     Args:

@@ -44,7 +44,9 @@ class Decision:
     frame_id: str
     action: Action  #: UNKNOWN when no modality is valid
     action_probability: float  #: of ``action``; NaN when UNKNOWN
-    action_probabilities: NDArray[np.float32]  #: [9] in vocabulary.ACTIONS order, calibrated and smoothed; NaN when unknown
+    action_probabilities: NDArray[
+        np.float32
+    ]  #: [9] in vocabulary.ACTIONS order, calibrated and smoothed; NaN when unknown
     raw_action_probabilities: NDArray[np.float32]  #: [9] calibrated, not smoothed
     imperfection_probabilities: NDArray[np.float32]  #: [13] in vocabulary.IMPERFECTIONS order; NaN: head not trained
     anomaly_score: float  #: novelty distance; NaN when not available

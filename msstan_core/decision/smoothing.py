@@ -120,7 +120,7 @@ class ActionFilter:
             likelihood = np.maximum(probabilities, LEAST_PROBABILITY) / self._prior
             self._belief = self._belief * np.where(self._trained, likelihood**self._power, 0.0)
             self._belief = self._belief / self._belief.sum()
-        return self._belief.astype(np.float32)
+        return np.asarray(self._belief, np.float32)
 
     def _transition(self, elapsed_s: float) -> NDArray[np.float64]:
         """expm(rates * elapsed), cached for the camera's steady period."""
@@ -132,7 +132,10 @@ class ActionFilter:
 
 
 def _reachable(action: Action, trained: NDArray[np.bool_]) -> list[Action]:
-    """Trained actions that may follow, passing through untrained ones (no crater fill trained: deposition -> extinction)."""
+    """Trained actions that may follow, passing through untrained ones.
+
+    Where no crater fill was trained, deposition leads to extinction.
+    """
     found: list[Action] = []
     seen = {action}
     queue = deque(SUCCESSORS[action])

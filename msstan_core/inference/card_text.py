@@ -10,18 +10,19 @@ CARD_TEXT_FILE = "CARD.md"
 def card_markdown(card: ModelCard) -> str:
     """The card as Markdown; every figure in it stands in card.json too."""
     inputs = card.config.inputs
+    imperfections = ", ".join(map(str, card.trained_imperfections))
     lines = [
         f"# Model card: {card.name} {card.version}",
         "",
-        f"MS-STAN, size `{card.config.size}`: camera {inputs.camera_px} px through {card.config.backbone_blocks} blocks of "
-        f"EfficientNet-Lite0, thermal {inputs.thermal_px} px, log-mel {inputs.log_mel.bands} bands x {inputs.log_mel.frames} "
-        f"frames of {inputs.log_mel.hop_s * 1e3:g} ms, feature width {card.config.width}, windows of "
-        f"{', '.join(map(str, card.config.windows))} ticks.",
+        f"MS-STAN, size `{card.config.size}`: camera {inputs.camera_px} px through {card.config.backbone_blocks} "
+        f"blocks of EfficientNet-Lite0, thermal {inputs.thermal_px} px, log-mel {inputs.log_mel.bands} "
+        f"bands x {inputs.log_mel.frames} frames of {inputs.log_mel.hop_s * 1e3:g} ms, feature width "
+        f"{card.config.width}, windows of {', '.join(map(str, card.config.windows))} ticks.",
         "",
         "## Knows",
         "",
         f"- Actions: {', '.join(card.trained_actions)}",
-        f"- Imperfections (ISO 6520-1): {', '.join(map(str, card.trained_imperfections)) or 'none'}; the others read NaN",
+        f"- Imperfections (ISO 6520-1): {imperfections or 'none'}; the others read NaN",
         f"- Modalities: {', '.join(card.trained_modalities)}",
         "",
         "## Data",
@@ -34,7 +35,7 @@ def card_markdown(card: ModelCard) -> str:
         "",
         "## Figures",
         "",
-        "From groups of recordings held out of training (used to fit the calibration and the action filter, so not a test).",
+        "From groups of recordings held out of training; calibration and filter were fitted on them: no test.",
         "",
         "| figure | value |",
         "|---|---|",

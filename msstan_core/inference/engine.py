@@ -93,7 +93,9 @@ class OnnxEngine(Engine):
                 str(path), options, providers=[p for p in _PROVIDERS if p in available]
             )
         except Exception as error:  # onnxruntime raises its own unrelated classes for every kind of bad file
-            raise InputError(path, f"ONNX Runtime cannot open it ({str(error).splitlines()[0]})", "export it again") from error
+            raise InputError(
+                path, f"ONNX Runtime cannot open it ({str(error).splitlines()[0]})", "export it again"
+            ) from error
         self.provider = self._session.get_providers()[0]
         self._output_names = [o.name for o in self._session.get_outputs()]
         self._input_names = {i.name for i in self._session.get_inputs()}
@@ -101,9 +103,11 @@ class OnnxEngine(Engine):
         self.reset()
 
     def reset(self) -> None:
+        """Forget the past."""
         self._state: dict[str, Any] = initial_state(self._config)
 
     def step(self, tick: NetworkInput) -> EngineOutput:
+        """Process one tick and advance the state."""
         feeds = {**tick.arrays(), **self._state}
         feeds = {name: array for name, array in feeds.items() if name in self._input_names}
         results = dict(zip(self._output_names, self._session.run(None, feeds), strict=True))
@@ -124,7 +128,9 @@ class TorchEngine(Engine):
         try:
             import torch
         except ImportError:
-            raise InputError("backend torch", "torch is not installed", "pip install torch, or use backend onnx") from None
+            raise InputError(
+                "backend torch", "torch is not installed", "pip install torch, or use backend onnx"
+            ) from None
         from msstan_core.model.ms_stan import MsStan
 
         self._torch = torch
@@ -138,10 +144,12 @@ class TorchEngine(Engine):
         self.reset()
 
     def reset(self) -> None:
+        """Forget the past."""
         state = self.model.initial_state()
         self._state = type(state)(*(part.to(self._device) for part in state))
 
     def step(self, tick: NetworkInput) -> EngineOutput:
+        """Process one tick and advance the state."""
         from msstan_core.model.ms_stan import Features
 
         torch = self._torch

@@ -52,7 +52,9 @@ def export_step(model: MsStan, directory: Path) -> float:
     difference = largest_difference(model, temporary)
     if difference > TOLERANCE:
         temporary.unlink()
-        raise InputError(directory, f"exported graph differs from torch by {difference:.2g}", "report this model config")
+        raise InputError(
+            directory, f"exported graph differs from torch by {difference:.2g}", "report this model config"
+        )
     temporary.replace(directory / STEP_FILE)
     return difference
 

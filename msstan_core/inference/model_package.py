@@ -95,7 +95,9 @@ def load_package(directory: Path) -> ModelPackage:
     try:
         text = card_path.read_bytes()
     except FileNotFoundError:
-        raise InputError(directory, f"is not a model folder ({CARD_FILE} is missing)", "give a folder from msstan train") from None
+        raise InputError(
+            directory, f"is not a model folder ({CARD_FILE} is missing)", "give a folder from msstan train"
+        ) from None
     try:
         card = ModelCard.model_validate_json(text)
     except ValidationError as error:
@@ -104,7 +106,9 @@ def load_package(directory: Path) -> ModelPackage:
         raise InputError(card_path, f"{field}: {first['msg']}", "restore the folder or train again") from None
     if card.format != CARD_FORMAT:
         raise InputError(card_path, f"format {card.format} is not {CARD_FORMAT}", "export the model with this version")
-    if card.action_labels != tuple(a.name for a in ACTIONS) or card.iso_codes != tuple(i.iso_code for i in IMPERFECTIONS):
+    if card.action_labels != tuple(a.name for a in ACTIONS) or card.iso_codes != tuple(
+        i.iso_code for i in IMPERFECTIONS
+    ):
         raise InputError(card_path, "was made for another vocabulary", "train the model again with this version")
     for name, expected in card.files.items():
         path = directory / name
@@ -116,7 +120,7 @@ def load_package(directory: Path) -> ModelPackage:
 
 
 def save_card(directory: Path, card: ModelCard) -> ModelCard:
-    """Write ``card.json`` with the hashes of the files that are there, last and atomically; returns the card written."""
+    """Write ``card.json`` with the hashes of the files that are there, atomically; returns the card written."""
     names = [n for n in (STEP_FILE, WEIGHTS_FILE, NOMINAL_FILE) if (directory / n).is_file()]
     card = card.model_copy(update={"files": {name: sha256(directory / name) for name in names}})
     temporary = directory / (CARD_FILE + ".part")

@@ -52,9 +52,7 @@ class CameraHead(nn.Module):
 
     def __init__(self, channels: int, config: ModelConfig) -> None:
         super().__init__()
-        self.project = nn.Sequential(
-            nn.Conv2d(channels, config.width, 1), nn.GroupNorm(1, config.width), nn.GELU()
-        )
+        self.project = nn.Sequential(nn.Conv2d(channels, config.width, 1), nn.GroupNorm(1, config.width), nn.GELU())
 
     def forward(self, features: Tensor) -> Tensor:
         """[B, channels, h, w] -> f_t [B, d, h, w]."""
@@ -120,7 +118,7 @@ class TelemetryBranch(nn.Module):
 
 
 class ContextEmbedding(nn.Module):
-    """Process, material pair and filler as learned embeddings (the paper's material-specific embeddings, section 3.4.3)."""
+    """Process, material pair and filler as learned embeddings (material-specific embeddings, section 3.4.3)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

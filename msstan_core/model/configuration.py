@@ -13,7 +13,9 @@ class ModelConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     size: str = Field("nano", description="name of the variant")
     inputs: InputSpec = InputSpec()
-    backbone_blocks: int = Field(8, ge=4, le=11, description="EfficientNet-Lite0 blocks kept; 8 and 11 end at stride 16")
+    backbone_blocks: int = Field(
+        8, ge=4, le=11, description="EfficientNet-Lite0 blocks kept; 8 and 11 end at stride 16"
+    )
     pretrained: bool = Field(True, description="ImageNet weights for the camera backbone")
     width: int = Field(96, ge=16, le=512, multiple_of=8, description="feature dimension d")
     attention_heads: int = Field(4, ge=1, le=16)

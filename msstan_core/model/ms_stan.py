@@ -95,9 +95,13 @@ class MsStan(nn.Module):
         batch, ticks = features.valid.shape[:2]
         flat = Features(*(part.flatten(0, 1) for part in features))
         present = flat.valid > 0
-        attended = self._where(present[:, Modality.CAMERA], flat.camera, lambda x: self.camera_attention(self.camera(x)))
+        attended = self._where(
+            present[:, Modality.CAMERA], flat.camera, lambda x: self.camera_attention(self.camera(x))
+        )
         camera, attention = attended or (None, flat.age_s.new_zeros(flat.camera[:, 0].shape))
-        heated = self._where(present[:, Modality.THERMAL], flat.thermal, lambda x: self.thermal_attention(self.thermal(x)))
+        heated = self._where(
+            present[:, Modality.THERMAL], flat.thermal, lambda x: self.thermal_attention(self.thermal(x))
+        )
         heard = self._where(present[:, Modality.ACOUSTIC], flat.log_mel, lambda x: (self.acoustic(x),))
         told = self._where(present[:, Modality.TELEMETRY], flat.telemetry, lambda x: (self.telemetry(x),))
         absent = flat.age_s.new_zeros(batch * ticks, self.config.width)
@@ -106,7 +110,11 @@ class MsStan(nn.Module):
         combined = self.temporal.unroll(self.convolution.unroll(fused.unflatten(0, (batch, ticks))))
         actions, imperfections, embedding = self.heads(combined)
         return Output(
-            actions, imperfections, embedding, weights.unflatten(0, (batch, ticks)), attention.unflatten(0, (batch, ticks))
+            actions,
+            imperfections,
+            embedding,
+            weights.unflatten(0, (batch, ticks)),
+            attention.unflatten(0, (batch, ticks)),
         )
 
     @staticmethod

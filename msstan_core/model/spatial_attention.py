@@ -16,9 +16,10 @@ class SpatialAttention(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.score = nn.Sequential(nn.Conv2d(width, width // 2, 1), nn.Tanh(), nn.Conv2d(width // 2, 1, 1))
+        sharpen = nn.Conv2d(width // 2, 1, 1)
         # Scaling by sqrt(d) (17) would flatten the map of a freshly initialised scorer; give it room to be sharp.
-        nn.init.normal_(self.score[2].weight, std=1.0)
+        nn.init.normal_(sharpen.weight, std=1.0)
+        self.score = nn.Sequential(nn.Conv2d(width, width // 2, 1), nn.Tanh(), sharpen)
         self.scale = 1.0 / math.sqrt(width)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:

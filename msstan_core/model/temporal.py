@@ -29,7 +29,7 @@ class SeparableCausalConvolution(nn.Module):
         d = config.width
         self.past = config.temporal_kernel - 1
         self.norm = nn.LayerNorm(d)
-        self.depthwise = nn.Conv1d(d, d, config.temporal_kernel, groups=d)
+        self.depthwise = nn.Conv1d(d, d, config.temporal_kernel, groups=d, bias=False)  # the norm has one
         self.pointwise = nn.Linear(d, d)
 
     def unroll(self, x: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ class SeparableCausalConvolution(nn.Module):
     def step(self, x: Tensor, history: Tensor) -> tuple[Tensor, Tensor]:
         """x: [B, d], history: [B, past, d] normed inputs -> (h: [B, d], new history)."""
         taps = torch.cat([history, self.norm(x).unsqueeze(1)], dim=1)  # [B, past+1, d]
-        mixed = (taps * self.depthwise.weight.squeeze(1).t()).sum(dim=1) + self.depthwise.bias
+        mixed = (taps * self.depthwise.weight.squeeze(1).t()).sum(dim=1)
         return x + self.pointwise(functional.gelu(mixed)), taps[:, 1:]
 
 
@@ -111,4 +111,5 @@ class MultiScaleTemporalAttention(nn.Module):
         return x.reshape(batch, ticks, self.heads, d // self.heads).transpose(1, 2)
 
     def _fuse(self, scales: Tensor, h: Tensor) -> Tensor:
-        return self.norm(self.fuse(scales)) + h  # (10), (12)  # type: ignore[no-any-return]
+        fused: Tensor = self.norm(self.fuse(scales))  # (10)
+        return fused + h  # (12)

@@ -47,7 +47,7 @@ def telemetry_features(window: TelemetryWindow, process: Process) -> NDArray[np.
         *_value_and_flag(min(heat_input_j_m / HEAT_INPUT_SCALE_J_M, 10.0)),
     ]
     features = np.concatenate([mean, std, least, most, last, known.astype(np.float32), np.array(tail)])
-    return np.clip(features, -10.0, 10.0).astype(np.float32)
+    return np.asarray(np.clip(features, -10.0, 10.0), np.float32)
 
 
 def arc_power_and_heat_input(window: TelemetryWindow, process: Process) -> tuple[float, float]:

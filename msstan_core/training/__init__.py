@@ -1,1 +1,1 @@
-"""Training MS-STAN on bags: features, augmentation, trainer, finishing (calibration, smoothing, novelty), evaluation."""
+"""Training MS-STAN on bags: features, clips, trainer, finishing (calibration, smoothing, novelty), evaluation."""

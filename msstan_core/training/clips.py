@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from msstan_core.model.ms_stan import Features
-from msstan_core.preprocessing.log_mel import FLOOR_DB
+from msstan_core.training.augmentation import augment
 from msstan_core.training.configuration import AugmentationConfig
 from msstan_core.training.recording_features import UNLABELLED, Recording, RecordingFeatures
-from msstan_core.vocabulary import ACTIONS, MODALITIES
+from msstan_core.vocabulary import ACTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,15 @@ class Batch:
     weight: Tensor  #: [B, T] importance of each tick; 0 for padding
 
 
-def clip_features(features: RecordingFeatures, begin: int, end: int) -> dict[str, NDArray[np.generic]]:
+@dataclass(frozen=True, slots=True)
+class _Clip:
+    arrays: dict[str, NDArray[Any]]  #: by the names of Features, each [T, ...]
+    action: NDArray[np.int64]
+    imperfection: NDArray[np.float32]
+    weight: NDArray[np.float32]
+
+
+def clip_features(features: RecordingFeatures, begin: int, end: int) -> dict[str, NDArray[Any]]:
     """Ticks ``begin`` to ``end`` as arrays, images in half precision and zero where absent."""
     rows = slice(begin, end)
     camera_row, thermal_row = features.camera_row[rows], features.thermal_row[rows]
@@ -51,7 +60,7 @@ def _images(stored: NDArray[np.float16], rows: NDArray[np.int64]) -> NDArray[np.
     return images
 
 
-def _stack(arrays: Sequence[NDArray[np.generic]]) -> Tensor:
+def _stack(arrays: Sequence[NDArray[Any]]) -> Tensor:
     """[B] arrays -> tensor with a batch axis; arrays of nothing but one broadcast zero stay that."""
     if all(not any(a.strides) and a.size for a in arrays):
         return torch.zeros((), dtype=torch.float16).expand(len(arrays), *arrays[0].shape)
@@ -64,7 +73,7 @@ def whole_recording(recording: Recording) -> Features:
     return Features(**{name: torch.from_numpy(np.ascontiguousarray(a))[None] for name, a in arrays.items()})
 
 
-def _pad(array: NDArray[np.generic], missing: int) -> NDArray[np.generic]:
+def _pad(array: NDArray[Any], missing: int) -> NDArray[Any]:
     """``missing`` more ticks of zeros at the end."""
     if not any(array.strides):
         return np.broadcast_to(array[:1, ...].reshape(-1)[0], (len(array) + missing, *array.shape[1:]))
@@ -113,13 +122,14 @@ class ClipSampler:
     def draw(self, clips: int) -> Batch:
         """A batch of ``clips`` augmented clips, shorter recordings padded at their end with weight 0."""
         drawn = [self._clip(int(i)) for i in self._rng.choice(len(self._recordings), clips, p=self._share)]
-        stacked = {name: _stack([c[0][name] for c in drawn]) for name in Features._fields}
-        labels, imperfections, weights = (torch.from_numpy(np.stack([c[i] for c in drawn])) for i in (1, 2, 3))
-        return Batch(Features(**stacked), labels, imperfections, weights)
+        return Batch(
+            Features(**{name: _stack([clip.arrays[name] for clip in drawn]) for name in Features._fields}),
+            torch.from_numpy(np.stack([clip.action for clip in drawn])),
+            torch.from_numpy(np.stack([clip.imperfection for clip in drawn])),
+            torch.from_numpy(np.stack([clip.weight for clip in drawn])),
+        )
 
-    def _clip(
-        self, index: int
-    ) -> tuple[dict[str, NDArray[np.generic]], NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+    def _clip(self, index: int) -> _Clip:
         features, changes = self._recordings[index].features, self._changes[index]
         total = len(features.time_s)
         last_begin = max(0, total - self._ticks)
@@ -130,7 +140,7 @@ class ClipSampler:
             begin = int(self._rng.integers(0, last_begin + 1))
         end = min(begin + self._ticks, total)
         arrays = clip_features(features, begin, end)
-        self._augment(arrays)
+        augment(arrays, self._augmentation, self._rng)
         labels, imperfections = features.action[begin:end], features.imperfection[begin:end]
         weights = np.ones(end - begin, np.float32)
         missing = self._ticks - (end - begin)
@@ -139,57 +149,7 @@ class ClipSampler:
             labels = np.pad(labels, (0, missing), constant_values=UNLABELLED)
             imperfections = np.pad(imperfections, ((0, missing), (0, 0)), constant_values=np.nan)
             weights = np.pad(weights, (0, missing))
-        return arrays, labels, imperfections, weights
-
-    def _augment(self, arrays: dict[str, NDArray[np.generic]]) -> None:
-        rng, config = self._rng, self._augmentation
-        self._drop_modalities(np.asarray(arrays["valid"]))
-        sound = np.asarray(arrays["log_mel"], np.float32)
-        bands = sound.shape[1]
-        sound = sound + np.float32(rng.uniform(-config.sound_gain_db, config.sound_gain_db))
-        tilt = rng.uniform(-config.sound_tilt_db, config.sound_tilt_db)
-        sound = sound + np.linspace(-tilt, tilt, bands, dtype=np.float32)[None, :, None]
-        # Shop noise: power adds, so in dB the louder of the two wins.
-        floor = np.float32(np.quantile(sound[::8], 0.05)) + rng.uniform(-config.sound_floor_db, config.sound_floor_db)
-        colour = np.cumsum(rng.standard_normal(bands, np.float32))
-        noise = np.float32(floor) + (colour - colour.mean())[None, :, None] + 2.0 * rng.standard_normal(sound.shape, np.float32)
-        sound = np.logaddexp(sound * _DB, noise * _DB) / _DB
-        width = int(rng.integers(0, config.sound_masked_bands + 1))
-        if width and rng.random() < 0.5:
-            low = int(rng.integers(0, bands - width + 1))
-            sound[:, low : low + width] = sound.mean()
-        arrays["log_mel"] = np.maximum(sound, FLOOR_DB).astype(np.float32)
-        arrays["camera"] = self._noisy(arrays["camera"])
-        if any(arrays["thermal"].strides):
-            scale = 1.0 + rng.uniform(-config.thermal_scale, config.thermal_scale)
-            arrays["thermal"] = np.asarray(arrays["thermal"] * np.float16(scale))
-
-    def _noisy(self, camera: NDArray[np.generic]) -> NDArray[np.generic]:
-        """Backbone features with a random gain and offset per channel and noise: other lenses, exposures, sensors."""
-        if not any(camera.strides):
-            return camera
-        values = np.asarray(camera, np.float32)
-        level = self._augmentation.camera_noise
-        channels = values.shape[1]
-        spread = values.std() + 1e-6
-        gain = self._rng.normal(1.0, level, (1, channels, 1, 1))
-        offset = self._rng.normal(0.0, level * spread, (1, channels, 1, 1))
-        noise = self._rng.standard_normal(values[:1].shape, np.float32) * level * spread
-        return (values * gain + offset + noise).astype(np.float16)
-
-    def _drop_modalities(self, valid: NDArray[np.generic]) -> None:
-        """Hide modalities for the clip or a span of it, but never the last one."""
-        for modality in self._rng.permutation(len(MODALITIES)):
-            others = np.delete(np.asarray(valid), modality, axis=1).any()
-            if not others or self._rng.random() >= self._augmentation.modality_dropout:
-                continue
-            begin, end = 0, len(valid)
-            if self._rng.random() < self._augmentation.dropout_span:
-                begin, end = sorted(self._rng.integers(0, len(valid) + 1, 2))
-            valid[begin:end, modality] = 0
-
-
-_DB = np.float32(np.log(10.0) / 10.0)
+        return _Clip(arrays, labels, imperfections, weights)
 
 
 def class_weights(recordings: Sequence[Recording], balance: float) -> tuple[Tensor, NDArray[np.float32]]:
@@ -209,5 +169,3 @@ def class_weights(recordings: Sequence[Recording], balance: float) -> tuple[Tens
     weights *= counts.sum() / max((weights * counts).sum(), 1e-12)
     share = weights * counts / max((weights * counts).sum(), 1e-12)
     return torch.from_numpy(weights.astype(np.float32)), share.astype(np.float32)
-
-

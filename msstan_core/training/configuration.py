@@ -1,4 +1,4 @@
-"""The YAML file that a training run is described by; unknown keys and impossible values stop with a line that names them."""
+"""The YAML file that describes a training run; unknown keys and impossible values stop with a line that names them."""
 
 from __future__ import annotations
 

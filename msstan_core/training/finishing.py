@@ -59,7 +59,7 @@ def filtered_actions(
 ) -> NDArray[np.int64]:
     """[N] indices into ACTIONS after the filter; UNLABELLED where no modality was valid."""
     action_filter.reset()
-    valid = recording.features.valid.any(axis=1)
+    valid: NDArray[np.bool_] = recording.features.valid.max(axis=1) > 0
     out = np.full(len(probabilities), UNLABELLED)
     for i, (time_s, p) in enumerate(zip(recording.features.time_s, probabilities, strict=True)):
         observed = p if valid[i] else np.full_like(p, np.nan)
@@ -78,8 +78,8 @@ def fit(trained_model: TrainedModel, training: Sequence[Recording], held_out: Se
     durations = mean_durations(training)
     judged = list(held_out) or list(training)
     logits = [run_network(trained_model.model, r).action_logits.numpy() for r in judged]
-    labels = [r.features.action for r in judged]
-    all_logits, all_labels = np.concatenate(logits), np.concatenate(labels)
+    all_logits = np.concatenate(logits)
+    all_labels = np.concatenate([r.features.action for r in judged])
     known = all_labels != UNLABELLED
     temperature = fit_temperature(all_logits[known], all_labels[known], trained)
     before = action_probabilities(all_logits[known], 1.0, trained)
@@ -116,7 +116,7 @@ def _judge(action_filter: ActionFilter, recording: Recording, probabilities: NDA
 
 
 def mean_durations(recordings: Sequence[Recording]) -> dict[str, float]:
-    """Mean seconds of each action, as total time over completed stays: a stay that the recording cuts off is censored."""
+    """Mean seconds of each action: total time over completed stays; a stay that the recording cuts off is censored."""
     total = dict.fromkeys(range(len(ACTIONS)), 0.0)
     completed = dict.fromkeys(range(len(ACTIONS)), 0)
     for recording in recordings:
@@ -184,7 +184,7 @@ def save_model(
     embeddings, threshold = novelty
     if embeddings is not None:
         embeddings.save(directory / NOMINAL_FILE)
-    seen = np.stack([r.features.valid.any(axis=0) for r in training]).any(axis=0)
+    seen: NDArray[np.bool_] = np.concatenate([r.features.valid for r in training]).max(axis=0) > 0
     card = ModelCard(
         name=config.name,
         version=config.version,

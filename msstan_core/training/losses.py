@@ -9,7 +9,9 @@ from torch.nn import functional
 from msstan_core.training.recording_features import UNLABELLED
 
 
-def action_loss(logits: Tensor, labels: Tensor, tick_weights: Tensor, class_weights: Tensor, smoothing: float) -> Tensor:
+def action_loss(
+    logits: Tensor, labels: Tensor, tick_weights: Tensor, class_weights: Tensor, smoothing: float
+) -> Tensor:
     """Cross-entropy (21) over labelled ticks, as a weighted mean.
 
     Args:

@@ -80,7 +80,9 @@ class BoundaryErrors:
         return abs(self.arc_on_s), abs(self.stable_s), abs(self.arc_off_s)
 
 
-def boundary_errors(time_s: NDArray[np.float64], labels: NDArray[np.int64], predictions: NDArray[np.int64]) -> BoundaryErrors:
+def boundary_errors(
+    time_s: NDArray[np.float64], labels: NDArray[np.int64], predictions: NDArray[np.int64]
+) -> BoundaryErrors:
     """Errors of the weld's three boundaries; all arrays [N], indices into ACTIONS."""
     found, true = _boundaries(time_s, predictions), _boundaries(time_s, labels)
     return BoundaryErrors(*(f - t for f, t in zip(found, true, strict=True)))

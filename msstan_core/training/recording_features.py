@@ -125,14 +125,12 @@ class FeatureExtractor:
         if cached is not None:
             cached.parent.mkdir(parents=True, exist_ok=True)
             temporary = cached.with_suffix(".part.npz")
-            np.savez(temporary, **{f.name: getattr(features, f.name) for f in fields(features)})  # type: ignore[arg-type]
+            np.savez(temporary, **{f.name: getattr(features, f.name) for f in fields(features)})
             temporary.replace(cached)
         return Recording(bag, attributes, features)
 
     def _key(self, bag: Path, modalities: frozenset[Modality]) -> str:
-        content = [
-            (p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in sorted(bag.iterdir()) if p.is_file()
-        ]
+        content = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in sorted(bag.iterdir()) if p.is_file()]
         described = {
             "format": CACHE_FORMAT,
             "bag": str(bag.resolve()),
@@ -153,16 +151,22 @@ class FeatureExtractor:
             inputs.append(network_input)
             stamps.append(tick.stamp_ns)
         if not inputs:
-            raise InputError(reader.path, "gives no tick with these modalities", "check what was recorded: msstan replay")
+            raise InputError(
+                reader.path, "gives no tick with these modalities", "check what was recorded: msstan replay"
+            )
         time_s = np.array([reader.seconds(stamp) for stamp in stamps])
         valid = np.stack([i.valid for i in inputs])
         camera, camera_row = self._camera_features(inputs, valid[:, Modality.CAMERA] > 0)
         with_thermal = valid[:, Modality.THERMAL] > 0
         px = self._config.inputs.thermal_px
-        thermal = np.stack([i.thermal for i, ok in zip(inputs, with_thermal, strict=True) if ok] or [np.zeros((px, px))])
+        thermal = np.stack(
+            [i.thermal for i, ok in zip(inputs, with_thermal, strict=True) if ok] or [np.zeros((px, px), np.float32)]
+        )
         annotations = reader.annotations
         # Absence of an imperfection is only known where the labels claim to be complete.
-        complete = reader.attributes.get("imperfections_complete", reader.attributes.get("simulated", "")).lower() == "true"
+        complete = (
+            reader.attributes.get("imperfections_complete", reader.attributes.get("simulated", "")).lower() == "true"
+        )
         imperfection = imperfection_track(annotations, time_s)
         return RecordingFeatures(
             time_s=time_s,

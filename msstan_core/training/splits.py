@@ -10,7 +10,9 @@ from msstan_core.errors import InputError
 from msstan_core.training.recording_features import Recording
 
 
-def hold_out_groups(recordings: Sequence[Recording], share: float, seed: int) -> tuple[list[Recording], list[Recording]]:
+def hold_out_groups(
+    recordings: Sequence[Recording], share: float, seed: int
+) -> tuple[list[Recording], list[Recording]]:
     """Hold out about ``share`` of the groups, from real and simulated recordings alike.
 
     Returns:

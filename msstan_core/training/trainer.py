@@ -79,7 +79,7 @@ def train(
         imperfection = imperfection_loss(output.imperfection_logits, batch.imperfection.to(device))
         loss = action + config.imperfection_weight * imperfection
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(trainable, GRADIENT_NORM)
         optimiser.step()
         losses.append(float(loss.detach()))
@@ -127,7 +127,9 @@ class _Run:
         except Exception as error:  # torch raises many types for damaged files
             raise InputError(path, f"cannot be read ({error})", "delete it to start this run over") from error
         if saved["config"] != self._config.model_dump_json():
-            raise InputError(path, "belongs to another configuration", "choose another --out, or delete it to start over")
+            raise InputError(
+                path, "belongs to another configuration", "choose another --out, or delete it to start over"
+            )
         self._model.load_state_dict(saved["model"])
         self._optimiser.load_state_dict(saved["optimiser"])
         self._sampler.random_state = saved["sampler"]

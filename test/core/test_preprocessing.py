@@ -82,7 +82,9 @@ rows = st.lists(
 
 @settings(max_examples=80, deadline=None)
 @given(rows, st.sampled_from(list(Process)))
-def test_telemetry_features_are_finite_and_bounded_for_any_telemetry(values: list[list[float]], process: Process) -> None:
+def test_telemetry_features_are_finite_and_bounded_for_any_telemetry(
+    values: list[list[float]], process: Process
+) -> None:
     window = TelemetryWindow(np.arange(len(values), dtype=np.int64), np.array(values, np.float32))
     features = telemetry_features(window, process)
     assert features.shape == (FEATURE_COUNT,)

@@ -33,7 +33,9 @@ from msstan_core.vocabulary import ACTIONS, MODALITIES, Action, Modality
 
 RATE_HZ = 16_000
 MODEL = {"width": 16, "pretrained": False, "attention_heads": 2, "inputs": {"camera_px": 32, "thermal_px": 16}}
-CONFIG = TrainingConfig(steps=40, clips_per_step=4, clip_ticks=48, model=MODEL, validation_share=0.0, checkpoint_every=7)
+CONFIG = TrainingConfig(
+    steps=40, clips_per_step=4, clip_ticks=48, model=MODEL, validation_share=0.0, checkpoint_every=7
+)
 
 
 def write_weld(path: Path, seed: int, group: str) -> None:
@@ -131,9 +133,7 @@ def test_damaged_checkpoint_is_one_clear_error(recordings: list[Recording], tmp_
 
 
 def test_unlabelled_data_is_refused(recordings: list[Recording]) -> None:
-    bare = [
-        replace(r, features=replace(r.features, action=np.full_like(r.features.action, -1))) for r in recordings
-    ]
+    bare = [replace(r, features=replace(r.features, action=np.full_like(r.features.action, -1))) for r in recordings]
     with pytest.raises(InputError, match="no labelled tick"):
         train(CONFIG, bare)
 
@@ -276,8 +276,7 @@ def test_extinction_counts_as_deposition_in_phases() -> None:
 
 def test_boundary_errors_are_predicted_minus_true() -> None:
     idle, start, deposition, cooling = (
-        ACTIONS.index(a)
-        for a in (Action.IDLE, Action.ARC_INITIATION, Action.MATERIAL_DEPOSITION, Action.COOLING)
+        ACTIONS.index(a) for a in (Action.IDLE, Action.ARC_INITIATION, Action.MATERIAL_DEPOSITION, Action.COOLING)
     )
     true = np.array([idle] * 10 + [start] * 5 + [deposition] * 20 + [cooling] * 10)
     found = np.array([idle] * 12 + [start] * 5 + [deposition] * 21 + [cooling] * 7)

@@ -1,0 +1,80 @@
+"""Random changes of training clips: other microphones and shops, other cameras, lost sensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msstan_core.preprocessing.log_mel import FLOOR_DB
+from msstan_core.training.configuration import AugmentationConfig
+from msstan_core.vocabulary import MODALITIES
+
+#: dB of power -> natural logarithm.
+_NEPER = np.float32(np.log(10.0) / 10.0)
+#: Probability that a clip has a run of bands hidden.
+_MASKING = 0.5
+#: Roughness of the shop noise: std of its steps from band to band and of its flicker, dB.
+_NOISE_COLOUR_DB, _NOISE_FLICKER_DB = 1.0, 2.0
+
+
+def augment(arrays: dict[str, NDArray[Any]], config: AugmentationConfig, rng: np.random.Generator) -> None:
+    """Change one clip in place of its arrays.
+
+    Args:
+        arrays: by the names of :class:`~msstan_core.model.ms_stan.Features`, each [T, ...].
+        config: how much. rng: source of all randomness.
+    """
+    drop_modalities(arrays["valid"], config, rng)
+    arrays["log_mel"] = other_sound(arrays["log_mel"], config, rng)
+    arrays["camera"] = other_camera(arrays["camera"], config, rng)
+    if any(arrays["thermal"].strides):  # else it is one broadcast zero: no thermal camera
+        scale = 1.0 + rng.uniform(-config.thermal_scale, config.thermal_scale)
+        arrays["thermal"] = arrays["thermal"] * np.float16(scale)
+
+
+def drop_modalities(valid: NDArray[np.float32], config: AugmentationConfig, rng: np.random.Generator) -> None:
+    """Hide modalities in ``valid`` [T, 4] for the clip or a span of it, but never the last one."""
+    for modality in rng.permutation(len(MODALITIES)):
+        others = np.delete(valid, modality, axis=1).any()
+        if not others or rng.random() >= config.modality_dropout:
+            continue
+        begin, end = 0, len(valid)
+        if rng.random() < config.dropout_span:
+            begin, end = sorted(rng.integers(0, len(valid) + 1, 2))
+        valid[begin:end, modality] = 0
+
+
+def other_sound(
+    log_mel: NDArray[np.float32], config: AugmentationConfig, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Another microphone (level and tilt), shop noise below it, a run of bands hidden. [T, bands, frames] dB."""
+    bands = log_mel.shape[1]
+    tilt = rng.uniform(-config.sound_tilt_db, config.sound_tilt_db)
+    gain = rng.uniform(-config.sound_gain_db, config.sound_gain_db) + np.linspace(-tilt, tilt, bands)
+    sound = log_mel + gain.astype(np.float32)[None, :, None]
+    level = np.quantile(sound[::8], 0.05) + rng.uniform(-config.sound_floor_db, config.sound_floor_db)
+    colour = _NOISE_COLOUR_DB * np.cumsum(rng.standard_normal(bands))
+    shape = (level + colour - colour.mean()).astype(np.float32)[None, :, None]
+    noise = shape + _NOISE_FLICKER_DB * rng.standard_normal(sound.shape, np.float32)
+    # Powers add.
+    sound = np.logaddexp(sound * _NEPER, noise * _NEPER) / _NEPER
+    width = int(rng.integers(0, config.sound_masked_bands + 1))
+    if width and rng.random() < _MASKING:
+        low = int(rng.integers(0, bands - width + 1))
+        sound[:, low : low + width] = sound.mean()
+    return np.asarray(np.maximum(sound, FLOOR_DB), np.float32)
+
+
+def other_camera(features: NDArray[Any], config: AugmentationConfig, rng: np.random.Generator) -> NDArray[Any]:
+    """Backbone features [T, C, h, w] with another gain and offset per channel, and fixed-pattern noise."""
+    if not any(features.strides):  # one broadcast zero: no camera
+        return features
+    values = features.astype(np.float32)
+    channels, level = values.shape[1], config.camera_noise
+    spread = values.std() + 1e-6
+    gain = rng.normal(1.0, level, (1, channels, 1, 1)).astype(np.float32)
+    offset = rng.normal(0.0, level * spread, (1, channels, 1, 1)).astype(np.float32)
+    noise = rng.standard_normal(values[:1].shape, np.float32) * np.float32(level * spread)
+    return (values * gain + offset + noise).astype(np.float16)
