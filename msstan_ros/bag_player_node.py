@@ -227,7 +227,7 @@ class BagPlayerNode(Node):
             tick_s = 1 / (CLOCK_RATE_HZ * pace.rate)
             self._stop.wait(min(ahead_s, tick_s, NAP_S))
             if ahead_s > tick_s:
-                self._tell_time(pace.now_ns())
+                self._tell_time(min(pace.now_ns(), time_ns))  # a nap may overshoot; time must not go back
         return False
 
     def _tell_time(self, time_ns: int) -> None:

@@ -108,6 +108,9 @@ class InputStreams:
         except InputError as error:
             self._refuse(topic, str(error))
             return
+        except Exception as error:  # what the conversion did not foresee must not end the node either; it is said
+            self._refuse(topic, f"{topic.name}: cannot be read ({type(error).__name__}: {error})")
+            return
         if topic.modality is not None:
             self.arrivals[topic.modality].last = time.monotonic()
         self._accept(sample)

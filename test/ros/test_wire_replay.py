@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from live import REAL_DATA, Spinner, until
-from wire import resident_bytes, stamps_of, up, wait_for, write_small_weld
+from wire import command, resident_bytes, stamps_of, up, wait_for, write_small_weld
 
 from msstan_core.commands import import_recording
 from msstan_core.vocabulary import ACTIONS, Action, Modality
@@ -233,3 +233,14 @@ def test_the_listener_of_these_tests_hears_the_heartbeat(hear: Spinner, small_we
         assert until(lambda: any(s.health == WeldMonitorState.STALE for s in ear.states), 60), running.output()
         assert running.interrupt() == 0
     assert not ear.actions
+
+
+def test_the_demo_shows_a_line_a_second_and_leaves_a_picture(model_dir: Path, tmp_path: Path) -> None:
+    with command("demo", "--model", str(model_dir), "--out", str(tmp_path / "out"), "--seconds", "60") as running:
+        status = running.wait(150)
+    assert (tmp_path / "out" / "demo_timeline.png").read_bytes().startswith(b"\x89PNG"), running.output()
+    assert len([line for line in running.lines if "camera 0." in line]) >= 8, running.output()
+    if "untrained" in (tmp_path / "out" / "demo_nodes.log").read_text():
+        pytest.skip("no model is shipped: the demo's actions cannot be judged")
+    assert status == 0, running.output()
+    assert "MATERIAL_DEPOSITION" in running.output()

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +28,13 @@ from msstan_core.vocabulary import Modality
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-class Up:
-    """A running ``msstan up``; its output so far is in ``lines``."""
+class Running:
+    """A running ``msstan COMMAND``; its output so far is in ``lines``."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, name: str, *arguments: str) -> None:
         self.lines: list[str] = []
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _UP_WITH_COMMANDS, *arguments],
+            [sys.executable, "-c", _COMMAND, name, *arguments],
             cwd=REPOSITORY,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -79,26 +79,25 @@ class Up:
                 self.lines.append(line.rstrip())
 
 
-#: The command line as installed, but independent of an installation: the plugged-in command is registered by hand.
-_UP_WITH_COMMANDS = """
-import argparse, sys
+#: The command as the installed `msstan` runs it, without needing an installation.
+_COMMAND = """
+import argparse, importlib, sys
 from msstan_core.errors import InputError
-from msstan_ros.commands import up
 parser = argparse.ArgumentParser()
-up.register(parser.add_subparsers())
+importlib.import_module("msstan_ros.commands." + sys.argv[1]).register(parser.add_subparsers())
 try:
-    arguments = parser.parse_args(["up", *sys.argv[1:]])
+    arguments = parser.parse_args(sys.argv[1:])
     sys.exit(arguments.run(arguments))
 except InputError as error:
-    print(f"msstan up: {error}", flush=True)
+    print(f"msstan {sys.argv[1]}: {error}", flush=True)
     sys.exit(1)
 """
 
 
 @contextmanager
-def up(*arguments: str) -> Iterator[Up]:
-    """``msstan up ARGUMENTS``, ended at the end of the block whatever happens."""
-    running = Up(*arguments)
+def command(name: str, *arguments: str) -> Iterator[Running]:
+    """``msstan NAME ARGUMENTS``, ended at the end of the block whatever happens."""
+    running = Running(name, *arguments)
     try:
         yield running
     finally:
@@ -109,6 +108,11 @@ def up(*arguments: str) -> Iterator[Up]:
             except subprocess.TimeoutExpired:
                 running.process.kill()
                 running.process.wait(5)
+
+
+def up(*arguments: str) -> AbstractContextManager[Running]:
+    """``msstan up ARGUMENTS``."""
+    return command("up", *arguments)
 
 
 def resident_bytes(pid: int) -> int:

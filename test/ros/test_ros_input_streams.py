@@ -1,0 +1,90 @@
+import math
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from live import Spinner
+from sensor_msgs.msg import CompressedImage, Image
+
+from msstan_core.image_encodings import SensorScaling
+from msstan_core.messages import TopicKind, topic_of
+from msstan_core.observation import Sample, TelemetrySample
+from msstan_core.vocabulary import MODALITIES, Modality
+from msstan_msgs.msg import AcousticChunk, WeldContext, WeldTelemetry
+from msstan_ros.conversions import stamp_message
+from msstan_ros.input_streams import InputStreams
+
+ENCODINGS = ["bgr8", "mono8", "mono16", "32FC1", "bayer_rggb8", "bayer_gbrg8", "yuv422", "rgba8", "", "9UC9", "16UC1"]
+
+
+def streams(spinner: Spinner) -> tuple[InputStreams, list[Sample]]:
+    taken: list[Sample] = []
+    return InputStreams(spinner.peer(), frozenset(MODALITIES), SensorScaling(), taken.append), taken
+
+
+def test_only_the_wanted_modalities_and_the_context_are_subscribed(spinner: Spinner) -> None:
+    node = spinner.peer()
+    listening = InputStreams(node, frozenset({Modality.ACOUSTIC}), SensorScaling(), print)
+    listening.open()
+    assert node.count_subscribers("acoustic/chunk") == 1
+    assert node.count_subscribers("weld/context") == 1
+    assert node.count_subscribers("camera/image_raw") == 0
+    listening.close()
+    assert node.count_subscribers("acoustic/chunk") == 0
+
+
+def test_no_image_whatever_it_holds_gets_past_as_an_exception(spinner: Spinner) -> None:
+    listening, taken = streams(spinner)
+
+    @settings(max_examples=200, deadline=None)
+    @given(
+        st.sampled_from([TopicKind.CAMERA, TopicKind.THERMAL]),
+        st.sampled_from(ENCODINGS),
+        st.integers(0, 9),
+        st.integers(0, 9),
+        st.integers(0, 40),
+        st.binary(max_size=200),
+        st.integers(0, 1),
+    )
+    def feed(kind: TopicKind, encoding: str, height: int, width: int, step: int, data: bytes, big_endian: int) -> None:
+        message = Image(height=height, width=width, step=step, encoding=encoding, is_bigendian=big_endian, data=data)
+        message.header.stamp = stamp_message(10**9)
+        before = len(taken) + sum(a.malformed for a in listening.arrivals.values())
+        listening._take(topic_of(kind), message)
+        assert len(taken) + sum(a.malformed for a in listening.arrivals.values()) == before + 1
+
+    feed()
+
+
+def test_rubbish_of_every_kind_is_counted_with_its_reason(spinner: Spinner) -> None:
+    listening, taken = streams(spinner)
+    listening._take(topic_of(TopicKind.CAMERA_COMPRESSED), CompressedImage(format="jpeg", data=b"\xff\xd8\xff half"))
+    listening._take(topic_of(TopicKind.ACOUSTIC), AcousticChunk(sample_rate_hz=16_000, samples=[0.0, math.nan]))
+    backwards = WeldTelemetry()
+    backwards.header.stamp.sec = -5
+    listening._take(topic_of(TopicKind.TELEMETRY), backwards)
+    assert not taken
+    assert {m: a.malformed for m, a in listening.arrivals.items()} == {
+        Modality.CAMERA: 1,
+        Modality.THERMAL: 0,
+        Modality.ACOUSTIC: 1,
+        Modality.TELEMETRY: 1,
+    }
+    assert "NaN" in listening.arrivals[Modality.ACOUSTIC].reason
+    assert all(entry.silent_s is None for entry in listening.health(dict.fromkeys(MODALITIES, 1.0)))
+
+
+def test_good_messages_arrive_and_are_remembered(spinner: Spinner) -> None:
+    listening, taken = streams(spinner)
+    message = WeldTelemetry(current_a=180.0, voltage_v=22.0, wire_feed_speed_m_s=math.inf)
+    message.header.stamp = stamp_message(3)
+    listening._take(topic_of(TopicKind.TELEMETRY), message)
+    listening._take(topic_of(TopicKind.CONTEXT), WeldContext(process=200))
+    assert isinstance(taken[0], TelemetrySample)
+    assert taken[0].current_a == np.float32(180)
+    assert len(taken) == 2
+    health = {entry.modality: entry for entry in listening.health(dict.fromkeys(MODALITIES, 1.0))}
+    assert health[Modality.TELEMETRY].flows
+    assert not health[Modality.CAMERA].flows
+    listening.forget()
+    assert listening.arrivals[Modality.TELEMETRY].last is None
