@@ -68,7 +68,7 @@ def test_time_goes_forward_and_keeps_to_the_rate(spinner: Spinner, bag: Path) ->
     assert time.monotonic() - began >= 1.9 / 2.0, "faster than the recording allows"
     times = [stamp_nanoseconds(c.clock) for c in heard.clock]
     assert times == sorted(times)
-    assert len(times) > 90, "time in steps of more than 20 ms"
+    assert len(times) >= len(heard.camera), "no time with every message"
 
 
 def test_a_start_offset_leaves_out_the_beginning_but_not_the_context(spinner: Spinner, bag: Path) -> None:
