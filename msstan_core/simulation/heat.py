@@ -24,6 +24,8 @@ STEFAN_BOLTZMANN = 5.670e-8
 KELVIN = 273.15
 #: Depth that melts first, m.
 UPPER_LAYER_M = 0.0022
+#: Flow in a molten pool carries heat this many times faster than conduction, down and sideways.
+POOL_STIRRING, POOL_SPREADING = 4.0, 2.5
 #: Parts are larger than the field: what leaves it flows to ambient over this distance, m.
 SURROUNDINGS_M = 0.03
 #: convection and clamping, W/(m^2 K)
@@ -85,14 +87,16 @@ class HeatField:
         self._along = (conductance / cell_m**2).astype(np.float32)
         self._across = (across / cell_m**2).astype(np.float32)
         distance = (self._layer[0] + self._layer[1]) / 2
-        self._through = (self._k / distance * np.float32(2.0)).astype(
-            np.float32
-        )  # stirred pool: faster than conduction
+        self._through = (self._k / distance * np.float32(2.0)).astype(np.float32)
         self._escape = np.broadcast_to(conductance / (cell_m * SURROUNDINGS_M), (2, self.ny, self.nx)).astype(
             np.float32
         )
-        fastest = float(np.max((4 * self._k / cell_m**2 + self._through / self._layer[0]) / self._c))
-        self._limit_s = 0.9 / fastest
+        fastest = float(
+            np.max(
+                (4 * POOL_SPREADING * self._k / cell_m**2 + POOL_STIRRING * self._through / self._layer[0]) / self._c
+            )
+        )
+        self._limit_s = 0.95 / fastest
         self.surface_c = np.full((self.ny, self.nx), preheat_c, np.float32)
         self.bottom_c = self.surface_c.copy()
         self.peak_c = self.surface_c.copy()  #: hottest ever, of the surface
@@ -163,15 +167,23 @@ class HeatField:
     ) -> None:
         celsius = self._temperatures()
         gain = np.zeros_like(celsius)  # W/m^2
+        liquid = celsius[0] > self.melting_c
+        stirred = bool(liquid.any())
         flux = (celsius[:, :, 1:] - celsius[:, :, :-1]) * self._along
+        if stirred:
+            flux[0][liquid[:, 1:] & liquid[:, :-1]] *= np.float32(POOL_SPREADING)
         gain[:, :, :-1] += flux
         gain[:, :, 1:] -= flux
         flux = (celsius[:, 1:] - celsius[:, :-1]) * self._across
+        if stirred:
+            flux[0][liquid[1:] & liquid[:-1]] *= np.float32(POOL_SPREADING)
         gain[:, :-1] += flux
         gain[:, 1:] -= flux
         for edge in (np.s_[:, :, 0], np.s_[:, :, -1], np.s_[:, 0], np.s_[:, -1]):
             gain[edge] -= (celsius[edge] - np.float32(self.ambient_c)) * self._escape[edge]
         down = (celsius[0] - celsius[1]) * self._through
+        if stirred:
+            down[liquid] *= np.float32(POOL_STIRRING)
         gain[0] -= down
         gain[1] += down
         surface = celsius[0]

@@ -8,7 +8,7 @@ back under 1.
 Penetration follows C. E. Jackson, A. E. Shrubsall, Welding Journal 32 (1953) 231s-241s, p ~ (I^4 / (v U^2))^(1/3).
 The limits
 are engineering estimates that make the common faults occur at the magnitudes practice reports; docs/simulation.md
-lists them. 
+lists them.
 """
 
 from __future__ import annotations

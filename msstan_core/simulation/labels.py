@@ -3,7 +3,7 @@
 ARC_INITIATION: from the first current above 20 A until the current (0.1 s means) stays within 25 % of its median
 over the
 arc for 0.5 s, and for at least 0.5 s. ARC_EXTINCTION: the last 0.5 s of the arc. COOLING: after it, until the torch
-sets out for the next seam. A gap in the arc stays what it was while the robot is still welding. 
+sets out for the next seam. A gap in the arc stays what it was while the robot is still welding.
 """
 
 from __future__ import annotations

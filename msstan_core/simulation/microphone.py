@@ -5,7 +5,7 @@ so the
 ruptures of short circuits are the clicks of the recording (J. Horvat et al., Measurement Science and Technology 22
 (2011)
 085102 review the relation of arc sound to V*I). Everything is summed at the microphone and heard through one impulse
-response. 
+response.
 """
 
 from __future__ import annotations

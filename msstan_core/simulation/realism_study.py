@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import platform
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from msstan_core.observation import AudioChunk, CameraFrame, TelemetrySample, ThermalFrame
+from msstan_core.results import write_result
 from msstan_core.simulation.cell import WeldCell
 from msstan_core.simulation.random_sensors import microphone
 from msstan_core.simulation.realism import (
@@ -133,36 +131,31 @@ def study(root: Path, seeds: int = 8) -> dict[str, list[Comparison]]:
     return found
 
 
-def as_results(found: dict[str, list[Comparison]], seeds: int, command: str) -> dict[str, Any]:
-    """The results contract: metrics are distances, baselines the spread among real recordings."""
+def write_results(found: dict[str, list[Comparison]], seeds: int, command: str, out: Path) -> None:
+    """Write the results file: mean distances by set as metrics, single descriptors as details."""
     metrics: dict[str, Any] = {}
     baselines: dict[str, Any] = {}
+    details: dict[str, Any] = {}
     for group, comparisons in found.items():
         distances = np.array([c.distance for c in comparisons if not c.curve])
         metrics[f"{group}_distance"] = {
             "mean": round(float(distances.mean()), 3),
             "std": round(float(distances.std()), 3),
+            "median": round(float(np.median(distances)), 3),
         }
         for c in comparisons:
-            name = f"{group}: {c.name}"
             if c.curve:
-                metrics[name] = {"rms_db": round(c.distance, 2)}
-                baselines[name] = {"real_to_real_rms_db": round(c.real_spread, 2)}
+                metrics[f"{group}_{c.name}"] = {"rms_db": round(c.distance, 2)}
+                baselines[f"{group}_{c.name}"] = {"real_to_real_rms_db": round(c.real_spread, 2)}
             else:
-                metrics[name] = {"simulated": round(c.simulated, 4), "distance_in_real_spreads": round(c.distance, 2)}
-                baselines[name] = {"real": round(c.real, 4), "real_spread": round(c.real_spread, 4)}
-    revision = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    return {
-        "command": command,
-        "revision": revision or "unknown",
-        "machine": f"{platform.machine()}, {platform.system()}",
-        "seeds": seeds,
-        "data": "25 MIG runs, 17 thermal recordings, 1 weld video",
-        "metrics": metrics,
-        "baselines": baselines,
-    }
+                details[f"{group}: {c.name}"] = {
+                    "real": round(c.real, 4),
+                    "real_spread": round(c.real_spread, 4),
+                    "simulated": round(c.simulated, 4),
+                    "distance": round(c.distance, 2),
+                }
+    data = "real: 25 robotic MIG runs (1 with video), 17 thermal recordings; simulated: seeds x scenario"
+    write_result(out, command=command, seeds=seeds, data=data, metrics=metrics, baselines=baselines, details=details)
 
 
 def print_table(found: dict[str, list[Comparison]]) -> None:
@@ -177,9 +170,3 @@ def print_table(found: dict[str, list[Comparison]]) -> None:
                     f"  {c.name:50s} real {c.real:9.3f} +- {c.real_spread:8.3f}  "
                     f"simulated {c.simulated:9.3f}  distance {c.distance:5.1f}"
                 )
-
-
-def write_results(found: dict[str, list[Comparison]], seeds: int, command: str, out: Path) -> None:
-    """Write the results file."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(as_results(found, seeds, command), indent=1) + "\n", encoding="utf-8")

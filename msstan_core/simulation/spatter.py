@@ -10,7 +10,7 @@ from msstan_core.simulation.energy import SAMPLE_RATE_HZ, STEP_S, Waveform
 from msstan_core.simulation.state import CellState, Ejection
 
 #: Fine droplets that leave any arc of 4 kW in a control step.
-FINE_PER_STEP = 0.5
+FINE_PER_STEP = 1.2
 #: Larger ones stick where they land, m.
 STICKS_FROM_M = 0.0003
 #: The rate that counts as spatter is a mean over about this time, s.
