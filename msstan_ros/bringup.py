@@ -79,9 +79,14 @@ class NodeSpec:
         """``/namespace/name``."""
         return "/" + "/".join(filter(None, (self.namespace.strip("/"), self.name)))
 
+    @property
+    def logger_name(self) -> str:
+        """As rclpy names it: ``namespace.name``."""
+        return self.full_name.strip("/").replace("/", ".")
+
     def ros_arguments(self) -> list[str]:
         """The command line after the executable."""
-        line = ["--ros-args", "-r", f"__node:={self.name}", "--log-level", f"{self.name}:={self.log_level}"]
+        line = ["--ros-args", "-r", f"__node:={self.name}", "--log-level", f"{self.logger_name}:={self.log_level}"]
         if self.namespace.strip("/"):
             line += ["-r", f"__ns:=/{self.namespace.strip('/')}"]
         for source, target in self.remappings:

@@ -52,7 +52,7 @@ def _node_actions(spec: NodeSpec) -> list[Action]:
         namespace=spec.namespace,
         parameters=[*map(str, spec.parameter_files), dict(spec.parameters)],
         remappings=list(spec.remappings),
-        arguments=["--ros-args", "--log-level", f"{spec.name}:={spec.log_level}"],
+        arguments=["--ros-args", "--log-level", f"{spec.logger_name}:={spec.log_level}"],
         output="screen",
     )
     actions: list[Action] = []

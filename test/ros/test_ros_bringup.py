@@ -95,6 +95,7 @@ def test_ros_arguments_keep_types_and_quote_texts() -> None:
     assert "camera/image_raw:=left/image" in line
     assert "__ns:=/cell_1" in line
     assert spec.full_name == "/cell_1/n"
+    assert "cell_1.n:=info" in line, "a logger below a namespace has the namespace in its name"
 
 
 def test_replay_takes_time_from_the_recording_and_ends_with_it(tmp_path: Path) -> None:
