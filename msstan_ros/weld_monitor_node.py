@@ -22,6 +22,7 @@ from rclpy.task import Future
 from msstan_core.errors import InputError
 from msstan_core.vocabulary import Modality
 from msstan_msgs.srv import ReloadModel, ResetMonitor, TakeSnapshot
+from msstan_ros.guarded_lifecycle import refuse_impossible_transitions, said
 from msstan_ros.model_loading import MonitorFactory, MonitorLike, load_monitor, proven_monitor
 from msstan_ros.monitor_outputs import MonitorOutputs
 from msstan_ros.monitor_parameters import SPECS, MonitorSettings, model_dir_or_default, read_settings
@@ -43,6 +44,7 @@ class WeldMonitorNode(LifecycleNode):
 
     def __init__(self, make_monitor: MonitorFactory = load_monitor, **arguments: Any) -> None:
         super().__init__("weld_monitor", **arguments)
+        refuse_impossible_transitions(self)
         self._make_monitor = make_monitor
         self._settings: MonitorSettings | None = None
         self._monitor: MonitorLike | None = None
@@ -55,6 +57,7 @@ class WeldMonitorNode(LifecycleNode):
 
     # -- lifecycle ----------------------------------------------------------------------------------------------
 
+    @said
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model; on bad input the node stays unconfigured and says why in one line."""
         try:
@@ -77,6 +80,7 @@ class WeldMonitorNode(LifecycleNode):
             self.get_logger().warning(f"this model was not trained on {_labels(unused)}: not subscribed")
         return super().on_configure(state)
 
+    @said
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and start deciding, under a new session id."""
         assert self._settings is not None and self._monitor is not None
@@ -92,16 +96,19 @@ class WeldMonitorNode(LifecycleNode):
         )
         return result
 
+    @said
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop deciding and unsubscribe; the model stays."""
         self._end_session()
         return super().on_deactivate(state)
 
+    @said
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Forget the model and the parameters' values in use."""
         self._release()
         return super().on_cleanup(state)
 
+    @said
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop everything, from any state."""
         self._release()
@@ -109,7 +116,7 @@ class WeldMonitorNode(LifecycleNode):
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """A transition failed in a way nobody foresaw: back to unconfigured, ready for another try."""
-        self.get_logger().error("a transition failed; the node is unconfigured now, see the traceback")
+        self.get_logger().error("a transition failed, see above; the node is unconfigured now")
         self._release()
         return TransitionCallbackReturn.SUCCESS
 

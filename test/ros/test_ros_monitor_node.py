@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lifecycle_msgs.msg import State
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState
 from live import FakeMonitor, Spinner, until
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -318,3 +319,29 @@ def test_each_activation_is_a_session_of_its_own(cell: Cell) -> None:
     cell.send_images(1)
     assert len({m.session_id for m in cell.actions}) == 3
     assert len(cell.settings) == 2
+
+
+def test_an_impossible_transition_is_refused_and_the_node_lives(cell: Cell) -> None:
+    cell.activate()
+    for transition in (
+        Transition(id=Transition.TRANSITION_CONFIGURE),
+        Transition(label="configure"),
+        Transition(id=77),
+    ):
+        assert not cell.call(ChangeState, "change_state", transition=transition).success
+    cell.send_images(2)
+    assert cell.call(ChangeState, "change_state", transition=Transition(label="deactivate")).success
+    assert cell.call(ChangeState, "change_state", transition=Transition(id=Transition.TRANSITION_ACTIVATE)).success
+    assert until(lambda: cell.camera.get_subscription_count() > 0)
+    cell.send_images(1)
+
+
+def test_an_unforeseen_failure_of_a_transition_is_said_and_can_be_tried_again(
+    cell: Cell, capfd: pytest.CaptureFixture[str]
+) -> None:
+    make, cell.node._make_monitor = cell.node._make_monitor, lambda _: 1 / 0
+    assert cell.node.trigger_configure() == TransitionCallbackReturn.ERROR
+    assert "ZeroDivisionError" in capfd.readouterr().err
+    cell.node._make_monitor = make
+    cell.activate()
+    cell.send_images(1)
