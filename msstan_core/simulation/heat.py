@@ -97,6 +97,7 @@ class HeatField:
             )
         )
         self._limit_s = 0.95 / fastest
+        self._heated = preheat_c > ambient_c + 0.5
         self.surface_c = np.full((self.ny, self.nx), preheat_c, np.float32)
         self.bottom_c = self.surface_c.copy()
         self.peak_c = self.surface_c.copy()  #: hottest ever, of the surface
@@ -115,6 +116,9 @@ class HeatField:
         """Heat ``power_w`` flows in at (x, y) with a Gaussian of ``radius_m``; ``depth_share`` of it into the lower
         layer.
         """
+        self._heated = self._heated or power_w > 0.0
+        if not self._heated:  # everything stands at ambient temperature
+            return
         substeps = max(math.ceil(seconds / self._limit_s), 1)
         dt = seconds / substeps
         patch = None
