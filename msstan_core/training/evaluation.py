@@ -14,7 +14,9 @@ from msstan_core.recordings.annotations import action_track
 from msstan_core.recordings.bag import BagReader
 from msstan_core.training.metrics import boundary_errors, macro_f1, phase_macro_f1, switches
 from msstan_core.training.recording_features import UNLABELLED, ticks_of_bag
-from msstan_core.vocabulary import ACTIONS, Modality
+from msstan_core.vocabulary import ACTIONS, ARC_ON, Modality
+
+_ARC = [ACTIONS.index(a) for a in ARC_ON]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class BagScore:
     group: str
     ticks: int  #: labelled ticks
     accuracy: float
+    arc_accuracy: float  #: arc burning or not
     macro_f1: float  #: over the actions that occur
     phase_macro_f1: float  #: over the four phases of the public reference labels
     boundary_s: tuple[float, float, float]  #: arc on, stable, arc off: predicted minus labelled
@@ -62,6 +65,7 @@ def score_bag(monitor: Monitor, bag: Path, modalities: frozenset[Modality]) -> B
         group=group,
         ticks=int(known.sum()),
         accuracy=float((predicted == labels)[known].mean()),
+        arc_accuracy=float((np.isin(predicted, _ARC) == np.isin(labels, _ARC))[known].mean()),
         macro_f1=macro_f1(labels[known], predicted[known], len(ACTIONS)),
         phase_macro_f1=phase_macro_f1(labels, predicted),
         boundary_s=(errors.arc_on_s, errors.stable_s, errors.arc_off_s),
@@ -80,9 +84,11 @@ def summarise(scores: Sequence[BagScore]) -> dict[str, dict[str, float]]:
 
     return {
         "accuracy": over_bags([s.accuracy for s in scores]),
+        "arc_accuracy": over_bags([s.arc_accuracy for s in scores]),
         "macro_f1": over_bags([s.macro_f1 for s in scores]),
         "phase_macro_f1": over_bags([s.phase_macro_f1 for s in scores]),
         "boundary_error_s": over_bags([float(np.nanmean(np.abs(s.boundary_s))) for s in scores]),
+        "arc_off_delay_s": over_bags([s.boundary_s[2] for s in scores]),
         "switches_per_true": over_bags([s.switches / max(s.true_switches, 1) for s in scores]),
         "ece": over_bags([s.ece for s in scores]),
         "tick_ms": over_bags([s.tick_ms for s in scores]),
