@@ -1,5 +1,6 @@
 """The shipped model on real recordings, through the command line. It was trained on the MIG runs: this shows that the
-chain from file to action works, not how well the model generalises (docs/results/phases.json does)."""
+chain from file to action works, not how well the model generalises (docs/results/phases.json does).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +19,12 @@ from msstan_core.vocabulary import Action
 
 DATA = Path(os.environ.get("MSSTAN_REAL_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"no real recordings at {DATA} (set MSSTAN_REAL_DATA)")
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(not DATA.is_dir(), reason=f"no real recordings at {DATA} (set MSSTAN_REAL_DATA)"),
+]
+#: The weld's order of things.
+COURSE = (Action.IDLE, Action.ARC_INITIATION, Action.MATERIAL_DEPOSITION, Action.COOLING)
 
 
 def replayed(bag: Path, out: Path, modalities: str) -> tuple[np.ndarray, list[Action]]:
@@ -41,7 +47,7 @@ def test_phases_of_a_real_weld_are_found(tmp_path: Path, run: str, modalities: s
     score, shift_s = shifted_phase_macro_f1(time_s, labels, np.array([int(a) - 1 for a in actions]))
     assert score > 0.85
     assert abs(shift_s) <= 0.6
-    firsts = [actions.index(a) for a in (Action.IDLE, Action.ARC_INITIATION, Action.MATERIAL_DEPOSITION, Action.COOLING)]
+    firsts = [actions.index(action) for action in COURSE]
     assert firsts == sorted(firsts)
 
 
