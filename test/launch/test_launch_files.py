@@ -15,12 +15,13 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from live import Spinner, log_folder, model_dir, until  # noqa: F401  the fixtures are used by name
+from std_srvs.srv import Trigger
 from wire import stamps_of, write_small_weld
 
 from launch import LaunchContext, LaunchDescription
 from msstan_core.resources import share_path
 from msstan_core.vocabulary import Modality
-from msstan_msgs.msg import WeldAction
+from msstan_msgs.msg import WeldAction, WeldMonitorState
 from msstan_ros import qos
 from msstan_ros.bringup import PROFILES
 from msstan_ros.conversions import stamp_nanoseconds
@@ -47,7 +48,9 @@ class Ear:
         self.spinner = Spinner()
         self.actions: list[WeldAction] = []
         self.peer = self.spinner.peer("launch_ear")
+        self.states: list[WeldMonitorState] = []
         self.peer.create_subscription(WeldAction, "weld/action", self.actions.append, qos.RESULT_READER)
+        self.peer.create_subscription(WeldMonitorState, "weld/state", self.states.append, qos.RESULT_READER)
 
     def call(self, kind: type, name: str, **fields: object) -> object:
         client = self.peer.create_client(kind, f"weld_monitor/{name}")
@@ -82,7 +85,7 @@ def launched(profile: str, **arguments: object) -> LaunchDescription:
 
 @launch_pytest.fixture(scope="module")
 def replay(small_weld: Path, model_dir: Path, ear: Ear) -> LaunchDescription:  # noqa: F811
-    return launched("replay", bag=small_weld, model=model_dir, at_end="idle", rate=0.5)
+    return launched("replay", bag=small_weld, model=model_dir, at_end="idle", rate=0.5, paused="true")
 
 
 @pytest.mark.wire
@@ -90,6 +93,10 @@ def replay(small_weld: Path, model_dir: Path, ear: Ear) -> LaunchDescription:  #
 @pytest.mark.launch(fixture=replay)
 def test_a_recording_is_answered_and_a_deactivated_monitor_stays_so(ear: Ear, small_weld: Path) -> None:
     camera = stamps_of(small_weld, Modality.CAMERA)
+    assert until(lambda: ear.states, 90)  # heard before it plays: no action is missed
+    resume = ear.peer.create_client(Trigger, "bag_player/resume")
+    assert resume.wait_for_service(30)
+    assert until(resume.call_async(Trigger.Request()).done, 30)
     nearly_all = camera[-5]  # the last frames may be skipped on a busy machine
     assert until(lambda: ear.actions and stamp_nanoseconds(ear.actions[-1].header.stamp) >= nearly_all, 90)
     assert [m.sequence_id for m in ear.actions] == list(range(len(ear.actions)))

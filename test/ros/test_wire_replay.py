@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from live import REAL_DATA, Spinner, until
-from wire import command, resident_bytes, stamps_of, up, wait_for, write_small_weld
+from std_srvs.srv import Trigger
+from wire import Running, command, resident_bytes, stamps_of, up, wait_for, write_small_weld
 
 from msstan_core.commands import import_recording
 from msstan_core.vocabulary import ACTIONS, Action, Modality
@@ -31,10 +32,21 @@ class Ear:
     def __init__(self, spinner: Spinner, namespace: str = "") -> None:
         self.actions: list[WeldAction] = []
         self.states: list[WeldMonitorState] = []
-        peer = spinner.peer("ear")
-        prefix = f"{namespace}/" if namespace else ""
+        peer = self.peer = spinner.peer("ear")
+        prefix = self.prefix = f"{namespace}/" if namespace else ""
         peer.create_subscription(WeldAction, f"{prefix}weld/action", self.actions.append, qos.RESULT_READER)
         peer.create_subscription(WeldMonitorState, f"{prefix}weld/state", self.states.append, qos.RESULT_READER)
+
+    def let_play(self, running: Running) -> None:
+        """Resume the paused player once the monitor is heard, so that its first action is not missed.
+
+        The reader of actions was announced before that of states: who reaches the one reaches the other.
+        """
+        assert until(lambda: self.states, 90), running.output()
+        client = self.peer.create_client(Trigger, f"{self.prefix}bag_player/resume")
+        assert client.wait_for_service(30)
+        future = client.call_async(Trigger.Request())
+        assert until(future.done, 30), running.output()
 
     def stamps(self) -> list[int]:
         return [stamp_nanoseconds(m.header.stamp) for m in self.actions]
@@ -83,7 +95,10 @@ def assert_faithful(ear: Ear, clock_stamps: list[int], least_share: float) -> No
 
 def test_a_recording_is_answered_frame_by_frame(hear: Spinner, small_weld: Path, model_dir: Path) -> None:
     ear = Ear(hear)
-    with up("replay", f"bag:={small_weld}", f"model:={model_dir}", "overlay:=false", "rate:=0.5") as running:
+    with up(
+        "replay", f"bag:={small_weld}", f"model:={model_dir}", "overlay:=false", "rate:=0.5", "paused:=true"
+    ) as running:
+        ear.let_play(running)
         assert running.wait(120) == 0, running.output()
     # Played at half its rate, so that even a busy machine need skip next to nothing.
     assert_faithful(ear, stamps_of(small_weld, Modality.CAMERA), 0.8)
@@ -102,7 +117,9 @@ def test_everything_works_below_a_namespace_and_without_camera(
         "namespace:=cell_2",
         "modalities:=acoustic,telemetry",
         "rate:=2.0",
+        "paused:=true",
     ) as running:
+        ear.let_play(running)
         assert running.wait(90) == 0, running.output()
     assert len(ear.actions) > 20
     assert {tuple(m.modality_valid)[:2] for m in ear.actions} == {(False, False)}
@@ -111,7 +128,10 @@ def test_everything_works_below_a_namespace_and_without_camera(
 
 def test_looping_restarts_the_stream_and_memory_does_not_grow(hear: Spinner, small_weld: Path, model_dir: Path) -> None:
     ear = Ear(hear)
-    with up("replay", f"bag:={small_weld}", f"model:={model_dir}", "loop:=true", "rate:=4.0") as running:
+    with up(
+        "replay", f"bag:={small_weld}", f"model:={model_dir}", "loop:=true", "rate:=4.0", "paused:=true"
+    ) as running:
+        ear.let_play(running)
         wait_for(running.lines, "round 3")
         monitor = running.node_process("weld_monitor_node")
         before = resident_bytes(monitor)
@@ -187,7 +207,10 @@ def test_a_bag_without_usable_topics_ends_the_replay_with_one_line(tmp_path: Pat
 def test_the_real_weld_with_camera_sound_and_telemetry(hear: Spinner, tmp_path: Path, model_dir: Path) -> None:
     bag = imported(tmp_path, "mig", REAL_DATA / "robotic_mig" / "runs" / "03-22-23-0001-06")
     ear = Ear(hear)
-    with up("replay", f"bag:={bag}", f"model:={model_dir}", "modalities:=camera,acoustic,telemetry") as running:
+    with up(
+        "replay", f"bag:={bag}", f"model:={model_dir}", "modalities:=camera,acoustic,telemetry", "paused:=true"
+    ) as running:
+        ear.let_play(running)
         assert running.wait(120) == 0, running.output()
     camera = stamps_of(bag, Modality.CAMERA)
     during_camera = [m for m in ear.actions if stamp_nanoseconds(m.header.stamp) <= camera[-1]]
@@ -215,7 +238,10 @@ def test_a_real_thermal_recording(hear: Spinner, tmp_path: Path, model_dir: Path
     recordings = sorted(folder.glob("*.npz"), key=lambda path: path.stat().st_size)
     bag = imported(tmp_path, "thermal", recordings[0] if recordings else folder / "any.npz")
     ear = Ear(hear)
-    with up("replay", f"bag:={bag}", f"model:={model_dir}", "modalities:=thermal,telemetry", "rate:=2.0") as running:
+    with up(
+        "replay", f"bag:={bag}", f"model:={model_dir}", "modalities:=thermal,telemetry", "rate:=2.0", "paused:=true"
+    ) as running:
+        ear.let_play(running)
         assert running.wait(240) == 0, running.output()
     assert_faithful(ear, stamps_of(bag, Modality.THERMAL), 0.5)
     assert {m.modality_valid[Modality.CAMERA] for m in ear.actions} == {False}
