@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from msstan_core.training.cross_validation import RecordingScore
 
 
 def register(subparsers: Any) -> None:
@@ -40,8 +46,8 @@ def _baseline(text: str) -> tuple[str, float]:
 def run(arguments: argparse.Namespace) -> int:
     """Cross-validate; print a table; write the result file."""
     from rich.console import Console
-    from rich.table import Table
 
+    from msstan_core.errors import InputError
     from msstan_core.results import write_result
     from msstan_core.training.configuration import WithholdRule, load_training_config
     from msstan_core.training.cross_validation import cross_validate, summary
@@ -60,9 +66,42 @@ def run(arguments: argparse.Namespace) -> int:
             console.print(f"seed {seed}: trained without {group}", highlight=False)
 
     started = time.monotonic()
-    scores = cross_validate(config, recordings, arguments.seeds, only_groups=groups, progress=progress)
-    seconds = time.monotonic() - started
-    table = Table(
+    scores: list[RecordingScore] = []
+
+    def write() -> dict[str, dict[str, float]]:
+        metrics = summary(scores)
+        real, simulated = sum(not r.simulated for r in recordings), sum(r.simulated for r in recordings)
+        groups_scored = len({s.group for s in scores})
+        write_result(
+            arguments.json,
+            command=f"msstan cross-validate {arguments.config} --seeds {arguments.seeds} --data ...",
+            seeds=len({s.seed for s in scores}),
+            data=f"{real} real and {simulated} simulated recordings, {groups_scored} groups left out in turn",
+            metrics=metrics,
+            baselines={name: {"macro_f1": {"mean": value}} for name, value in arguments.baseline},
+            details={
+                "seconds": round(time.monotonic() - started, 1),
+                "withheld": arguments.withhold,
+                "recordings": [asdict(s) for s in scores],
+            },
+        )
+        return metrics
+
+    for score in cross_validate(config, recordings, arguments.seeds, only_groups=groups, progress=progress):
+        scores.append(score)
+        write()
+    if not scores:
+        raise InputError("--groups", "names no group of the data", "see the bags' attribute group")
+    console.print(_table(scores))
+    f1 = write()["macro_f1"]
+    print(f"{arguments.json}: phases macro-F1 {f1['mean']:.3f} +- {f1['std']:.3f} over {arguments.seeds} seeds")
+    return 0
+
+
+def _table(scores: list[RecordingScore]) -> Table:
+    from rich.table import Table
+
+    columns = (
         "seed",
         "left out",
         "recording",
@@ -73,30 +112,10 @@ def run(arguments: argparse.Namespace) -> int:
         "arc on s",
         "stable s",
         "arc off s",
-        "switches",
     )
+    table = Table(*columns, "switches")
     for s in scores:
         errors = (f"{e:+.2f}" for e in s.boundary_s)
         figures = (f"{s.macro_f1:.3f}", f"{s.shift_s:+.1f}", f"{s.macro_f1_unshifted:.3f}", f"{s.macro_f1_raw:.3f}")
         table.add_row(str(s.seed), s.group, s.recording, *figures, *errors, str(s.switches))
-    console.print(table)
-    metrics = summary(scores)
-    write_result(
-        arguments.json,
-        command=f"msstan cross-validate {arguments.config} --seeds {arguments.seeds} --data ...",
-        seeds=arguments.seeds,
-        data=f"{sum(not r.simulated for r in recordings)} real and {sum(r.simulated for r in recordings)} simulated "
-        f"recordings, {len({s.group for s in scores})} groups left out in turn",
-        metrics=metrics,
-        baselines={name: {"macro_f1": {"mean": value}} for name, value in arguments.baseline},
-        details={"seconds": round(seconds, 1), "recordings": [_as_dict(s) for s in scores]},
-    )
-    f1 = metrics["macro_f1"]
-    print(f"{arguments.json}: phases macro-F1 {f1['mean']:.3f} +- {f1['std']:.3f} over {arguments.seeds} seeds")
-    return 0
-
-
-def _as_dict(score: Any) -> dict[str, object]:
-    from dataclasses import asdict
-
-    return asdict(score)
+    return table

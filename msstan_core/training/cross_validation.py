@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,14 +45,15 @@ def cross_validate(
     *,
     only_groups: frozenset[str] | None = None,
     progress: Callable[[int, str, int, int], None] = lambda seed, group, step, steps: None,
-) -> list[RecordingScore]:
+) -> Iterator[RecordingScore]:
     """Train once per seed and left-out group; calibration and filter are fitted on groups of the training side only.
+
+    Yields each score as soon as it is known: a long run that is interrupted keeps what it has.
 
     Args:
         config: its seed is the first one. recordings: all. seeds: how many.
         only_groups: leave out only these. progress: called with (seed, group, step, steps).
     """
-    scores = []
     for seed in range(config.seed, config.seed + seeds):
         seeded = config.model_copy(update={"seed": seed})
         for group, training, test in leave_one_group_out(recordings):
@@ -76,21 +77,18 @@ def cross_validate(
                 time_s = recording.features.time_s
                 errors = boundary_errors(time_s, labels, actions)
                 macro_f1, shift_s = shifted_phase_macro_f1(time_s, labels, actions)
-                scores.append(
-                    RecordingScore(
-                        seed=seed,
-                        group=group,
-                        recording=recording.attributes.get("run_id", recording.path.name),
-                        macro_f1=macro_f1,
-                        shift_s=shift_s,
-                        macro_f1_unshifted=phase_macro_f1(labels, actions),
-                        macro_f1_raw=shifted_phase_macro_f1(time_s, labels, raw)[0],
-                        boundary_s=(errors.arc_on_s, errors.stable_s, errors.arc_off_s),
-                        switches=switches(actions),
-                        ece=expected_calibration_error(probabilities[known].max(axis=1), (raw == labels)[known]),
-                    )
+                yield RecordingScore(
+                    seed=seed,
+                    group=group,
+                    recording=recording.attributes.get("run_id", recording.path.name),
+                    macro_f1=macro_f1,
+                    shift_s=shift_s,
+                    macro_f1_unshifted=phase_macro_f1(labels, actions),
+                    macro_f1_raw=shifted_phase_macro_f1(time_s, labels, raw)[0],
+                    boundary_s=(errors.arc_on_s, errors.stable_s, errors.arc_off_s),
+                    switches=switches(actions),
+                    ece=expected_calibration_error(probabilities[known].max(axis=1), (raw == labels)[known]),
                 )
-    return scores
 
 
 def summary(scores: Sequence[RecordingScore]) -> dict[str, dict[str, float]]:
