@@ -274,6 +274,7 @@ class WeldCamera:
         px = self._view.focal_px / first[:, 2]
         length = np.hypot(*(first[:, :2] - last[:, :2]).T)
         inside = (np.abs(first[:, :2] / (self._settings.width, self._settings.height) - 0.5) < 0.6).all(1)
+        streaks = np.zeros_like(image)
         for index in np.flatnonzero(flying & inside):
             radius = alive[index].radius_m * px[index]
             # a streak spreads the particle's light over its length
@@ -284,12 +285,13 @@ class WeldCamera:
             )
             colour = (0.55 * level, 0.8 * level, 1.1 * level) if self._channels == 3 else (level,)
             draw_line(
-                image,
+                streaks,
                 first[index, :2],
                 last[index, :2],
                 colour,
                 min(max(round(2 * radius), 1), self._settings.width // 50),
             )
+        np.maximum(image, streaks, out=image)  # a cooling particle never darkens the arc behind it
 
 
 def _landing(ejection: Ejection) -> tuple[float, float]:
