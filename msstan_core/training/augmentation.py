@@ -35,7 +35,15 @@ def augment(arrays: dict[str, NDArray[Any]], config: AugmentationConfig, rng: np
 
 
 def drop_modalities(valid: NDArray[np.float32], config: AugmentationConfig, rng: np.random.Generator) -> None:
-    """Hide modalities in ``valid`` [T, 4] for the clip or a span of it, but never the last one."""
+    """Hide modalities in ``valid`` [T, 4]: all but one now and then, else some of them, but never the last one.
+
+    Cells with a single sensor exist, and a branch that always has company learns to lean on it.
+    """
+    present = np.flatnonzero(valid.any(axis=0))
+    if len(present) > 1 and rng.random() < config.single_modality:
+        kept = rng.choice(present)
+        valid[:, np.arange(valid.shape[1]) != kept] = 0
+        return
     for modality in rng.permutation(len(MODALITIES)):
         others = np.delete(valid, modality, axis=1).any()
         if not others or rng.random() >= config.modality_dropout:

@@ -37,6 +37,7 @@ class AugmentationConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     modality_dropout: float = Field(0.3, ge=0, lt=1, description="probability that a clip loses one given modality")
+    single_modality: float = Field(0.0, ge=0, lt=1, description="probability that a clip keeps one modality only")
     dropout_span: float = Field(0.3, ge=0, le=1, description="share of the dropouts that last only part of the clip")
     sound_gain_db: float = Field(8.0, ge=0, le=40, description="uniform +-dB on the microphone's level")
     sound_floor_db: float = Field(15.0, ge=0, le=60, description="up to this much above the quietest level: shop noise")
