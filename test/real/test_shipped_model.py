@@ -49,16 +49,3 @@ def test_phases_of_a_real_weld_are_found(tmp_path: Path, run: str, modalities: s
     assert abs(shift_s) <= 0.6
     firsts = [actions.index(action) for action in COURSE]
     assert firsts == sorted(firsts)
-
-
-def test_thermal_camera_alone_tells_the_arc_from_cooling(tmp_path: Path) -> None:
-    """The thermal branch has only ever seen simulated welds."""
-    bag = tmp_path / "bag"
-    assert main(["import", "thermal", str(DATA / "thermal_arc" / "TF047.npz"), str(bag)]) == 0
-    time_s, actions = replayed(bag, tmp_path / "out.csv", "thermal")
-    with BagReader(bag) as reader:
-        labels = action_track(reader.annotations, time_s)
-    deposition = [a for a, y in zip(actions, labels, strict=True) if y == Action.MATERIAL_DEPOSITION]
-    cooling = [a for a, y in zip(actions, labels, strict=True) if y == Action.COOLING]
-    assert np.mean([a is Action.MATERIAL_DEPOSITION for a in deposition]) > 0.8
-    assert np.mean([a is Action.COOLING for a in cooling]) > 0.8
