@@ -17,6 +17,8 @@ from msstan_core.errors import InputError
 TRANSITION_TIMEOUT_S = 60.0
 #: A process that imports, registers and is discovered fits in here, s.
 APPEARANCE_TIMEOUT_S = 30.0
+#: An answer that has not come by then is asked for again, s.
+ANSWER_TIMEOUT_S = 3.0
 #: How often to look whether the process is still there, s.
 POLL_S = 0.1
 
@@ -62,11 +64,19 @@ def bring_up(node_name: str, still_runs: Callable[[], bool]) -> None:
             (Transition.TRANSITION_CONFIGURE, "configure", State.PRIMARY_STATE_INACTIVE),
             (Transition.TRANSITION_ACTIVATE, "activate", State.PRIMARY_STATE_ACTIVE),
         ):
-            answer = ask(change, ChangeState.Request(transition=Transition(id=transition)), TRANSITION_TIMEOUT_S)
+            answer = state = None
+            until = time.monotonic() + TRANSITION_TIMEOUT_S
+            while time.monotonic() < until and still_runs():
+                # A request may be lost while the two ends still discover each other, though the service is said to be
+                # ready. Asking again is harmless: the node refuses a transition that it has already made.
+                if answer is None:
+                    answer = ask(change, ChangeState.Request(transition=Transition(id=transition)), ANSWER_TIMEOUT_S)
+                state = ask(look, GetState.Request(), ANSWER_TIMEOUT_S) or state
+                if state is not None and (state.current_state.id == goal or answer is not None):
+                    break
             if not still_runs():
                 return
-            state = ask(look, GetState.Request(), APPEARANCE_TIMEOUT_S)
-            if answer is None or state is None or state.current_state.id != goal:
+            if state is None or state.current_state.id != goal:
                 reached = f", it is {state.current_state.label}" if state is not None else ""
                 raise InputError(node_name, f"did not {name}{reached}", "the reason is in its output above")
     finally:
