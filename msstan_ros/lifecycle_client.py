@@ -71,7 +71,7 @@ def bring_up(node_name: str, still_runs: Callable[[], bool]) -> None:
                 # ready. Asking again is harmless: the node refuses a transition that it has already made.
                 if answer is None:
                     answer = ask(change, ChangeState.Request(transition=Transition(id=transition)), ANSWER_TIMEOUT_S)
-                state = ask(look, GetState.Request(), ANSWER_TIMEOUT_S) or state
+                state = ask(look, GetState.Request(), ANSWER_TIMEOUT_S)
                 if state is not None and (state.current_state.id == goal or answer is not None):
                     break
             if not still_runs():

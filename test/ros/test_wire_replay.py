@@ -45,8 +45,10 @@ class Ear:
         assert until(lambda: self.states, 90), running.output()
         client = self.peer.create_client(Trigger, f"{self.prefix}bag_player/resume")
         assert client.wait_for_service(30)
-        future = client.call_async(Trigger.Request())
-        assert until(future.done, 30), running.output()
+        for _ in range(6):  # a request may be lost while both ends still discover each other
+            if until(client.call_async(Trigger.Request()).done, 5):
+                return
+        raise AssertionError(f"the player does not answer\n{running.output()}")
 
     def stamps(self) -> list[int]:
         return [stamp_nanoseconds(m.header.stamp) for m in self.actions]
