@@ -24,7 +24,7 @@ from msstan_core.vocabulary import parse_modalities
 from msstan_ros import qos
 from msstan_ros.conversions import stamp_message
 from msstan_ros.message_types import message_class
-from msstan_ros.node_process import run_node
+from msstan_ros.node_process import run_node, until_shutdown
 from msstan_ros.parameters import ParameterSpec, declare, modality_names, value_of
 
 #: /clock between messages, Hz of recorded time.
@@ -100,7 +100,7 @@ class BagPlayerNode(Node):
             self._running.set()
         self.create_service(Trigger, "~/pause", self._pause)
         self.create_service(Trigger, "~/resume", self._resume)
-        self._thread = threading.Thread(target=self._play, name="player", daemon=True)
+        self._thread = threading.Thread(target=until_shutdown(self, self._play), name="player", daemon=True)
         self._thread.start()
 
     def close(self) -> None:

@@ -12,6 +12,22 @@ from rclpy.node import Node
 from msstan_core.errors import InputError
 
 
+def until_shutdown(node: Node, work: Callable[[], None]) -> Callable[[], None]:
+    """``work`` for a thread of its own: what fails because the context was shut down meanwhile is no failure.
+
+    A signal may shut the context down at any moment, also between a check of it and the publication that follows.
+    """
+
+    def run() -> None:
+        try:
+            work()
+        except Exception:
+            if node.context.ok():
+                raise
+
+    return run
+
+
 def run_node(make: Callable[[], Node], arguments: list[str] | None = None) -> int:
     """Make a node, spin it in a single-threaded executor until the context is shut down, and close it.
 

@@ -24,7 +24,7 @@ from msstan_msgs.msg import WeldParameterAdvisory
 from msstan_ros import qos
 from msstan_ros.conversions import stamp_message, stamp_nanoseconds
 from msstan_ros.message_types import message_class
-from msstan_ros.node_process import run_node
+from msstan_ros.node_process import run_node, until_shutdown
 from msstan_ros.parameters import ParameterSpec, declare, modality_names, value_of
 
 #: Pause between two looks at the clock, s; samples leave at most this late.
@@ -83,7 +83,7 @@ class WeldCellNode(Node):
         self.create_subscription(WeldParameterAdvisory, "weld/advisory_gated", self._take_advice, qos.ADVISORY)
         self._stop = threading.Event()
         self._newest_ns: int | None = None
-        self._thread = threading.Thread(target=self._weld_parts, name="cell", daemon=True)
+        self._thread = threading.Thread(target=until_shutdown(self, self._weld_parts), name="cell", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
