@@ -218,7 +218,7 @@ def test_the_real_weld_with_camera_sound_and_telemetry(hear: Spinner, tmp_path: 
     during_camera = [m for m in ear.actions if stamp_nanoseconds(m.header.stamp) <= camera[-1]]
     # After the camera's last frame the timer takes over, and its stamps are no frame's.
     assert {stamp_nanoseconds(m.header.stamp) for m in during_camera} <= set(camera)
-    assert len(during_camera) > 0.5 * len(camera)
+    assert len(during_camera) > 0.8 * len(camera)
     assert [m.sequence_id for m in ear.actions] == list(range(len(ear.actions)))
     assert all(math.isfinite(m.pipeline_latency_s) for m in ear.actions)
     assert any(list(m.modality_valid) == [True, False, True, True] for m in ear.actions)
@@ -245,7 +245,7 @@ def test_a_real_thermal_recording(hear: Spinner, tmp_path: Path, model_dir: Path
     ) as running:
         ear.let_play(running)
         assert running.wait(240) == 0, running.output()
-    assert_faithful(ear, stamps_of(bag, Modality.THERMAL), 0.5)
+    assert_faithful(ear, stamps_of(bag, Modality.THERMAL), 0.7)
     assert {m.modality_valid[Modality.CAMERA] for m in ear.actions} == {False}
     if "untrained" in running.output() or "not trained" in running.output():
         pytest.skip("no model for thermal images is shipped: the actions cannot be judged")
