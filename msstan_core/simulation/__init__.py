@@ -3,7 +3,7 @@ telemetry.
 """
 
 from msstan_core.simulation.cell import WeldCell, simulate
-from msstan_core.simulation.procedure import ParameterDeltas
+from msstan_core.simulation.parameter_changes import ParameterDeltas
 from msstan_core.simulation.randomisation import randomised
 from msstan_core.simulation.scenario import Scenario
 from msstan_core.simulation.scenario_files import builtin_scenarios, load_scenario, parse_scenario

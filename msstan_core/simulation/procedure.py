@@ -33,18 +33,6 @@ class Step(Enum):
     DONE = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterDeltas:
-    """Changes to the programmed values that an advisory asks for: absolute deltas, which replace the previous ones."""
-
-    current_a: float = 0.0
-    voltage_v: float = 0.0
-    wire_feed_speed_m_s: float = 0.0
-    travel_speed_m_s: float = 0.0
-    stick_out_m: float = 0.0
-    check_gas: bool = False  #: somebody looks after the shielding gas
-
-
 @dataclass(slots=True)
 class Demand:
     """What the programme asks for in one control step."""

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from msstan_core.simulation.geometry import UPRIGHT_M, torch_points, torch_radius
 from msstan_core.simulation.heat import HeatField
 from msstan_core.simulation.optics import Floats, PinholeView, band_radiance, band_temperature
 from msstan_core.simulation.scenario import Scenario
 from msstan_core.simulation.state import CellState
-from msstan_core.simulation.weld_camera import NOZZLE_LENGTH_M, NOZZLE_RADIUS_M, UPRIGHT_M
 
 #: Effective band of a camera for welding temperatures, m.
 BAND_M = 2.0e-6
@@ -37,7 +37,7 @@ class ThermalCamera:
         self._flicker = 1.0
         self._arc_tail = np.zeros(2)
         self._process = scenario.process.kind
-        self._tool_radius_m = scenario.process.shoulder_radius_m if self._process == "fsw" else NOZZLE_RADIUS_M
+        self._tool_radius_m = torch_radius(scenario.process)
 
     def frame(self, state: CellState, heat: HeatField) -> Floats:
         """Readings in degC, [H, W] float32."""
@@ -84,11 +84,7 @@ class ThermalCamera:
     ) -> None:
         if self._process == "laser":
             return
-        lean = np.array([0.0, 0.7071, 0.7071]) if self._tee else np.array([0.0, 0.0, 1.0])
-        tip = np.array([state.torch_x_m, state.torch_y_m, state.torch_lift_m]) + lean * state.tip_m
-        points = self._view.project(
-            np.stack([tip, tip + lean * NOZZLE_LENGTH_M, tip - lean * state.stick_out_m]), target
-        )
+        points = self._view.project(torch_points(state, self._tee), target)
         warmth = 60.0 if state.burning else -8.0
         self._nozzle_c += (
             0.002 * (120.0 + warmth - self._nozzle_c) if state.burning else -0.0008 * (self._nozzle_c - 22.0)
