@@ -60,11 +60,8 @@ class Monitor:
         self._temperature = card.temperature
         self._trained = np.array([a in card.actions for a in ACTIONS])
         self._trained_imperfections = np.array([i.iso_code in card.trained_imperfections for i in IMPERFECTIONS])
-        durations = {Action[name]: seconds for name, seconds in card.smoothing.mean_duration_s.items()}
         prior = np.array(card.action_prior, np.float32)
-        self._filter = (
-            ActionFilter(durations, card.smoothing.emission_power, prior, self._trained) if smoothing else None
-        )
+        self._filter = ActionFilter.from_card(card.smoothing, prior, self._trained) if smoothing else None
         self._events = AnomalyEvents(anomalies or AnomalyConfig())
         self._pending_events: tuple[AnomalyEvent, ...] = ()
         self._last_stamp_ns = 0

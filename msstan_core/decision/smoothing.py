@@ -6,62 +6,45 @@ window of seconds can: whether a silent, dark cell is still idle or already cool
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from msstan_core.decision.weld_sequence import DEFAULT_DURATION_S, reachable
+from msstan_core.inference.model_package import SmoothingCard
 from msstan_core.vocabulary import ACTIONS, Action
-
-#: Which action may follow which, in a robot weld. Restarts of a broken arc are normal (burn-through).
-SUCCESSORS: dict[Action, tuple[Action, ...]] = {
-    Action.IDLE: (Action.ELECTRODE_MOVEMENT, Action.MATERIAL_PLACEMENT, Action.ARC_INITIATION),
-    Action.ELECTRODE_MOVEMENT: (Action.IDLE, Action.MATERIAL_PLACEMENT, Action.ARC_INITIATION),
-    Action.MATERIAL_PLACEMENT: (Action.IDLE, Action.ELECTRODE_MOVEMENT),
-    Action.ARC_INITIATION: (Action.MATERIAL_DEPOSITION, Action.ARC_EXTINCTION, Action.COOLING, Action.IDLE),
-    Action.MATERIAL_DEPOSITION: (
-        Action.HEAT_INPUT_ADJUSTMENT,
-        Action.CRATER_FILL,
-        Action.ARC_EXTINCTION,
-        Action.COOLING,
-    ),
-    Action.HEAT_INPUT_ADJUSTMENT: (
-        Action.MATERIAL_DEPOSITION,
-        Action.CRATER_FILL,
-        Action.ARC_EXTINCTION,
-        Action.COOLING,
-    ),
-    Action.CRATER_FILL: (Action.ARC_EXTINCTION, Action.COOLING, Action.MATERIAL_DEPOSITION),
-    Action.ARC_EXTINCTION: (Action.COOLING, Action.MATERIAL_DEPOSITION),
-    Action.COOLING: (Action.IDLE, Action.ELECTRODE_MOVEMENT, Action.ARC_INITIATION, Action.MATERIAL_DEPOSITION),
-}
-
-#: Seconds an action lasts on average where nothing was learnt.
-DEFAULT_DURATION_S: dict[Action, float] = {
-    Action.IDLE: 10.0,
-    Action.ELECTRODE_MOVEMENT: 3.0,
-    Action.MATERIAL_PLACEMENT: 5.0,
-    Action.ARC_INITIATION: 1.0,
-    Action.MATERIAL_DEPOSITION: 20.0,
-    Action.HEAT_INPUT_ADJUSTMENT: 2.0,
-    Action.CRATER_FILL: 1.0,
-    Action.ARC_EXTINCTION: 0.5,
-    Action.COOLING: 15.0,
-}
 
 #: Share of any step's probability that may go anywhere: a monitor that starts in mid-weld, or was wrong, recovers.
 LEAK_PER_S = 1e-3
 #: Longest step the filter believes, s; after a longer hole the past says little.
 LONGEST_STEP_S = 5.0
 LEAST_PROBABILITY = 1e-6
+LEAST_DURATION_S = 0.05
+#: Step lengths whose transition matrix is kept, in ms: a camera's period and its jitter.
+_KEPT_STEPS = 64
+
+
+class Duration(NamedTuple):
+    """How long an action lasts: a sum of ``stages`` equal exponential times (an Erlang distribution).
+
+    One stage is the usual hidden Markov model, whose most likely duration is none at all. With k stages the standard
+    deviation is mean / sqrt(k): a burst of noise is too short for a bead, and an ignition is over after its time.
+    """
+
+    mean_s: float
+    stages: int = 1
 
 
 class ActionFilter:
-    """Forward filter of a hidden Markov model over the actions, in continuous time.
+    """Forward filter of a hidden semi-Markov model over the actions, in continuous time.
+
+    Each action is a chain of stages (the "method of stages" for phase-type durations, Cox 1955), so that the elapsed
+    time in it matters while the model stays a Markov chain whose step is one matrix product.
 
     Args:
-        mean_duration_s: mean seconds of each action; DEFAULT_DURATION_S where missing.
+        durations: of each action; one stage of DEFAULT_DURATION_S where missing.
         emission_power: tempering of the network's probabilities, 0 < p <= 1. Consecutive ticks share most of their
             evidence, so each counts for less than an independent observation would.
         prior: [9] share of each action in training: dividing by it turns the network's posterior into a likelihood.
@@ -70,38 +53,52 @@ class ActionFilter:
 
     def __init__(
         self,
-        mean_duration_s: Mapping[Action, float],
+        durations: Mapping[Action, Duration],
         emission_power: float,
         prior: NDArray[np.float32],
         trained: NDArray[np.bool_],
     ) -> None:
         self._power = emission_power
-        self._trained = trained
         self._prior = np.where(trained, np.maximum(prior, LEAST_PROBABILITY), 1.0)
-        self._rates = self._transition_rates(mean_duration_s)
+        known = [durations.get(a, Duration(DEFAULT_DURATION_S[a])) for a in ACTIONS]
+        stages = [duration.stages if t else 0 for duration, t in zip(known, trained, strict=True)]
+        #: [S] the action (index) that each stage belongs to.
+        self._action = np.repeat(np.arange(len(ACTIONS)), stages)
+        self._members = np.eye(len(ACTIONS))[self._action]  # [S, 9]
+        self._rates = self._transition_rates(known, trained)
         self.reset()
 
-    def _transition_rates(self, mean_duration_s: Mapping[Action, float]) -> NDArray[np.float64]:
-        """[9, 9] events per second from row to column; rows sum to 0."""
-        count = len(ACTIONS)
-        rates = np.zeros((count, count))
-        for row, action in enumerate(ACTIONS):
-            if not self._trained[row]:
-                continue
-            columns = [ACTIONS.index(a) for a in _reachable(action, self._trained)]
-            duration = max(mean_duration_s.get(action, DEFAULT_DURATION_S[action]), 0.05)
-            if columns:
-                rates[row, columns] = 1.0 / (duration * len(columns))
-            others = self._trained & (np.arange(count) != row)
-            rates[row, others] += LEAK_PER_S / max(others.sum(), 1)
-        np.fill_diagonal(rates, -rates.sum(axis=1))
+    @classmethod
+    def from_card(cls, card: SmoothingCard, prior: NDArray[np.float32], trained: NDArray[np.bool_]) -> ActionFilter:
+        """The filter that a model card describes; ``prior`` and ``trained``: see the class."""
+        durations = {
+            Action[name]: Duration(seconds, card.duration_stages.get(name, 1))
+            for name, seconds in card.mean_duration_s.items()
+        }
+        return cls(durations, card.emission_power, prior, trained)
+
+    def _transition_rates(self, durations: list[Duration], trained: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """[S, S] events per second from row to column; rows sum to 0."""
+        first = np.searchsorted(self._action, np.arange(len(ACTIONS)))  # an action is entered at its first stage
+        rates = np.zeros((len(self._action), len(self._action)))
+        for row, action in enumerate(self._action):
+            mean_s, stages = durations[action]
+            pace = stages / max(mean_s, LEAST_DURATION_S)
+            if row + 1 < len(self._action) and self._action[row + 1] == action:
+                rates[row, row + 1] += pace
+            elif following := [ACTIONS.index(a) for a in reachable(ACTIONS[action], trained)]:
+                rates[row, first[following]] += pace / len(following)
+            others = np.flatnonzero(trained & (np.arange(len(ACTIONS)) != action))
+            rates[row, first[others]] += LEAK_PER_S / max(len(others), 1)
+        np.fill_diagonal(rates, rates.diagonal() - rates.sum(axis=1))
         return rates
 
     def reset(self) -> None:
-        """Forget the past: every trained action is as likely as any other."""
-        self._belief = self._trained / self._trained.sum()
+        """Forget the past: every trained action is as likely as any other, and every stage of it."""
+        belief = (self._members / np.maximum(self._members.sum(axis=0), 1)).sum(axis=1)
+        self._belief: NDArray[np.float64] = belief / belief.sum()
         self._last_stamp_s: float | None = None
-        self._step: tuple[float, NDArray[np.float64]] | None = None
+        self._steps: dict[int, NDArray[np.float64]] = {}
 
     def update(self, stamp_s: float, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
         """One tick.
@@ -114,41 +111,23 @@ class ActionFilter:
         """
         if self._last_stamp_s is not None:
             elapsed = min(max(stamp_s - self._last_stamp_s, 0.0), LONGEST_STEP_S)
-            self._belief = self._belief @ self._transition(elapsed)
+            self._belief = self._belief @ self._transition(round(1e3 * elapsed))
         self._last_stamp_s = stamp_s
         if np.isfinite(probabilities).all():
-            likelihood = np.maximum(probabilities, LEAST_PROBABILITY) / self._prior
-            self._belief = self._belief * np.where(self._trained, likelihood**self._power, 0.0)
+            likelihood = (np.maximum(probabilities, LEAST_PROBABILITY) / self._prior) ** self._power
+            self._belief = self._belief * likelihood[self._action]
             self._belief = self._belief / self._belief.sum()
-        return np.asarray(self._belief, np.float32)
+        return np.asarray(self._belief @ self._members, np.float32)
 
-    def _transition(self, elapsed_s: float) -> NDArray[np.float64]:
-        """expm(rates * elapsed), cached for the camera's steady period."""
-        if self._step is None or abs(self._step[0] - elapsed_s) > 1e-3:
+    def _transition(self, elapsed_ms: int) -> NDArray[np.float64]:
+        """expm(rates * elapsed), kept for the step lengths of a camera."""
+        if elapsed_ms not in self._steps:
             from scipy.linalg import expm
 
-            self._step = (elapsed_s, np.asarray(expm(self._rates * elapsed_s)))
-        return self._step[1]
-
-
-def _reachable(action: Action, trained: NDArray[np.bool_]) -> list[Action]:
-    """Trained actions that may follow, passing through untrained ones.
-
-    Where no crater fill was trained, deposition leads to extinction.
-    """
-    found: list[Action] = []
-    seen = {action}
-    queue = deque(SUCCESSORS[action])
-    while queue:
-        successor = queue.popleft()
-        if successor in seen:
-            continue
-        seen.add(successor)
-        if trained[ACTIONS.index(successor)]:
-            found.append(successor)
-        else:
-            queue.extend(SUCCESSORS[successor])
-    return found
+            if len(self._steps) >= _KEPT_STEPS:
+                self._steps.clear()
+            self._steps[elapsed_ms] = np.asarray(expm(self._rates * (1e-3 * elapsed_ms)))
+        return self._steps[elapsed_ms]
 
 
 class ExponentialWindow:

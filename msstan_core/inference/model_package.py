@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -30,6 +30,9 @@ class SmoothingCard(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     mean_duration_s: dict[str, float] = Field(description="action -> mean seconds it lasts")
+    duration_stages: dict[str, Annotated[int, Field(ge=1, le=64)]] = Field(
+        default_factory=dict, description="action -> stages of its duration, 1 where missing; more: less spread"
+    )
     emission_power: float = Field(0.3, gt=0, le=1, description="tempering of the network's probabilities")
 
 

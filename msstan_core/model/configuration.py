@@ -19,6 +19,7 @@ class ModelConfig(BaseModel):
     pretrained: bool = Field(True, description="ImageNet weights for the camera backbone")
     width: int = Field(96, ge=16, le=512, multiple_of=8, description="feature dimension d")
     attention_heads: int = Field(4, ge=1, le=16)
+    thermal_levels: bool = Field(False, description="temperatures and isotherm areas beside the thermal map")
     windows: tuple[int, ...] = Field((4, 16, 64), min_length=1, description="temporal windows tau in ticks, ascending")
     temporal_kernel: int = Field(5, ge=2, le=15, description="taps of the separable temporal convolution")
     dropout: float = Field(0.2, ge=0, lt=1)
@@ -31,13 +32,18 @@ class ModelConfig(BaseModel):
 
 def nano() -> ModelConfig:
     """For two CPU cores."""
-    return ModelConfig()
+    return ModelConfig(thermal_levels=True)
 
 
 def base() -> ModelConfig:
     """For a GPU."""
     return ModelConfig(
-        size="base", inputs=InputSpec(camera_px=160, thermal_px=96), backbone_blocks=11, width=192, attention_heads=6
+        size="base",
+        thermal_levels=True,
+        inputs=InputSpec(camera_px=160, thermal_px=96),
+        backbone_blocks=11,
+        width=192,
+        attention_heads=6,
     )
 
 

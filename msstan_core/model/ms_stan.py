@@ -15,6 +15,7 @@ from msstan_core.model.branches import (
     ContextEmbedding,
     TelemetryBranch,
     ThermalBranch,
+    ThermalLevels,
 )
 from msstan_core.model.configuration import ModelConfig
 from msstan_core.model.fusion import ModalityFusion
@@ -69,6 +70,7 @@ class MsStan(nn.Module):
         self.camera_attention = SpatialAttention(config.width)
         self.thermal = ThermalBranch(config)
         self.thermal_attention = SpatialAttention(config.width)
+        self.thermal_levels = ThermalLevels(config) if config.thermal_levels else None
         self.acoustic = AcousticBranch(config)
         self.telemetry = TelemetryBranch(config)
         self.context = ContextEmbedding(config)
@@ -80,12 +82,22 @@ class MsStan(nn.Module):
     def attend_and_fuse(self, features: Features) -> tuple[Tensor, Tensor, Tensor]:
         """The per-tick part: (fused [B, d], modality weights [B, 4], camera attention [B, h, w])."""
         camera, attention = self.camera_attention(self.camera(features.camera))
-        thermal, _ = self.thermal_attention(self.thermal(features.thermal))
         tokens = torch.stack(
-            [camera, thermal, self.acoustic(features.log_mel), self.telemetry(features.telemetry)], dim=1
+            [
+                camera,
+                self.thermal_token(features.thermal),
+                self.acoustic(features.log_mel),
+                self.telemetry(features.telemetry),
+            ],
+            dim=1,
         )
         fused, weights = self.fusion(tokens, features.valid, features.age_s, self.context(features.context))
         return fused, weights, attention
+
+    def thermal_token(self, thermal: Tensor) -> Tensor:
+        """thermal: [B, H, W] degC -> [B, d]: the attended map, and the temperatures themselves."""
+        attended: Tensor = self.thermal_attention(self.thermal(thermal))[0]
+        return attended if self.thermal_levels is None else attended + self.thermal_levels(thermal)
 
     def unroll(self, features: Features) -> Output:
         """All ticks of clips at once, for training. Every tensor has shape [B, T, ...].
@@ -99,9 +111,7 @@ class MsStan(nn.Module):
             present[:, Modality.CAMERA], flat.camera, lambda x: self.camera_attention(self.camera(x))
         )
         camera, attention = attended or (None, flat.age_s.new_zeros(flat.camera[:, 0].shape))
-        heated = self._where(
-            present[:, Modality.THERMAL], flat.thermal, lambda x: self.thermal_attention(self.thermal(x))
-        )
+        heated = self._where(present[:, Modality.THERMAL], flat.thermal, lambda x: (self.thermal_token(x),))
         heard = self._where(present[:, Modality.ACOUSTIC], flat.log_mel, lambda x: (self.acoustic(x),))
         told = self._where(present[:, Modality.TELEMETRY], flat.telemetry, lambda x: (self.telemetry(x),))
         absent = flat.age_s.new_zeros(batch * ticks, self.config.width)

@@ -20,12 +20,13 @@ from msstan_core.inference.model_package import NOMINAL_FILE, WEIGHTS_FILE, Mode
 from msstan_core.model.ms_stan import MsStan, Output
 from msstan_core.training.clips import whole_recording
 from msstan_core.training.configuration import TrainingConfig
+from msstan_core.training.durations import fit_durations
 from msstan_core.training.metrics import shifted_phase_macro_f1
 from msstan_core.training.recording_features import UNLABELLED, Recording
 from msstan_core.training.trainer import TrainedModel
 from msstan_core.vocabulary import ACTIONS, ARC_ON, MODALITIES
 
-EMISSION_POWERS = (0.03, 0.06, 0.1, 0.2, 0.3, 0.5)
+EMISSION_POWERS = (0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5)
 #: Novelty threshold: the largest of the block maxima on held-out nominal welds, with this margin.
 NOVELTY_MARGIN = 1.1
 NOMINAL_TICKS = 20_000
@@ -36,15 +37,13 @@ class Fitted:
     """Everything the decision layer learns from data."""
 
     temperature: float
-    mean_duration_s: dict[str, float]
-    emission_power: float
+    smoothing: SmoothingCard
     trained: NDArray[np.bool_]  #: [9]
     metrics: dict[str, object]
 
     def filter(self, prior: NDArray[np.float32]) -> ActionFilter:
         """A fresh action filter with these parameters."""
-        durations = {a: self.mean_duration_s[a.name] for a in ACTIONS if a.name in self.mean_duration_s}
-        return ActionFilter(durations, self.emission_power, prior, self.trained)
+        return ActionFilter.from_card(self.smoothing, prior, self.trained)
 
 
 def run_network(model: MsStan, recording: Recording) -> Output:
@@ -75,7 +74,7 @@ def fit(trained_model: TrainedModel, training: Sequence[Recording], held_out: Se
     for recording in training:
         labels = recording.features.action
         trained[np.unique(labels[labels != UNLABELLED])] = True
-    durations = mean_durations(training)
+    means, stages = fit_durations(training)
     judged = list(held_out) or list(training)
     logits = [run_network(trained_model.model, r).action_logits.numpy() for r in judged]
     all_logits = np.concatenate(logits)
@@ -86,8 +85,8 @@ def fit(trained_model: TrainedModel, training: Sequence[Recording], held_out: Se
     after = action_probabilities(all_logits[known], temperature, trained)
     scores: dict[float, float] = {}
     for power in EMISSION_POWERS:
-        fitted = Fitted(temperature, durations, power, trained, {})
-        action_filter = fitted.filter(trained_model.action_prior)
+        candidate = SmoothingCard(mean_duration_s=means, duration_stages=stages, emission_power=power)
+        action_filter = ActionFilter.from_card(candidate, trained_model.action_prior, trained)
         per_recording = [
             _judge(action_filter, r, action_probabilities(x, temperature, trained))
             for r, x in zip(judged, logits, strict=True)
@@ -101,7 +100,8 @@ def fit(trained_model: TrainedModel, training: Sequence[Recording], held_out: Se
         "ece_before": expected_calibration_error(before.max(axis=1), before.argmax(axis=1) == all_labels[known]),
         "ece_after": expected_calibration_error(after.max(axis=1), after.argmax(axis=1) == all_labels[known]),
     }
-    return Fitted(temperature, durations, best, trained, metrics)
+    smoothing = SmoothingCard(mean_duration_s=means, duration_stages=stages, emission_power=best)
+    return Fitted(temperature, smoothing, trained, metrics)
 
 
 #: Points of macro-F1 that a second of delay costs when the filter's tempering is chosen.
@@ -113,27 +113,6 @@ def _judge(action_filter: ActionFilter, recording: Recording, probabilities: NDA
     actions = filtered_actions(action_filter, recording, probabilities)
     score, shift_s = shifted_phase_macro_f1(recording.features.time_s, recording.features.action, actions)
     return score - DELAY_COST_PER_S * max(shift_s, 0.0)
-
-
-def mean_durations(recordings: Sequence[Recording]) -> dict[str, float]:
-    """Mean seconds of each action: total time over completed stays; a stay that the recording cuts off is censored."""
-    total = dict.fromkeys(range(len(ACTIONS)), 0.0)
-    completed = dict.fromkeys(range(len(ACTIONS)), 0)
-    for recording in recordings:
-        labels, time_s = recording.features.action, recording.features.time_s
-        edges = np.flatnonzero(np.diff(labels)) + 1
-        starts, ends = np.r_[0, edges], np.r_[edges, len(labels) - 1]
-        for start, end in zip(starts, ends, strict=True):
-            label = int(labels[start])
-            if label == UNLABELLED:
-                continue
-            total[label] += float(time_s[end] - time_s[start])
-            completed[label] += int(end != len(labels) - 1)
-    return {
-        action.name: round(max(total[i] / max(completed[i], 1), 0.05), 3)
-        for i, action in enumerate(ACTIONS)
-        if total[i] > 0
-    }
 
 
 def fit_novelty(
@@ -194,7 +173,7 @@ def save_model(
         trained_modalities=tuple(m.label for m in MODALITIES if seen[m]),
         temperature=fitted.temperature,
         action_prior=tuple(float(p) for p in trained_model.action_prior),
-        smoothing=SmoothingCard(mean_duration_s=fitted.mean_duration_s, emission_power=fitted.emission_power),
+        smoothing=fitted.smoothing,
         novelty_threshold=threshold if embeddings is not None else 0.0,
         data=config.data_description,
         limits=config.limits,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import gamma
 
 from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents, NominalEmbeddings
 from msstan_core.decision.calibration import (
@@ -15,8 +16,9 @@ from msstan_core.decision.calibration import (
     imperfection_probabilities,
 )
 from msstan_core.decision.result import EventPhase
-from msstan_core.decision.smoothing import SUCCESSORS, ActionFilter, ExponentialWindow
-from msstan_core.vocabulary import ACTIONS, IMPERFECTIONS, ISO_CODES, Action
+from msstan_core.decision.smoothing import ActionFilter, Duration, ExponentialWindow
+from msstan_core.decision.weld_sequence import SUCCESSORS
+from msstan_core.vocabulary import ACTIONS, ARC_ON, IMPERFECTIONS, ISO_CODES, Action
 
 ALL = np.ones(len(ACTIONS), bool)
 FIVE = np.array(
@@ -100,6 +102,33 @@ def test_filter_remembers_that_there_was_an_arc() -> None:
 
 def test_filter_recovers_when_it_starts_in_the_middle_of_a_weld() -> None:
     assert run_filter(make_filter(), [certain(Action.CRATER_FILL)] * 30)[-1] is Action.CRATER_FILL
+
+
+def test_filter_with_stages_takes_a_short_noise_for_no_weld() -> None:
+    """A bead of half a second is as likely as any other in one stage, and next to impossible in eight."""
+    noise = [certain(Action.MATERIAL_DEPOSITION, 0.5)] * 12
+    stream = [certain(Action.IDLE, 0.5)] * 60 + noise + [certain(Action.IDLE, 0.5)] * 60
+    bead, ignition = Action.MATERIAL_DEPOSITION, Action.ARC_INITIATION
+    heard = {}
+    for stages in (1, 8):
+        durations = {ignition: Duration(0.5, stages), bead: Duration(20.0, stages)}
+        heard[stages] = set(run_filter(ActionFilter(durations, 0.3, UNIFORM, FIVE), stream)[60:])
+    assert heard[1] & ARC_ON
+    assert not heard[8] & ARC_ON
+
+
+def test_stages_keep_the_mean_and_narrow_the_spread() -> None:
+    """With nothing observed, the probability of an ignition that lasts 1 s on average falls as its Erlang law says."""
+    for stages in (1, 4):
+        durations = dict.fromkeys(ACTIONS, Duration(1e4)) | {Action.ARC_INITIATION: Duration(1.0, stages)}
+        action_filter = ActionFilter(durations, 1.0, UNIFORM, FIVE)
+        # Begin in the first stage, as after an entry from idle.
+        action_filter._belief = np.eye(len(action_filter._belief))[1]  # FIVE: one stage of idle comes before
+        nothing = np.full(len(ACTIONS), np.nan, np.float32)
+        action_filter.update(0.0, nothing)
+        index = ACTIONS.index(Action.ARC_INITIATION)
+        alive = [float(action_filter.update(t, nothing)[index]) for t in (0.5, 1.0, 2.0)]
+        assert alive == pytest.approx(gamma(stages, scale=1.0 / stages).sf([0.5, 1.0, 2.0]), abs=0.005)
 
 
 def test_filter_passes_through_untrained_actions() -> None:

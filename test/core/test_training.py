@@ -18,7 +18,8 @@ from msstan_core.observation import NANOSECONDS_PER_SECOND, AudioChunk
 from msstan_core.recordings.annotations import action_span
 from msstan_core.recordings.bag import BagReader, BagWriter
 from msstan_core.training.configuration import TrainingConfig, load_training_config
-from msstan_core.training.finishing import mean_durations, run_network
+from msstan_core.training.durations import MOST_STAGES, fit_durations
+from msstan_core.training.finishing import run_network
 from msstan_core.training.metrics import boundary_errors, macro_f1, phase_macro_f1, shifted_phase_macro_f1
 from msstan_core.training.recording_features import (
     FeatureExtractor,
@@ -247,9 +248,19 @@ def test_leave_one_group_out_never_tests_on_simulation() -> None:
 def test_durations_leave_out_stays_that_the_recording_cuts_off() -> None:
     idle, deposition = ACTIONS.index(Action.IDLE), ACTIONS.index(Action.MATERIAL_DEPOSITION)
     data = [fake("a", labels=[idle] * 10 + [deposition] * 40), fake("b", labels=[idle] * 20 + [deposition] * 20)]
-    durations = mean_durations(data)
+    durations, _ = fit_durations(data)
     assert durations["IDLE"] == pytest.approx(1.5)
     assert durations["MATERIAL_DEPOSITION"] == pytest.approx(3.9 + 1.9, abs=0.1), "no stay was completed: a lower bound"
+
+
+def test_stages_follow_the_spread_of_stays_seen_whole() -> None:
+    idle, initiation, cooling = (ACTIONS.index(a) for a in (Action.IDLE, Action.ARC_INITIATION, Action.COOLING))
+    steady = [fake("a", labels=[idle] * 10 + [initiation] * 20 + [cooling] * 20) for _ in range(8)]
+    assert fit_durations(steady)[1] == {"IDLE": 1, "ARC_INITIATION": MOST_STAGES, "COOLING": 1}
+    lengths = (2, 8, 14, 20, 26, 32)  # mean 17, standard deviation 10.2: (17 / 10.2)^2 = 2.8
+    spread = [fake("a", labels=[idle] * 10 + [initiation] * n + [cooling] * (40 - n)) for n in lengths]
+    assert fit_durations(spread)[1]["ARC_INITIATION"] == 3
+    assert fit_durations(spread[:3])[1]["ARC_INITIATION"] == 1, "three stays say nothing of a spread"
 
 
 def test_macro_f1_against_a_hand_computed_case() -> None:

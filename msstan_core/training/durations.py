@@ -1,0 +1,71 @@
+"""How long the actions of a weld last, learnt from labels, for the action filter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from msstan_core.decision.smoothing import LEAST_DURATION_S
+from msstan_core.training.recording_features import UNLABELLED, Recording
+from msstan_core.vocabulary import ACTIONS
+
+#: More stages than this change little and cost a larger matrix at every tick.
+MOST_STAGES = 8
+#: Completed stays from which a spread is estimated; below, one stage: nothing is known of the spread.
+LEAST_STAYS = 5
+
+
+def fit_durations(recordings: Sequence[Recording]) -> tuple[dict[str, float], dict[str, int]]:
+    """Mean seconds of each action, and the Erlang stages that give its spread.
+
+    The mean is total time over ends seen, so that a stay that the recording cuts off counts as a lower bound. The
+    stages follow by moments, k = (mean / std)^2, from stays seen whole: how long a cell was idle before somebody
+    pressed the record button says nothing of how long cells are idle.
+
+    Returns:
+        (action name -> mean s, action name -> stages in 1..MOST_STAGES), for the actions that occur.
+    """
+    total = np.zeros(len(ACTIONS))
+    ends = np.zeros(len(ACTIONS), int)
+    whole: list[list[float]] = [[] for _ in ACTIONS]
+    for recording in recordings:
+        for stay in _stays(recording):
+            total[stay.action] += stay.seconds
+            ends[stay.action] += stay.ended
+            if stay.began and stay.ended:
+                whole[stay.action].append(stay.seconds)
+    means, stages = {}, {}
+    for index in np.flatnonzero(total):
+        name = ACTIONS[index].name
+        means[name] = round(max(float(total[index]) / max(int(ends[index]), 1), LEAST_DURATION_S), 3)
+        stages[name] = _stages(whole[index])
+    return means, stages
+
+
+class _Stay(NamedTuple):
+    """A stretch of one label."""
+
+    action: int  #: index into ACTIONS
+    seconds: float
+    began: bool  #: its first moment is in the recording
+    ended: bool  #: so is its last
+
+
+def _stays(recording: Recording) -> Iterator[_Stay]:
+    labels, time_s = recording.features.action, recording.features.time_s
+    edges = np.flatnonzero(np.diff(labels)) + 1
+    for start, end in zip(np.r_[0, edges], np.r_[edges, len(labels) - 1], strict=True):
+        if labels[start] != UNLABELLED:
+            seconds = float(time_s[end] - time_s[start])
+            yield _Stay(int(labels[start]), seconds, bool(start > 0), bool(end < len(labels) - 1))
+
+
+def _stages(seconds: Sequence[float]) -> int:
+    if len(seconds) < LEAST_STAYS:
+        return 1
+    spread = float(np.std(seconds))
+    if spread < LEAST_DURATION_S * float(np.mean(seconds)):
+        return MOST_STAGES
+    return int(np.clip(round((float(np.mean(seconds)) / spread) ** 2), 1, MOST_STAGES))
