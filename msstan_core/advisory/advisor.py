@@ -1,0 +1,296 @@
+"""From anomaly events to advice: which remedy, how much of it, how long.
+
+A remedy begins with half of its change, grows while the imperfection is still seen, is held for a while after it has
+gone (its cause may last, and would bring it back at once) and is then taken back gradually. Advice is given only while
+metal is deposited: start, crater fill and end of the arc belong to the programme.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from msstan_core.advisory.advice import Advice
+from msstan_core.advisory.envelope import Envelope
+from msstan_core.advisory.evidence import measured_parameters
+from msstan_core.advisory.parameters import PARAMETERS, ZERO, Parameter, Values, values
+from msstan_core.advisory.rules import Remedy, Rule, resolved, room, rule_for
+from msstan_core.advisory.wps import Wps
+from msstan_core.decision.result import AnomalyEvent, EventPhase
+from msstan_core.observation import NANOSECONDS_PER_SECOND, TelemetryWindow
+from msstan_core.vocabulary import Action
+
+#: Actions during which parameters may be advised.
+ADVISED_DURING = frozenset({Action.MATERIAL_DEPOSITION, Action.HEAT_INPUT_ADJUSTMENT})
+#: An open event that is not heard of for this long is gone, s.
+EVENT_MEMORY_S = 1.0
+#: Longest time that one step of growth or release may stand for, s.
+_LONGEST_STEP_S = 0.5
+
+
+class AdvisorConfig(BaseModel):
+    """How strongly and how long is advised."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    first_share: float = Field(0.5, gt=0, le=1, description="share of the remedy at the onset")
+    growth_per_s: float = Field(0.5, ge=0, le=10, description="growth of the share while the imperfection lasts, 1/s")
+    hold_s: float = Field(1.5, ge=0, le=30, description="held after the imperfection has cleared, s")
+    hold_while_measured_s: float = Field(
+        10.0, ge=0, le=120, description="held this long at most while the telemetry still shows the cause, s"
+    )
+    release_per_s: float = Field(0.4, gt=0, le=10, description="share taken back per second afterwards, 1/s")
+    validity_s: float = Field(0.6, gt=0, le=2, description="valid_until after the stamp, s")
+    period_s: float = Field(0.1, ge=0.02, le=1, description="time between two messages about one remedy, s")
+    evidence_s: float = Field(0.3, gt=0, le=5, description="telemetry that is averaged to find the cause, s")
+
+
+@dataclass(slots=True)
+class _Correction:
+    """The remedy in force."""
+
+    rule: Rule
+    remedy: Remedy
+    event_id: int
+    confidence: float
+    share: float
+    cleared_ns: int | None = None  #: when the imperfection was gone; None: it is there
+
+
+@dataclass(slots=True)
+class _Open:
+    event: AnomalyEvent
+    heard_ns: int
+    confidence: float  #: highest score so far: hysteresis keeps an event open at lower ones
+
+
+class Advisor:
+    """Gives advice about one stream of decisions. Not thread-safe.
+
+    Args:
+        config: how strongly and how long.
+    """
+
+    def __init__(self, config: AdvisorConfig | None = None) -> None:
+        self.config = config or AdvisorConfig()
+        self._envelope: Envelope | None = None
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget events and remedies."""
+        self._open: dict[int, _Open] = {}
+        self._correction: _Correction | None = None
+        self._deltas = ZERO
+        self._last_ns: int | None = None
+        self._said_ns: int | None = None  #: stamp of the last message that asked for something
+        self._said: tuple[int, bool] = (0, False)
+
+    def update(
+        self,
+        stamp_ns: int,
+        action: Action,
+        events: Iterable[AnomalyEvent],
+        telemetry: TelemetryWindow | None,
+        wps: Wps | None,
+    ) -> Advice | None:
+        """One decision.
+
+        Args:
+            stamp_ns: of the decision; going back means that time was reset.
+            action: what the cell is doing.
+            events: of this decision; open ones may be repeated or not.
+            telemetry: newest welder figures; None: not measured or stale.
+            wps: procedure in force; None: none is, and no advice is possible.
+
+        Returns:
+            Advice to publish now (without session and numbers), or None. After the last of a series one more says zero.
+        """
+        if self._last_ns is not None and stamp_ns < self._last_ns:
+            self.reset()
+        elapsed_s = 0.0 if self._last_ns is None else (stamp_ns - self._last_ns) / NANOSECONDS_PER_SECOND
+        elapsed_s = min(elapsed_s, _LONGEST_STEP_S)
+        self._last_ns = stamp_ns
+        self._follow_events(stamp_ns, events)
+        if wps is None:
+            self._envelope, self._correction, self._said_ns = None, None, None
+            return None
+        if self._envelope is None or self._envelope.wps != wps:
+            self._envelope, self._correction, self._said_ns = Envelope(wps), None, None
+        envelope = self._envelope
+        suspected = self._suspected() if action in ADVISED_DURING else []
+        if action not in ADVISED_DURING:
+            self._correction = None
+        else:
+            measured = measured_parameters(telemetry, self.config.evidence_s)
+            self._correct(suspected, measured, envelope, stamp_ns, elapsed_s)
+        self._deltas = self._wanted(envelope)
+        gas = next((seen for rule, seen in suspected if rule.check_gas), None)
+        return self._message(stamp_ns, envelope, gas)
+
+    # -- events ---------------------------------------------------------------------------------------------------
+
+    def _follow_events(self, stamp_ns: int, events: Iterable[AnomalyEvent]) -> None:
+        for event in events:
+            if event.phase is EventPhase.CLEARED:
+                self._open.pop(event.event_id, None)
+            else:
+                known = self._open.get(event.event_id)
+                # fmax: a tick without a statement (NaN) takes nothing back
+                confidence = float(np.fmax(event.score, known.confidence if known else math.nan))
+                self._open[event.event_id] = _Open(event, stamp_ns, confidence)
+        horizon = stamp_ns - round(EVENT_MEMORY_S * NANOSECONDS_PER_SECOND)
+        self._open = {key: entry for key, entry in self._open.items() if entry.heard_ns >= horizon}
+
+    def _suspected(self) -> list[tuple[Rule, _Open]]:
+        """Open events that a rule knows, the most urgent first."""
+        found = [(rule, e) for e in self._open.values() if (rule := rule_for(e.event.iso_code)) is not None]
+        return sorted(found, key=lambda pair: -pair[0].urgency)
+
+    # -- remedies -------------------------------------------------------------------------------------------------
+
+    def _correct(
+        self,
+        suspected: list[tuple[Rule, _Open]],
+        measured: Values,
+        envelope: Envelope,
+        stamp_ns: int,
+        elapsed_s: float,
+    ) -> None:
+        expected = self._expected(envelope)
+        chosen: tuple[Rule, _Open, Remedy] | None = None
+        for rule, seen in suspected:
+            running = self._correction
+            remedy = running.remedy if running and running.rule is rule else rule.remedy(measured, expected)
+            if remedy is not None and any(resolved(c, envelope) is not None for c in remedy.changes):
+                chosen = rule, seen, remedy
+                break
+            if rule.check_gas:  # in air everything else is a consequence
+                break
+        if chosen is not None:
+            self._begin_or_grow(*chosen, measured, expected, envelope, elapsed_s)
+        elif self._correction is not None:
+            self._hold_or_release(self._correction, measured, expected, stamp_ns, elapsed_s)
+
+    def _begin_or_grow(
+        self,
+        rule: Rule,
+        seen: _Open,
+        remedy: Remedy,
+        measured: Values,
+        expected: Values,
+        envelope: Envelope,
+        elapsed_s: float,
+    ) -> None:
+        running = self._correction
+        if running is not None and running.rule is rule:
+            running.share = min(running.share + self.config.growth_per_s * elapsed_s, 1.0)
+            running.event_id, running.confidence, running.cleared_ns = seen.event.event_id, seen.confidence, None
+            return
+        share = 1.0 if rule.at_once else max(self.config.first_share, _needed(remedy, measured, expected, envelope))
+        started = _Correction(rule, remedy, seen.event.event_id, seen.confidence, share)
+        if running is not None and self._opposes(started, running, envelope):
+            started.share = 0.0  # taking the earlier remedy back may be all that is needed
+        self._correction = started
+
+    def _hold_or_release(
+        self, running: _Correction, measured: Values, expected: Values, stamp_ns: int, elapsed_s: float
+    ) -> None:
+        if running.cleared_ns is None:
+            running.cleared_ns = stamp_ns
+        cleared_s = (stamp_ns - running.cleared_ns) / NANOSECONDS_PER_SECOND
+        cause_lasts = running.remedy.when is not None and running.remedy.when.shows(measured, expected)
+        if cleared_s <= (self.config.hold_while_measured_s if cause_lasts else self.config.hold_s):
+            return
+        running.share -= self.config.release_per_s * elapsed_s
+        if running.share <= 0:
+            self._correction = None
+
+    def _opposes(self, new: _Correction, old: _Correction, envelope: Envelope) -> bool:
+        def directions(correction: _Correction) -> dict[Parameter, float]:
+            found = {}
+            for change in correction.remedy.changes:
+                if (parameter := resolved(change, envelope)) is not None:
+                    found[parameter] = change.share
+            return found
+
+        mine, theirs = directions(new), directions(old)
+        return any(mine[p] * theirs[p] < 0 for p in mine.keys() & theirs.keys())
+
+    def _expected(self, envelope: Envelope) -> Values:
+        """What should be measured now: the programmed setpoints with the advice followed."""
+        return values(n + d for n, d in zip(envelope.nominal, self._deltas, strict=True))
+
+    def _wanted(self, envelope: Envelope) -> Values:
+        if self._correction is None:
+            return ZERO
+        deltas = list(ZERO)
+        for change in self._correction.remedy.changes:
+            parameter = resolved(change, envelope)
+            if parameter is not None:
+                deltas[parameter] = self._correction.share * abs(change.share) * room(parameter, change.share, envelope)
+        return envelope.clamp(values(deltas))
+
+    # -- messages -------------------------------------------------------------------------------------------------
+
+    def _message(self, stamp_ns: int, envelope: Envelope, gas: _Open | None) -> Advice | None:
+        running = self._correction
+        asks = running is not None or gas is not None
+        cause = (running.event_id if running else gas.event.event_id if gas else 0, gas is not None)
+        if not asks and self._said_ns is None:
+            return None
+        due_ns = round(self.config.period_s * NANOSECONDS_PER_SECOND)
+        if asks and cause == self._said and self._said_ns is not None and stamp_ns - self._said_ns < due_ns:
+            return None
+        self._said_ns, self._said = (stamp_ns, cause) if asks else (None, (0, False))
+        reasons, iso_code, confidence = ["nothing is suspected any more: weld as programmed"], 0, 1.0
+        if running is not None:
+            state = "" if running.cleared_ns is None else "cleared, still held: "
+            reasons = [state + _in_words(running.remedy, envelope)]
+            iso_code, confidence = running.rule.iso_code, running.confidence
+        if gas is not None:
+            text = "pores: air reaches the pool, look at nozzle, hose, flow and draught"
+            reasons = [text] if running is None else [*reasons, text]
+            if running is None:
+                iso_code, confidence = gas.event.iso_code, gas.confidence
+        wps = envelope.wps
+        sections = [wps.range_of(p) if wps.adjusts(p) else None for p in PARAMETERS]
+        return Advice(
+            stamp_ns=stamp_ns,
+            valid_until_ns=stamp_ns + round(self.config.validity_s * NANOSECONDS_PER_SECOND),
+            cause_event_id=cause[0],
+            cause_iso_code=iso_code,
+            confidence=confidence,
+            deltas=values(self._deltas[p] if s else math.nan for p, s in zip(PARAMETERS, sections, strict=True)),
+            minimum=values(s.min if s else math.nan for s in sections),
+            maximum=values(s.max if s else math.nan for s in sections),
+            max_rate=values(s.max_rate_per_s if s else math.nan for s in sections),
+            check_gas=gas is not None,
+            reason="; ".join(reasons),
+        )
+
+
+def _needed(remedy: Remedy, measured: Values, expected: Values, envelope: Envelope) -> float:
+    """Share of the remedy that makes up for the measured deviation, 0 to 1; 0 where it is not known."""
+    if remedy.when is None:
+        return 0.0
+    parameter = remedy.when.parameter
+    size = remedy.when.size(measured, expected)
+    for change in remedy.changes:
+        moved = resolved(change, envelope)
+        if moved is parameter and math.isfinite(size):
+            reach = abs(change.share * room(moved, change.share, envelope))
+            missing = expected[parameter] * size  # at a factor on the setpoint somewhat more is needed
+            return min(missing / reach, 1.0) if reach > 0 else 0.0
+    return 0.0
+
+
+def _in_words(remedy: Remedy, envelope: Envelope) -> str:
+    parts = []
+    for change in remedy.changes:
+        parameter = resolved(change, envelope)
+        if parameter is not None:
+            parts.append(f"{parameter.words} {'up' if change.share > 0 else 'down'} ({change.reason})")
+    return ", ".join(parts)

@@ -1,0 +1,68 @@
+"""How much time passed at the weld between two looks at the clocks, whatever the clocks did meanwhile."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from msstan_core.observation import NANOSECONDS_PER_SECOND
+
+#: Wall clock and steady clock may drift apart by this much between two looks before the wall clock was set, s.
+WALL_JUMP_S = 0.5
+#: A simulated clock that moves on by more than this between two looks was set, s.
+SIMULATED_JUMP_S = 1.0
+#: A simulated clock that stands still for this long (by the steady clock) cannot be waited for, s.
+STALL_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Both clocks at one instant."""
+
+    now_ns: int  #: the stamps' clock: wall time, or simulated time
+    steady_s: float  #: a clock that nobody sets, e.g. ``time.monotonic()``
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What happened between two looks."""
+
+    elapsed_s: float  #: time at the weld, >= 0 and finite
+    steady_s: float  #: by the steady clock, >= 0 and finite
+    broken: str = ""  #: why earlier stamps can no longer be compared with the clock; "": they can
+
+
+class ProcessTime:
+    """Measures the time that passes at the weld.
+
+    On wall time that is the steady clock's, so that setting the wall clock moves nothing. On simulated time it is the
+    simulation's own, unless its clock stands still: then nobody tells the time any more and the steady clock counts.
+
+    Args:
+        simulated: the stamps' clock is a simulated one (``use_sim_time``).
+    """
+
+    def __init__(self, simulated: bool) -> None:
+        self._simulated = simulated
+        self._last: Moment | None = None
+        self._still_s = 0.0
+
+    def advance(self, moment: Moment) -> Passage:
+        """Look at the clocks; nothing has passed at the first look."""
+        last, self._last = self._last, moment
+        if last is None:
+            return Passage(0.0, 0.0)
+        steady = moment.steady_s - last.steady_s
+        steady = steady if 0.0 <= steady < math.inf else 0.0
+        stamps = (moment.now_ns - last.now_ns) / NANOSECONDS_PER_SECOND
+        if not self._simulated:
+            if abs(stamps - steady) > WALL_JUMP_S:
+                return Passage(steady, steady, f"the clock was set by {stamps - steady:+.1f} s")
+            return Passage(steady, steady)
+        if not 0.0 <= stamps <= SIMULATED_JUMP_S:
+            self._still_s = 0.0
+            return Passage(0.0, steady, f"simulated time jumped by {stamps:+.1f} s")
+        self._still_s = 0.0 if stamps > 0.0 else self._still_s + steady
+        if self._still_s > STALL_S:
+            return Passage(steady, steady, f"simulated time stands still for {self._still_s:.1f} s")
+        return Passage(stamps, steady)
