@@ -18,9 +18,9 @@ from msstan_core.vocabulary import PROCESS_EFFICIENCY, Filler, Material, Process
 #: Processes whose heat input follows from current, voltage and travel speed.
 ARC_PROCESSES = frozenset({Process.GMAW, Process.GTAW, Process.SAW})
 
-#: Share of the heat-input window's bounds that advice keeps free. A follower that loses its advice returns on a straight
-#: line, on which the product of voltage and current over travel speed may bulge over its ends: by up to 0.5 % where
-#: parameters may change by 25 %, 2 % where they may change by 40 %.
+#: Share of the heat-input window's bounds that advice keeps free. A follower that loses its advice returns on a
+#: straight line, on which the product of voltage and current over travel speed may bulge over its ends: by up to 0.5 %
+#: where parameters may change by 25 %, 2 % where they may change by 40 %.
 HEAT_INPUT_RESERVE = 0.02
 
 
