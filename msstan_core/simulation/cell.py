@@ -82,7 +82,7 @@ class WeldCell:
             thickness_a_m=joint.thickness_a_m,
             thickness_b_m=joint.thickness_b_m,
             shielding_gas=process.shielding_gas,
-            wps_id="",
+            wps_id=self.scenario.wps_id,
             job_id=self.scenario.name,
         )
 

@@ -172,7 +172,7 @@ class CameraSettings(_Section):
     colour: bool = True
     ambient_light: float = _quantity(0.5, 0.0, 1.0, "fraction", "shop light; 0: dark, only the arc lights the scene")
     arc_filter: float = _quantity(0.02, 0.0005, 0.5, "fraction", "arc light the filter lets through")
-    glow: float = _quantity(0.55, 0.0, 3.0, "fraction of full scale", "brightness of metal at 1500 degC")
+    glow: float = _quantity(0.55, 0.0, 3.0, "fraction of full scale", "brightness of oxidised steel at 1500 degC")
     exposure_s: float = _quantity(0.004, 0.00002, 0.03, "s", "shutter")
     noise: float = _quantity(0.01, 0.0, 0.1, "fraction of full scale", "sensor noise")
     black_level: float = _quantity(0.0, 0.0, 0.3, "fraction of full scale", "offset of the sensor in the dark")
@@ -257,6 +257,9 @@ class Scenario(_Section):
     name: str = Field("weld", pattern=r"^[A-Za-z0-9_.-]{1,80}$")
     seed: int = Field(
         0, ge=0, le=2**63 - 1, description="every random draw follows from it", json_schema_extra={"unit": "integer"}
+    )
+    wps_id: str = Field(
+        "", pattern=r"^[A-Za-z0-9_.-]{0,80}$", description="welding procedure in force; empty: none is known"
     )
     process: ProcessSettings = ProcessSettings()
     joint: Joint = Joint()

@@ -19,6 +19,7 @@ from msstan_core.advisory.wps_files import WPS_FOLDER, ProcedureBook, load_wps, 
 from msstan_core.errors import InputError
 from msstan_core.observation import WeldContext
 from msstan_core.resources import share_path
+from msstan_core.simulation import WeldCell, builtin_scenarios, load_scenario
 from msstan_core.vocabulary import Filler, Material, Process
 
 LAP: dict[str, Any] = yaml.safe_load(share_path(f"{WPS_FOLDER}/gmaw_steel_lap.yaml").read_text())
@@ -319,3 +320,16 @@ def test_two_parameters_make_room_for_each_other_in_a_narrow_window() -> None:
     for _ in range(200):
         now = envelope.advance(now, target, 0.01)
     assert now == pytest.approx(target)
+
+
+@pytest.mark.parametrize("name", builtin_scenarios())
+def test_a_built_in_scenario_that_names_a_procedure_fits_it_and_is_programmed_at_its_nominal_values(name: str) -> None:
+    scenario = load_scenario(name)
+    if not scenario.wps_id:
+        pytest.skip("a scenario of recordings, welded under no example procedure")
+    wps, reason = ProcedureBook().in_force(WeldCell(scenario).context)
+    assert wps is not None, reason
+    for p in PARAMETERS:
+        section = wps.range_of(p)
+        if section is not None and p is not Parameter.CURRENT:  # the current follows the wire feed
+            assert getattr(scenario.process, p.field) == section.nominal
