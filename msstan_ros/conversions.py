@@ -72,8 +72,9 @@ def anomaly_message(event: AnomalyEvent, decision: Decision, session_id: str, se
     message.severity = float(event.severity)
     message.onset = stamp_message(event.onset_stamp_ns)
     message.imperfection_probabilities = decision.imperfection_probabilities.astype(np.float32)
-    message.modality_weights = decision.modality_weights.astype(np.float32)
-    message.seam_position_m = float("nan")
+    weights = event.evidence.modality_weights if event.evidence is not None else decision.modality_weights
+    message.modality_weights = np.asarray(weights, np.float32)
+    message.seam_position_m = float(event.seam_position_m)
     return message
 
 

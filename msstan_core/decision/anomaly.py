@@ -6,15 +6,18 @@ threshold for a while, and ends only after it has stayed below a lower one: a si
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+# Named twice: training still asks for it here.
+from msstan_core.decision.novelty import NominalEmbeddings as NominalEmbeddings
 from msstan_core.decision.result import AnomalyEvent, EventPhase
-from msstan_core.errors import InputError
+from msstan_core.decision.severity import SeverityMap, severity_of
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.vocabulary import IMPERFECTIONS
 
@@ -31,44 +34,9 @@ class AnomalyConfig(BaseModel):
     clear_ratio: float = Field(0.7, gt=0, le=1, description="cleared below threshold times this (hysteresis)")
     onset_s: float = Field(0.3, ge=0, le=30, description="seconds above the threshold before an onset is said")
     clear_s: float = Field(0.5, ge=0, le=30, description="seconds below before it is cleared")
-
-
-class NominalEmbeddings:
-    """Mahalanobis distance to the embeddings of nominal welds.
-
-    Args:
-        mean: [d]. whitening: [d, k]; distance = |(x - mean) @ whitening| / sqrt(k), so that about 1 is typical.
-    """
-
-    def __init__(self, mean: NDArray[np.float32], whitening: NDArray[np.float32]) -> None:
-        self._mean, self._whitening = mean, whitening
-
-    @classmethod
-    def fit(cls, embeddings: NDArray[np.float32], shrinkage: float = 0.05) -> NominalEmbeddings:
-        """From [N, d] embeddings of nominal ticks; the covariance is shrunk towards its mean variance."""
-        mean = embeddings.mean(axis=0)
-        covariance = np.cov(embeddings, rowvar=False) + 1e-6 * np.eye(embeddings.shape[1])
-        level = np.trace(covariance) / len(covariance)
-        values, vectors = np.linalg.eigh((1 - shrinkage) * covariance + shrinkage * level * np.eye(len(covariance)))
-        return cls(mean.astype(np.float32), (vectors / np.sqrt(values)).astype(np.float32))
-
-    @classmethod
-    def load(cls, path: Path) -> NominalEmbeddings:
-        """Read ``nominal.npz``."""
-        try:
-            with np.load(path) as data:
-                return cls(data["mean"], data["whitening"])
-        except (OSError, KeyError, ValueError) as error:
-            raise InputError(path, f"cannot be read ({error})", "train or export the model again") from None
-
-    def save(self, path: Path) -> None:
-        """Write ``nominal.npz``."""
-        np.savez_compressed(path, mean=self._mean, whitening=self._whitening)
-
-    def distance(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """[..., d] -> [...] distances; about 1 for nominal ticks."""
-        centred = (embeddings - self._mean) @ self._whitening
-        return np.asarray(np.linalg.norm(centred, axis=-1) / np.sqrt(self._whitening.shape[1]), np.float32)
+    unknown_s: float = Field(
+        5.0, ge=0.5, le=600, description="seconds without any score (arc out, input lost) after which it is cleared"
+    )
 
 
 @dataclass(slots=True)
@@ -77,9 +45,22 @@ class _Track:
 
     iso_code: int
     name: str
+    threshold: float
+    severity: SeverityMap | None
     event_id: int = 0  #: 0: no event is open
     onset_ns: int = 0
     since_ns: int | None = None  #: since when the score has been on the other side
+    since_m: float = math.nan  #: where along the seam that was
+    known_ns: int = 0  #: when there last was a score
+    peak: float = math.nan  #: highest score of the event
+
+
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """What all events of one tick share."""
+
+    stamp_ns: int
+    seam_position_m: float
 
 
 class AnomalyEvents:
@@ -87,68 +68,111 @@ class AnomalyEvents:
 
     Args:
         config: thresholds and times.
+        thresholds: ISO code -> probability, for those with a calibrated threshold; the others take the configuration's.
+        severity: ISO code -> map from an event's highest probability to its severity; NaN for the others.
     """
 
-    def __init__(self, config: AnomalyConfig) -> None:
+    def __init__(
+        self,
+        config: AnomalyConfig,
+        thresholds: Mapping[int, float] | None = None,
+        severity: Mapping[int, SeverityMap] | None = None,
+    ) -> None:
         self._config = config
         self._next_id = 1
-        self._tracks = [_Track(i.iso_code, i.name) for i in IMPERFECTIONS] + [_Track(NOVELTY_CODE, NOVELTY_NAME)]
+        own, maps = thresholds or {}, severity or {}
+        self._tracks = [
+            _Track(i.iso_code, i.name, own.get(i.iso_code, config.imperfection_threshold), maps.get(i.iso_code))
+            for i in IMPERFECTIONS
+        ]
+        self._tracks.append(_Track(NOVELTY_CODE, NOVELTY_NAME, math.nan, None))
 
     def update(
-        self, stamp_ns: int, probabilities: NDArray[np.float32], novelty: float, novelty_threshold: float
+        self,
+        stamp_ns: int,
+        probabilities: NDArray[np.float32],
+        novelty: float,
+        novelty_threshold: float,
+        seam_position_m: float = math.nan,
     ) -> tuple[AnomalyEvent, ...]:
         """One tick.
 
         Args:
             stamp_ns: of the tick. probabilities: [13], NaN where no statement can be made.
             novelty: distance, NaN when unknown. novelty_threshold: distance from which it is novel.
+            seam_position_m: at the tick, NaN when unknown.
 
         Returns:
             Onsets, open events (ONGOING, every tick) and clearances of this tick.
         """
-        thresholds = [self._config.imperfection_threshold] * len(IMPERFECTIONS) + [novelty_threshold]
+        now = _Now(stamp_ns, seam_position_m)
+        self._tracks[-1].threshold = novelty_threshold
         scores = [*map(float, probabilities), float(novelty)]
-        events = (
-            self._advance(track, stamp_ns, score, threshold)
-            for track, score, threshold in zip(self._tracks, scores, thresholds, strict=True)
-        )
+        events = (self._advance(track, now, score) for track, score in zip(self._tracks, scores, strict=True))
         return tuple(event for event in events if event is not None)
+
+    @property
+    def open(self) -> bool:
+        """Whether any event is open."""
+        return any(track.event_id for track in self._tracks)
 
     def clear_all(self, stamp_ns: int) -> tuple[AnomalyEvent, ...]:
         """Close every open event, for a reset: nothing may stay open for ever."""
+        now = _Now(stamp_ns, math.nan)
         events = []
         for track in self._tracks:
             if track.event_id:
-                events.append(self._event(track, EventPhase.CLEARED, stamp_ns, float("nan"), float("nan")))
+                events.append(self._event(track, EventPhase.CLEARED, now, math.nan))
             track.event_id, track.since_ns = 0, None
         return tuple(events)
 
-    def _advance(self, track: _Track, stamp_ns: int, score: float, threshold: float) -> AnomalyEvent | None:
+    def _advance(self, track: _Track, now: _Now, score: float) -> AnomalyEvent | None:
         if np.isnan(score):
-            # Nothing is known: an open event stays open, a forming one starts over.
-            track.since_ns = None
-            return self._event(track, EventPhase.ONGOING, stamp_ns, score, threshold) if track.event_id else None
-        limit = threshold * (self._config.clear_ratio if track.event_id else 1.0)
+            return self._without_score(track, now)
+        track.known_ns = now.stamp_ns
+        limit = track.threshold * (self._config.clear_ratio if track.event_id else 1.0)
         crossed = score < limit if track.event_id else score >= limit
         if not crossed:
             track.since_ns = None
         elif track.since_ns is None:
-            track.since_ns = stamp_ns
+            track.since_ns, track.since_m = now.stamp_ns, now.seam_position_m
+            track.peak = track.peak if track.event_id else score
+        track.peak = max(track.peak, score)
         wait_s = self._config.clear_s if track.event_id else self._config.onset_s
-        held = track.since_ns is not None and stamp_ns - track.since_ns >= wait_s * NANOSECONDS_PER_SECOND
+        held = track.since_ns is not None and now.stamp_ns - track.since_ns >= wait_s * NANOSECONDS_PER_SECOND
         if track.event_id:
-            event = self._event(track, EventPhase.CLEARED if held else EventPhase.ONGOING, stamp_ns, score, threshold)
-            if held:
-                track.event_id, track.since_ns = 0, None
-            return event
-        if not held:
+            return self._close(track, now, score) if held else self._event(track, EventPhase.ONGOING, now, score)
+        if not held or track.since_ns is None:
             return None
-        track.event_id, track.onset_ns, track.since_ns = self._next_id, track.since_ns or stamp_ns, None
+        track.event_id, track.onset_ns, track.since_ns = self._next_id, track.since_ns, None
         self._next_id += 1
-        return self._event(track, EventPhase.ONSET, stamp_ns, score, threshold)
+        return self._event(track, EventPhase.ONSET, _Now(now.stamp_ns, track.since_m), score)
+
+    def _without_score(self, track: _Track, now: _Now) -> AnomalyEvent | None:
+        """Nothing is known: a forming event starts over, an open one stays open, but not for ever."""
+        track.since_ns = None
+        if not track.event_id:
+            return None
+        if now.stamp_ns - track.known_ns > self._config.unknown_s * NANOSECONDS_PER_SECOND:
+            return self._close(track, now, math.nan)
+        return self._event(track, EventPhase.ONGOING, now, math.nan)
+
+    def _close(self, track: _Track, now: _Now, score: float) -> AnomalyEvent:
+        event = self._event(track, EventPhase.CLEARED, now, score)
+        track.event_id, track.since_ns = 0, None
+        return event
 
     @staticmethod
-    def _event(track: _Track, phase: EventPhase, stamp_ns: int, score: float, threshold: float) -> AnomalyEvent:
+    def _event(track: _Track, phase: EventPhase, now: _Now, score: float) -> AnomalyEvent:
         return AnomalyEvent(
-            track.event_id, phase, track.iso_code, track.name, score, threshold, float("nan"), track.onset_ns, stamp_ns
+            track.event_id,
+            phase,
+            track.iso_code,
+            track.name,
+            score,
+            track.threshold,
+            severity_of(track.peak, track.severity),
+            track.onset_ns,
+            now.stamp_ns,
+            now.seam_position_m,
         )

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents, NominalEmbeddings
+from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
 from msstan_core.decision.calibration import action_probabilities, imperfection_probabilities
+from msstan_core.decision.evidence import evidence_of
+from msstan_core.decision.novelty import NoveltyDetector, load_novelty
 from msstan_core.decision.result import AnomalyEvent, Decision
+from msstan_core.decision.seam import SeamPosition
 from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.engine import Backend, Engine, load_engine
 from msstan_core.inference.model_package import NOMINAL_FILE, ModelCard, load_package
@@ -46,7 +49,7 @@ class Monitor:
         self,
         engine: Engine,
         info: ModelInfo,
-        nominal: NominalEmbeddings | None = None,
+        nominal: NoveltyDetector | None = None,
         *,
         smoothing: bool = True,
         anomalies: AnomalyConfig | None = None,
@@ -62,7 +65,8 @@ class Monitor:
         self._trained_imperfections = np.array([i.iso_code in card.trained_imperfections for i in IMPERFECTIONS])
         prior = np.array(card.action_prior, np.float32)
         self._filter = ActionFilter.from_card(card.smoothing, prior, self._trained) if smoothing else None
-        self._events = AnomalyEvents(anomalies or AnomalyConfig())
+        self._events = AnomalyEvents(anomalies or AnomalyConfig(), card.imperfection_thresholds, card.severity)
+        self._seam = SeamPosition()
         self._pending_events: tuple[AnomalyEvent, ...] = ()
         self._last_stamp_ns = 0
 
@@ -85,7 +89,7 @@ class Monitor:
         package = load_package(Path(model_dir))
         engine = load_engine(package, backend, threads)
         card = package.card
-        nominal = NominalEmbeddings.load(package.path(NOMINAL_FILE)) if NOMINAL_FILE in card.files else None
+        nominal = load_novelty(package.path(NOMINAL_FILE)) if NOMINAL_FILE in card.files else None
         info = ModelInfo(
             card=card,
             card_sha256=package.card_sha256,
@@ -101,6 +105,7 @@ class Monitor:
         self._engine.reset()
         if self._filter:
             self._filter.reset()
+        self._seam.reset()
         self._pending_events = self._events.clear_all(self._last_stamp_ns)
 
     def step(self, tick: Tick) -> Decision:
@@ -123,10 +128,13 @@ class Monitor:
         best = int(np.argmax(probabilities)) if np.isfinite(probabilities).all() else -1
         action = ACTIONS[best] if best >= 0 else Action.UNKNOWN
         novelty = self._novelty(output.embedding, action, seen)
-        events = self._pending_events + self._events.update(
-            tick.stamp_ns, imperfections, novelty, self._novelty_threshold
-        )
-        self._pending_events = ()
+        seam_position_m = self._seam.update(tick.stamp_ns, tick.telemetry if tick.has(Modality.TELEMETRY) else None)
+        attention = output.attention if valid[Modality.CAMERA] else None
+        events = self._events.update(tick.stamp_ns, imperfections, novelty, self._novelty_threshold, seam_position_m)
+        if events and seen:
+            evidence = evidence_of(output.modality_weights, attention)
+            events = tuple(replace(event, evidence=evidence) for event in events)
+        events, self._pending_events = self._pending_events + events, ()
         self._last_stamp_ns = tick.stamp_ns
         return Decision(
             tick_index=tick.index,
@@ -143,7 +151,7 @@ class Monitor:
             valid=valid,
             age_s=tick.age_s,
             dropped=tick.dropped,
-            attention=output.attention if valid[Modality.CAMERA] else None,
+            attention=attention,
             events=events,
             inference_ms=(time.perf_counter() - started) * 1e3,
             model_revision=self.info.revision,

@@ -21,6 +21,24 @@ class EventPhase(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ImageRegion:
+    """A box in the camera image, as fractions of its width and height from the top left corner."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What an event rests on: for people who look into it, no proof of a cause."""
+
+    modality_weights: tuple[float, float, float, float]  #: share of each modality, vocabulary.MODALITIES order
+    region: ImageRegion | None = None  #: where the network looked; None without camera or without a clear focus
+
+
+@dataclass(frozen=True, slots=True)
 class AnomalyEvent:
     """One anomaly as it begins, lasts or ends. ``event_id`` stays the same from onset to clearance."""
 
@@ -33,6 +51,9 @@ class AnomalyEvent:
     severity: float  #: 0..1, NaN when not estimated
     onset_stamp_ns: int
     stamp_ns: int
+    #: from the arc's start, at ``stamp_ns`` (at the onset for ONSET); NaN when unknown
+    seam_position_m: float = float("nan")
+    evidence: Evidence | None = None  #: None: of an event that a reset closes
 
 
 @dataclass(frozen=True, slots=True)

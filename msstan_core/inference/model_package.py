@@ -53,6 +53,12 @@ class ModelCard(BaseModel):
     action_prior: tuple[float, ...] = Field(description="share of each action in training, as weighted by the loss")
     smoothing: SmoothingCard
     novelty_threshold: float = Field(float("inf"), description="distance from which an embedding is novel")
+    imperfection_thresholds: dict[int, float] = Field(
+        default_factory=dict, description="ISO code -> probability from which it counts, where calibrated"
+    )
+    severity: dict[int, tuple[tuple[float, float], ...]] = Field(
+        default_factory=dict, description="ISO code -> rising (highest probability, severity) pairs, where they agree"
+    )
     data: list[str] = Field(default_factory=list, description="what it was trained on, in words")
     limits: list[str] = Field(default_factory=list)
     metrics: dict[str, Any] = Field(default_factory=dict)

@@ -1,0 +1,160 @@
+"""What an event carries: place on the seam, evidence, severity; and that none stays open for ever."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
+from msstan_core.decision.evidence import evidence_of, focus
+from msstan_core.decision.result import EventPhase
+from msstan_core.decision.seam import SeamPosition
+from msstan_core.decision.severity import fit_severity, severity_of
+from msstan_core.observation import TelemetryWindow
+from msstan_core.vocabulary import IMPERFECTIONS, ISO_CODES
+
+MS = 1_000_000
+NAN = math.nan
+
+
+def spatter(probability: float) -> np.ndarray:
+    p = np.zeros(len(IMPERFECTIONS), np.float32)
+    p[ISO_CODES.index(602)] = probability
+    return p
+
+
+def window(stamp_ms: int, current_a: float, speed_m_s: float) -> TelemetryWindow:
+    values = np.full((1, 5), NAN, np.float32)
+    values[0, 0], values[0, 3] = current_a, speed_m_s
+    return TelemetryWindow(np.array([stamp_ms * MS]), values)
+
+
+def travel(seam: SeamPosition, rows: list[tuple[int, float, float]]) -> list[float]:
+    """(ms, A, m/s) rows, each with a tick of its own."""
+    return [seam.update(ms * MS, window(ms, a, v)) for ms, a, v in rows]
+
+
+def weld(begin_ms: int, end_ms: int, speed_m_s: float = 0.01) -> list[tuple[int, float, float]]:
+    return [(ms, 150.0, speed_m_s) for ms in range(begin_ms, end_ms, 100)]
+
+
+def dark(begin_ms: int, end_ms: int) -> list[tuple[int, float, float]]:
+    return [(ms, 0.0, 0.0) for ms in range(begin_ms, end_ms, 100)]
+
+
+def test_position_counts_from_where_the_arc_was_lit() -> None:
+    places = travel(SeamPosition(), [*dark(0, 1000), *weld(1000, 6000)])
+    assert np.isnan(places[:10]).all()
+    assert places[10] == 0.0
+    assert places[-1] == pytest.approx(0.01 * 4.9)
+
+
+def test_ticks_between_two_rows_move_on() -> None:
+    seam = SeamPosition()
+    travel(seam, [*dark(0, 1000), *weld(1000, 2000)])
+    assert seam.update(1950 * MS, None) == pytest.approx(0.0095)
+
+
+def test_position_stands_where_the_arc_ended_and_begins_anew() -> None:
+    places = travel(SeamPosition(), [*dark(0, 1000), *weld(1000, 2000), *dark(2000, 5000), *weld(5000, 6000)])
+    assert places[25] == pytest.approx(places[19], abs=0.002)
+    assert places[50] == 0.0
+
+
+def test_a_short_break_of_the_arc_is_the_same_weld() -> None:
+    """Burn-through breaks the arc; the torch moves on."""
+    moving = [(ms, 0.0, 0.01) for ms in range(2000, 3000, 100)]
+    places = travel(SeamPosition(), [*dark(0, 1000), *weld(1000, 2000), *moving, *weld(3000, 4000)])
+    assert places[-1] == pytest.approx(0.01 * 2.9)
+
+
+def test_joining_in_mid_weld_gives_no_position() -> None:
+    places = travel(SeamPosition(), [*weld(0, 2000), *dark(2000, 5000), *weld(5000, 6000)])
+    assert np.isnan(places[:50]).all()
+    assert places[-1] == pytest.approx(0.009)
+
+
+@pytest.mark.parametrize("hole", [[(1500, 150.0, NAN)], [(1500, NAN, 0.01)], []])
+def test_a_hole_in_the_telemetry_makes_the_rest_of_the_weld_unknown(hole: list[tuple[int, float, float]]) -> None:
+    places = travel(SeamPosition(), [*dark(0, 1000), *weld(1000, 1500), *hole, *weld(2600, 3000)])
+    assert np.isnan(places[-1])
+
+
+def test_stale_telemetry_gives_no_position_while_it_lasts() -> None:
+    seam = SeamPosition()
+    travel(seam, [*dark(0, 1000), *weld(1000, 2000)])
+    assert np.isnan(seam.update(3000 * MS, None))
+
+
+def test_unknown_speed_is_never_zero_metres() -> None:
+    places = travel(SeamPosition(), [(ms, a, NAN) for ms, a, _ in [*dark(0, 1000), *weld(1000, 2000)]])
+    assert places[10] == 0.0 and np.isnan(places[11:]).all()
+
+
+def test_event_says_where_it_began_and_where_it_is() -> None:
+    events = AnomalyEvents(AnomalyConfig(onset_s=0.2, clear_s=0.0))
+    seen = []
+    for i in range(20):
+        p = spatter(0.9 if i < 15 else 0.0)
+        seen += events.update(i * 100 * MS, p, NAN, 1.0, seam_position_m=0.001 * i)
+    assert seen[0].phase is EventPhase.ONSET and seen[0].seam_position_m == 0.0
+    assert seen[-1].phase is EventPhase.CLEARED and seen[-1].seam_position_m == pytest.approx(0.015)
+
+
+def test_event_without_any_score_is_cleared_in_the_end() -> None:
+    """The arc is out: novelty is not judged any more, and the event must not outlive the weld."""
+    events = AnomalyEvents(AnomalyConfig(onset_s=0.0, unknown_s=2.0))
+    nothing = spatter(0.0)
+    events.update(0, nothing, 3.0, 1.0)
+    phases = [e.phase for i in range(1, 40) for e in events.update(i * 100 * MS, nothing, NAN, 1.0)]
+    assert phases.count(EventPhase.CLEARED) == 1
+    assert len(phases) == 21, "ongoing for two seconds"
+    assert not events.open
+
+
+def test_own_threshold_of_an_imperfection_counts() -> None:
+    events = AnomalyEvents(AnomalyConfig(onset_s=0.0), thresholds={602: 0.95})
+    assert not events.update(0, spatter(0.9), NAN, 1.0)
+    (event,) = events.update(100 * MS, spatter(0.96), NAN, 1.0)
+    assert event.threshold == 0.95
+
+
+def test_severity_follows_the_peak_and_is_nan_without_a_map() -> None:
+    events = AnomalyEvents(AnomalyConfig(onset_s=0.0), severity={602: ((0.5, 0.1), (1.0, 0.9))})
+    first = events.update(0, spatter(0.75), NAN, 1.0)[0]
+    later = events.update(100 * MS, spatter(0.6), NAN, 1.0)[0]
+    assert first.severity == pytest.approx(0.5) and later.severity == pytest.approx(0.5)
+    plain = AnomalyEvents(AnomalyConfig(onset_s=0.0)).update(0, spatter(0.75), NAN, 1.0)[0]
+    assert math.isnan(plain.severity)
+
+
+def test_severity_map_exists_only_where_the_score_tells_it() -> None:
+    rng = np.random.default_rng(0)
+    severity, groups = rng.uniform(0, 1, 80), [i // 8 for i in range(80)]
+    telling = fit_severity(0.5 + 0.4 * severity + 0.03 * rng.normal(size=80), severity, groups)
+    assert telling is not None
+    assert severity_of(0.55, telling) < 0.35 < 0.65 < severity_of(0.85, telling)
+    assert fit_severity(rng.uniform(0.5, 1, 80), severity, groups) is None
+    assert fit_severity(severity[:10], severity[:10], groups[:10]) is None
+    assert fit_severity(severity, np.full(80, NAN), groups) is None
+
+
+def test_focus_is_the_patch_round_the_peak() -> None:
+    attention = np.full((8, 16), 0.01, np.float32)
+    attention[2:4, 4:8] = 1.0
+    attention[7, 15] = 0.9  # bright, but not connected
+    region = focus(attention)
+    assert region is not None
+    assert (region.left, region.top, region.right, region.bottom) == (0.25, 0.25, 0.5, 0.5)
+
+
+def test_flat_attention_points_at_nothing() -> None:
+    assert focus(np.full((8, 8), 1 / 64, np.float32)) is None
+    assert focus(np.full((8, 8), NAN, np.float32)) is None
+
+
+def test_evidence_without_camera_has_weights_only() -> None:
+    evidence = evidence_of(np.array([0, 0, 0.75, 0.25], np.float32), None)
+    assert evidence.modality_weights == (0.0, 0.0, 0.75, 0.25) and evidence.region is None
