@@ -72,6 +72,10 @@ class EnergySource(Protocol):
         """Advance by one control step."""
         ...
 
+    def heat_depth_m(self, inputs: SourceInputs) -> float:
+        """Depth at which the heat that flows into the work has fallen to 1/e, m."""
+        ...
+
     def depth_ratio(self, inputs: SourceInputs) -> float:
         """Fusion depth over its reference; NaN where it follows from current, voltage and speed (arc)."""
         ...

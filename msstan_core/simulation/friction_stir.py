@@ -28,6 +28,7 @@ class StirTool:
         self._process = scenario.process
         self._random = random
         self._noise = scenario.noise
+        self._pin_m = 0.5 * min(scenario.joint.thickness_a_m, scenario.joint.thickness_b_m)
         self._force = 0.0
         self._speed = 0.0
         self._phase = 0.0
@@ -38,7 +39,7 @@ class StirTool:
     def step(self, inputs: SourceInputs) -> Waveform:
         """One control step."""
         n, random, process = STEP_SAMPLES, self._random, self._process
-        lifted = min(max((inputs.tip_distance_m - inputs.set.stick_out_m) / 0.004, 0.0), 0.9)
+        lifted = min(max((inputs.tip_distance_m - process.stick_out_m) / 0.004, 0.0), 0.9)
         force = inputs.set.axial_force_n * (1.0 - lifted) if inputs.on else 0.0
         self._force += (force - self._force) * STEP_S / 0.25  # the tool sinks in
         self._speed += ((inputs.set.spindle_speed_hz if inputs.on else 0.0) - self._speed) * STEP_S / 0.15
@@ -67,6 +68,10 @@ class StirTool:
             burning=self._force > 0.15 * process.axial_force_n and inputs.on,
             hum=0.35 * motor * np.asarray(tones) * (0.3 + 0.7 * contact) + rubbing + impact,
         )
+
+    def heat_depth_m(self, inputs: SourceInputs) -> float:
+        """The shoulder rubs above, the pin stirs through."""
+        return self._pin_m
 
     def depth_ratio(self, inputs: SourceInputs) -> float:
         """Stirred depth over that of the sound tool under its programmed force."""

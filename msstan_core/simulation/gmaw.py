@@ -17,7 +17,8 @@ import math
 
 import numpy as np
 
-from msstan_core.simulation.energy import SAMPLE_RATE_HZ, STEP_SAMPLES, SourceInputs, Waveform
+from msstan_core.simulation.energy import SAMPLE_RATE_HZ, STEP_S, STEP_SAMPLES, SourceInputs, Waveform
+from msstan_core.simulation.penetration import arc_penetration_m
 from msstan_core.simulation.scenario import Scenario
 from msstan_core.vocabulary import PROCESS_EFFICIENCY, Filler, Process
 
@@ -35,7 +36,13 @@ OPEN_CIRCUIT_V = 40.2
 MAX_CURRENT_A = 480.0
 EXTINCTION_CURRENT_A = 14.0
 BRIDGE_OHM = 0.011
+#: Smallest free drop, in wire diameters.
+_LEAST_DROP = 0.85
 CIRCUIT_OHM = 0.012
+#: Angular frequency at which the kicks below give the swing that short circuits of real welds show, 1/s.
+_TYPICAL_POOL_W = 2 * math.pi * 87.0
+#: The pool answers to means over about this time, s.
+_MEAN_S = 0.1
 
 
 class GmawArc:
@@ -73,6 +80,9 @@ class GmawArc:
         self._voltage = 0.0
         self._arc_noise = 0.0
         self._drop_limit = 1.0
+        self._gap = 0.0  # the arc's length at the end of the last step
+        self._mean_a = 0.0
+        self._mean_v = 0.0
         self._draw_drop_limit()
 
     def current_for(self, wire_feed_m_s: float, stick_out_m: float) -> float:
@@ -98,13 +108,17 @@ class GmawArc:
         ).tolist()
         pool_w = 2 * math.pi * 55.0 / math.sqrt(max(inputs.pool_size, 0.3))
         pool_damp = 2 * 0.18 * pool_w
+        # random kicks move a slow pool farther; transfers do not, so that the amplitude stays
+        pool_kick = 260.0 * (pool_w / _TYPICAL_POOL_W) ** 1.5
         pool_w2 = pool_w * pool_w
         melt_a, melt_b = self._melt_a, self._melt_b
         v_feed, tip = inputs.wire_feed_m_s, inputs.tip_distance_m
         nominal = self.current_for(max(inputs.set.wire_feed_speed_m_s, 0.01), inputs.set.stick_out_m)
         # a constant-voltage source holds the mean: its droop is referred to the current the feed calls for
         u_set = inputs.set.voltage_v + CIRCUIT_OHM * min(nominal, 400.0)
-        arc_0 = self._arc_v + 2.0 * unshielded + 8.0 * inputs.blow * abs(math.sin(self._pool_z * 9e3 + 1.0))
+        # a deflected arc is longer, in proportion to its length
+        deflected = 8.0 * inputs.blow * abs(math.sin(self._pool_z * 9e3 + 1.0)) * min(self._gap / 0.002, 2.0)
+        arc_0 = self._arc_v + 2.0 * unshielded + deflected
         wire_ohm_m = self._wire_ohm_m
         inductance, on = self._inductance, inputs.on
         current, solid, drop, mode = self._current, self._solid, self._drop, self._mode
@@ -115,8 +129,9 @@ class GmawArc:
         burnt = 0
         hang = 0.0
         gap = 0.0
+        least = self._drop_limit * _LEAST_DROP * self._diameter  # no free drop is smaller
         for i in range(n):
-            pool_v += (pool_kicks[i] * 260.0 - pool_damp * pool_v - pool_w2 * pool_z) * dt
+            pool_v += (pool_kicks[i] * pool_kick - pool_damp * pool_v - pool_w2 * pool_z) * dt
             pool_z += pool_v * dt
             arc_noise += -arc_noise * (dt * 2500.0) + arc_kicks[i]
             hang = 0.75 * (1.5 * self._diameter * self._diameter * drop) ** 0.3333
@@ -141,7 +156,7 @@ class GmawArc:
                     self._begin_bridge(drop)
                 else:
                     wide = (1.5 * self._diameter * self._diameter * drop) ** 0.3333
-                    if wide > self._drop_limit * self._free_diameter(current):
+                    if wide > least and wide > self._drop_limit * self._free_diameter(current):
                         part = drop * (0.9 if wide > 1.2 * self._diameter else 0.75)
                         transferred += part
                         drop -= part
@@ -149,6 +164,7 @@ class GmawArc:
                         if wide > 1.25 * self._diameter and random.random() < 0.5 * self._noise.spatter:
                             spatter.append((i, 0.5 * wide / self._diameter))
                         self._draw_drop_limit()
+                        least = self._drop_limit * _LEAST_DROP * self._diameter
                 lights[i] = current * max(u_arc - 8.0, 0.0)
             elif mode == _SHORT:
                 resistance = BRIDGE_OHM * (1.0 + 1.5 * self._pinch / self._bridge_limit) + wire_ohm_m * solid
@@ -195,6 +211,9 @@ class GmawArc:
             currents[i], voltages[i], powers[i] = current, voltage, current * voltage
         self._current, self._solid, self._drop, self._mode = current, solid, drop, mode
         self._pool_z, self._pool_v, self._voltage, self._arc_noise = pool_z, pool_v, voltage, arc_noise
+        self._gap = max(gap, 0.0) if mode == _ARC else 0.0
+        self._mean_a += (sum(currents) / n - self._mean_a) * STEP_S / _MEAN_S
+        self._mean_v += (sum(voltages) / n - self._mean_v) * STEP_S / _MEAN_S
         return Waveform(
             power_w=np.array(powers),
             current_a=np.array(currents),
@@ -204,9 +223,14 @@ class GmawArc:
             spatter=spatter,
             transfer_m3=transferred * self._section,
             stick_out_m=solid,
-            gap_m=max(gap, 0.0) if mode == _ARC else 0.0,
+            gap_m=self._gap,
             droplet_m=hang,
         )
+
+    def heat_depth_m(self, inputs: SourceInputs) -> float:
+        """Half of the penetration: the arc's force and its drops dig it."""
+        travel = max(inputs.set.travel_speed_m_s, 0.002)  # a standing arc does not dig on and on
+        return max(0.5 * arc_penetration_m(self._mean_a, max(self._mean_v, 8.0), travel), 0.0002)
 
     def depth_ratio(self, inputs: SourceInputs) -> float:
         """Jackson's law knows it better: NaN."""
@@ -231,7 +255,7 @@ class GmawArc:
         """Largest drop that hangs at this current, m."""
         ratio = self._transition_a / max(current, 40.0)
         wide = min(2.3, 1.05 * ratio**1.5) if self._sprays else min(2.3, max(1.5, 1.5 * ratio))
-        return self._diameter * max(wide, 0.85)
+        return self._diameter * max(wide, _LEAST_DROP)
 
 
 _OPEN, _ARC, _SHORT = 0, 1, 2

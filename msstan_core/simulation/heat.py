@@ -1,11 +1,14 @@
 """Temperature of the parts: transient heat conduction with melting, on the unfolded surface of the joint.
 
-Two layers (upper and lower half of the thickness) of square cells, enthalpy form, so that a solidification plateau, the
-run-in, weaving, changes of power, a pool that breaks through and unlike materials on both sides come out by themselves.
-Far from the source and in steady motion it agrees with the moving line source of D. Rosenthal, Trans. ASME 68 (1946)
-849-866, T - T0 = q / (2 pi k h) exp(-v x / 2 a) K0(v r / 2 a), which a test checks. The source is a Gaussian (T. W.
-Eagar,
-N.-S. Tsai, Welding Journal 62 (1983) 346s-355s); a point source would be singular.
+Layers of square cells, enthalpy form, so that a solidification plateau, the run-in, weaving, changes of power, a pool
+that breaks through and unlike materials on both sides come out by themselves. Far from the source and in steady motion
+it agrees with the moving sources of D. Rosenthal, Trans. ASME 68 (1946) 849-866, which tests check:
+
+- thin plate T - T0 = q / (2 pi k h) exp(-v x / 2 a) K0(v r / 2 a)
+- thick plate T - T0 = q / (2 pi k r) exp(-v (x + r) / 2 a), mirrored at the underside
+
+The source is a Gaussian (T. W. Eagar, N.-S. Tsai, Welding Journal 62 (1983) 346s-355s) that decays exponentially into
+the depth; a point source would be singular.
 
 Coordinates: x along the seam from its start, y across (y > 0: near part a, y < 0: far part b), m. Arrays are [ny, nx].
 """
@@ -22,8 +25,12 @@ from msstan_core.vocabulary import Material
 
 STEFAN_BOLTZMANN = 5.670e-8
 KELVIN = 273.15
-#: Depth that melts first, m.
-UPPER_LAYER_M = 0.0022
+#: Thickness of the upper layers, m; at most equal shares of the part. The lowest layer has the rest, of very thick
+#: parts only the depth that heat reaches in a pass.
+UPPER_LAYERS_M = (0.0015, 0.0025)
+LOWEST_LAYER_M = 0.008
+#: Thinner parts need no middle layer, m.
+THIN_M = 0.003
 #: Flow in a molten pool carries heat this many times faster than conduction, down and sideways.
 POOL_STIRRING, POOL_SPREADING = 4.0, 2.5
 #: Parts are larger than the field: what leaves it flows to ambient over this distance, m.
@@ -33,7 +40,7 @@ SURFACE_LOSS = 30.0
 
 
 class HeatField:
-    """Enthalpy of two layers of cells and what melting left behind."""
+    """Enthalpy of layers of cells and what melting left behind."""
 
     def __init__(
         self,
@@ -74,28 +81,26 @@ class HeatField:
         self.melting_c = of("melting_c")
         self._latent = of("latent_heat_j_m3")
         self._boil = of("boiling_c")
+        self._emissive_solid = of("emissivity_solid")
+        self._emissive_liquid = of("emissivity_liquid")
         self.thickness_m = per_row(*thickness_m)
-        # the pool lies in the upper layer; of very thick parts only the depth that heat reaches in a pass takes part
-        upper = np.minimum(self.thickness_m / 2, UPPER_LAYER_M)
-        self._layer = np.stack([upper, np.minimum(self.thickness_m - upper, 0.010)])
+        self._layer = _layers(self.thickness_m)
+        self._depth = np.concatenate([np.zeros_like(self._layer[:1]), np.cumsum(self._layer, 0)])  # [n + 1, ny, 1]
         self._inverse_c = 1.0 / self._c
         self._melt_h = self._c * self.melting_c
         self._boil_h = self._c * self._boil + self._latent
-        self._enthalpy = np.broadcast_to(self._c * np.float32(preheat_c), (2, self.ny, self.nx)).astype(np.float32)
+        shape = (len(self._layer), self.ny, self.nx)
+        self._enthalpy = np.broadcast_to(self._c * np.float32(preheat_c), shape).astype(np.float32)
         conductance = self._k * self._layer  # W/K per square
         across = 2 * conductance[:, 1:] * conductance[:, :-1] / (conductance[:, 1:] + conductance[:, :-1])
         self._along = (conductance / cell_m**2).astype(np.float32)
         self._across = (across / cell_m**2).astype(np.float32)
-        distance = (self._layer[0] + self._layer[1]) / 2
-        self._through = (self._k / distance * np.float32(2.0)).astype(np.float32)
-        self._escape = np.broadcast_to(conductance / (cell_m * SURROUNDINGS_M), (2, self.ny, self.nx)).astype(
-            np.float32
-        )
-        fastest = float(
-            np.max(
-                (4 * POOL_SPREADING * self._k / cell_m**2 + POOL_STIRRING * self._through / self._layer[0]) / self._c
-            )
-        )
+        self._through = (2 * self._k / (self._layer[1:] + self._layer[:-1])).astype(np.float32)  # W/(m^2 K)
+        self._escape = np.broadcast_to(conductance / (cell_m * SURROUNDINGS_M), shape).astype(np.float32)
+        neighbours = np.concatenate([self._through, 0 * self._through[:1]])
+        neighbours[1:] += self._through
+        sideways = 4 * POOL_SPREADING * self._k / cell_m**2
+        fastest = float(np.max((sideways + POOL_STIRRING * neighbours / self._layer) / self._c))
         self._limit_s = 0.95 / fastest
         self._heated = preheat_c > ambient_c + 0.5
         self.surface_c = np.full((self.ny, self.nx), preheat_c, np.float32)
@@ -111,10 +116,10 @@ class HeatField:
         return min(max(row, 0), self.ny - 1), min(max(column, 0), self.nx - 1)
 
     def advance(
-        self, seconds: float, x_m: float, y_m: float, power_w: float, radius_m: float, depth_share: float = 0.25
+        self, seconds: float, x_m: float, y_m: float, power_w: float, radius_m: float, depth_m: float = 0.001
     ) -> None:
-        """Heat ``power_w`` flows in at (x, y) with a Gaussian of ``radius_m``; ``depth_share`` of it into the lower
-        layer.
+        """Heat ``power_w`` flows in at (x, y): a Gaussian of standard deviation ``radius_m`` on the surface, fallen to
+        1/e at ``depth_m``.
         """
         self._heated = self._heated or power_w > 0.0
         if not self._heated:  # everything stands at ambient temperature
@@ -124,9 +129,12 @@ class HeatField:
         patch = None
         if power_w > 0.0:
             rows, columns, weight = self._gaussian(x_m, y_m, radius_m)
-            patch = (rows, columns, weight * np.float32(power_w / self.cell_m**2))
+            reaches = np.exp(-self._depth[:, rows] / max(depth_m, 1e-5))
+            reaches[-1] = 0.0  # nothing leaves below
+            into = (reaches[:-1] - reaches[1:]).astype(np.float32)
+            patch = (rows, columns, into * (weight * np.float32(power_w / self.cell_m**2)))
         for _ in range(substeps):
-            self._substep(np.float32(dt), patch, depth_share)
+            self._substep(np.float32(dt), patch)
         np.maximum(self.peak_c, self.surface_c, out=self.peak_c)
         self.pool = self.surface_c >= self.melting_c + 1.0
 
@@ -144,6 +152,12 @@ class HeatField:
         if not self.pool.any():
             return 0.0, 0.0
         return float(self.pool.any(0).sum() * self.cell_m), float(self.pool.any(1).sum() * self.cell_m)
+
+    def emissivity(self) -> NDArray[np.float32]:
+        """Of the surface, [ny, nx]: oxidised when solid, clean when molten."""
+        # falls within 60 degC around melting
+        molten = np.clip((self.surface_c - self.melting_c + 10.0) / 60.0, 0.0, 1.0)
+        return np.asarray(self._emissive_solid + (self._emissive_liquid - self._emissive_solid) * molten, np.float32)
 
     def hottest_c(self) -> float:
         """Highest surface temperature."""
@@ -166,30 +180,28 @@ class HeatField:
         sensible = np.minimum(enthalpy, self._melt_h)
         return np.asarray(np.maximum(sensible, enthalpy - self._latent) * self._inverse_c)
 
-    def _substep(
-        self, dt: np.float32, patch: tuple[slice, slice, NDArray[np.float32]] | None, depth_share: float
-    ) -> None:
+    def _substep(self, dt: np.float32, patch: tuple[slice, slice, NDArray[np.float32]] | None) -> None:
         celsius = self._temperatures()
         gain = np.zeros_like(celsius)  # W/m^2
-        liquid = celsius[0] > self.melting_c
+        liquid = celsius > self.melting_c
         stirred = bool(liquid.any())
         flux = (celsius[:, :, 1:] - celsius[:, :, :-1]) * self._along
         if stirred:
-            flux[0][liquid[:, 1:] & liquid[:, :-1]] *= np.float32(POOL_SPREADING)
+            flux[liquid[:, :, 1:] & liquid[:, :, :-1]] *= np.float32(POOL_SPREADING)
         gain[:, :, :-1] += flux
         gain[:, :, 1:] -= flux
         flux = (celsius[:, 1:] - celsius[:, :-1]) * self._across
         if stirred:
-            flux[0][liquid[1:] & liquid[:-1]] *= np.float32(POOL_SPREADING)
+            flux[liquid[:, 1:] & liquid[:, :-1]] *= np.float32(POOL_SPREADING)
         gain[:, :-1] += flux
         gain[:, 1:] -= flux
         for edge in (np.s_[:, :, 0], np.s_[:, :, -1], np.s_[:, 0], np.s_[:, -1]):
             gain[edge] -= (celsius[edge] - np.float32(self.ambient_c)) * self._escape[edge]
-        down = (celsius[0] - celsius[1]) * self._through
+        down = (celsius[:-1] - celsius[1:]) * self._through
         if stirred:
-            down[liquid] *= np.float32(POOL_STIRRING)
-        gain[0] -= down
-        gain[1] += down
+            down[liquid[:-1]] *= np.float32(POOL_STIRRING)
+        gain[:-1] -= down
+        gain[1:] += down
         surface = celsius[0]
         loss = (surface - np.float32(self.ambient_c)) * np.float32(SURFACE_LOSS)
         kelvin = surface + np.float32(KELVIN)
@@ -197,11 +209,10 @@ class HeatField:
         loss += squared * squared * np.float32(0.7 * STEFAN_BOLTZMANN)
         loss -= np.float32(0.7 * STEFAN_BOLTZMANN * (self.ambient_c + KELVIN) ** 4)
         gain[0] -= loss
-        gain[1] -= (celsius[1] - np.float32(self.ambient_c)) * np.float32(2 * SURFACE_LOSS)
+        gain[-1] -= (celsius[-1] - np.float32(self.ambient_c)) * np.float32(2 * SURFACE_LOSS)
         if patch is not None:
             rows, columns, heating = patch
-            gain[0, rows, columns] += heating * np.float32(1.0 - depth_share)
-            gain[1, rows, columns] += heating * np.float32(depth_share)
+            gain[:, rows, columns] += heating
         gain *= dt
         gain /= self._layer
         self._enthalpy += gain
@@ -210,4 +221,13 @@ class HeatField:
         if float(over.max()) > 0.0:
             self._enthalpy -= np.maximum(over, 0) * np.float32(min(float(dt) / 0.004, 1.0))
         celsius = self._temperatures()
-        self.surface_c, self.bottom_c = celsius[0], celsius[1]
+        self.surface_c, self.bottom_c = celsius[0], celsius[-1]
+
+
+def _layers(thickness_m: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Thickness [n, ny, 1] of each layer of parts [ny, 1], from above; both parts have as many."""
+    upper_m = UPPER_LAYERS_M if float(thickness_m.max()) > THIN_M else UPPER_LAYERS_M[:1]
+    share = thickness_m / np.float32(len(upper_m) + 1)
+    upper = [np.minimum(share, np.float32(limit)) for limit in upper_m]
+    lowest = np.minimum(thickness_m - np.sum(upper, 0), np.float32(LOWEST_LAYER_M))
+    return np.asarray(np.stack([*upper, lowest]), np.float32)

@@ -5,10 +5,8 @@ indices follow from the state of arc, pool and plate. A programmed procedure cou
 values are the reference (``Reference``), and the limits are margins around it; parameter changes bring the indices
 back under 1.
 
-Penetration follows C. E. Jackson, A. E. Shrubsall, Welding Journal 32 (1953) 231s-241s, p ~ (I^4 / (v U^2))^(1/3).
-The limits
-are engineering estimates that make the common faults occur at the magnitudes practice reports; docs/simulation.md
-lists them.
+The limits are engineering estimates that make the common faults occur at the magnitudes practice reports;
+docs/simulation.md lists them.
 """
 
 from __future__ import annotations
@@ -23,6 +21,7 @@ from msstan_core.simulation.energy import STEP_S
 from msstan_core.simulation.heat import HeatField
 from msstan_core.simulation.labels import SOURCE
 from msstan_core.simulation.materials import PROPERTIES
+from msstan_core.simulation.penetration import arc_penetration_m
 from msstan_core.simulation.scenario import Scenario
 from msstan_core.vocabulary import ISO_CODES
 
@@ -32,7 +31,7 @@ LIMITS: dict[str, float] = {
     "exposed surface pore": 0.70,
     "penetration": 0.75,  # of the reference penetration: below it, lack of penetration
     "sidewall": 0.62,  # of the reference penetration: below it, lack of fusion
-    "aim_m": 0.0022,  # mean distance from the seam: beyond it one side stays cold
+    "aim": 0.9,  # mean distance from the seam over half the pool's width: beyond it one side stays cold
     "undercut": 1.6,  # times the reference of speed and arc length
     "excess metal": 1.5,  # times the reference section
     "overlap": 1.4,  # section against wetting (voltage)
@@ -43,6 +42,10 @@ LIMITS: dict[str, float] = {
     "stray arc m": 0.006,  # arc beside the seam
     "crater": 0.85,  # of the steady power at the very end: above it the crater stays unfilled
 }
+#: Radius of a stirring pin over that of its shoulder.
+PIN_SHARE = 0.35
+#: Seams are met this well even without a pool (brazing), m.
+_LEAST_REACH_M = 0.0007
 _HOLD_S = 0.15
 _CLEAR_S = 0.3
 _SETTLE_S = 0.9
@@ -114,7 +117,8 @@ class WeldQuality:
         self._sensitivity = min(sensitivity + (0.15 if a is not b else 0.0), 1.0)
         self._one_part = scenario.joint.kind == "bead"
         self._melts = scenario.process.kind != "fsw"
-        self._aim_limit = LIMITS["aim_m"] * (0.3 if scenario.process.kind == "laser" else 1.0)
+        # a pin stirs as far as it is thick; it makes no pool
+        self._reach = 0.0 if self._melts else PIN_SHARE * scenario.process.shoulder_radius_m
         self._spans = {code: _Span() for code in ISO_CODES}
         self._closed: list[Annotation] = []
         self.indices: dict[int, float] = dict.fromkeys(ISO_CODES, 0.0)
@@ -179,16 +183,21 @@ class WeldQuality:
         current_n, power_n = ref.current_a * c.energy**0.85, ref.power_w * c.energy**0.9
         travel_n, feed_n = ref.travel_m_s * c.travel, max(ref.wire_feed_m_s * c.energy, 1e-4)
         travel = max(c.travel_m_s, 0.0005)
+        self._steady_power = self._steady_power or c.power_w
         self._steady_power += (c.power_w - self._steady_power) * STEP_S / 1.0
         depth = c.depth_ratio
         if math.isnan(depth):
-            volts = max(c.voltage_v, 8.0) / ref.voltage_v
-            depth = ((c.current_a / current_n) ** 4 / (travel / travel_n * volts**2)) ** (1 / 3)
+            now = arc_penetration_m(c.current_a, max(c.voltage_v, 8.0), travel)
+            depth = now / arc_penetration_m(current_n, ref.voltage_v, travel_n)
         depth = max(depth, 0.05)
         indices[402] = LIMITS["penetration"] / depth
         self._aim += (c.arc_y_m - self._aim) * STEP_S / 0.7
+        if self._melts:
+            _, width = heat.pool_extent(c.arc_x_m, c.arc_y_m)
+            self._reach += (0.5 * width - self._reach) * STEP_S / 0.7
         if not self._one_part:
-            indices[401] = max(LIMITS["sidewall"] / depth, abs(self._aim) / self._aim_limit)
+            off = abs(self._aim) / (LIMITS["aim"] * max(self._reach, _LEAST_REACH_M))
+            indices[401] = max(LIMITS["sidewall"] / depth, off)
         length_ratio = c.undercut_ratio if not math.isnan(c.undercut_ratio) else c.voltage_v / ref.voltage_v
         indices[501] = travel / travel_n * length_ratio / LIMITS["undercut"]
         if indices[501] > 1 and random.random() < 0.3:

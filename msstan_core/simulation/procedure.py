@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from msstan_core.simulation.energy import STEP_S, Setpoints
-from msstan_core.simulation.scenario import Procedure, Scenario
+from msstan_core.simulation.scenario import Procedure, ProcessSettings, Scenario
 
 #: The torch's home relative to the start of the first seam, m.
 HOME = (-0.045, 0.03, 0.07)
@@ -52,6 +52,11 @@ class Demand:
     adjusting: bool  #: the programme is changing the heat input
     placement: float  #: 0: the far part is away, 1: in place and clamped
     arc_s: float  #: time since the arc first burnt in this seam, NaN before
+
+
+def least_tip_m(process: ProcessSettings) -> float:
+    """The contact tip or head comes no closer to the work, m; a stirring tool is in it."""
+    return 0.0 if process.kind == "fsw" else 0.004
 
 
 def _smooth(fraction: float) -> float:
@@ -206,7 +211,7 @@ class RobotProgramme:
             voltage_v=max(p.voltage_v + demand.voltage_offset_v + deltas.voltage_v, 0.0),
             wire_feed_speed_m_s=max((p.wire_feed_speed_m_s + deltas.wire_feed_speed_m_s) * demand.energy, 0.0),
             travel_speed_m_s=max((p.travel_speed_m_s + deltas.travel_speed_m_s) * demand.travel, 0.0),
-            stick_out_m=max(p.stick_out_m + deltas.stick_out_m, 0.004),
+            stick_out_m=max(p.stick_out_m + deltas.stick_out_m, least_tip_m(p)),
             gas_flow_l_min=p.gas_flow_l_min,
             power_w=max((p.laser_power_w + deltas.power_w) * demand.energy, 0.0),
             axial_force_n=max((p.axial_force_n + deltas.axial_force_n) * demand.energy, 0.0),

@@ -48,7 +48,7 @@ class ThermalCamera:
         view = self._view.surface(target)
         cell = np.float32(1 / heat.cell_m)
         field_x, field_y = (view.x_m - np.float32(heat.x_m[0])) * cell, (view.s_m - np.float32(heat.y_m[0])) * cell
-        layers = np.dstack([heat.surface_c, self._emissivity(heat)]).astype(np.float32)
+        layers = np.dstack([heat.surface_c, heat.emissivity()]).astype(np.float32)
         seen = cv2.remap(layers, field_x, field_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT,
                            borderValue=(heat.ambient_c, 0.8))  # fmt: skip
         celsius, emissivity = np.asarray(seen[..., 0], np.float32), np.asarray(seen[..., 1], np.float32)
@@ -68,16 +68,6 @@ class ThermalCamera:
         reading = reading + sigma * self._random.standard_normal(reading.shape)
         reading = np.clip(reading, s.range_low_c, s.range_high_c).astype(np.float32)
         return self._crop(reading) if s.crop_px else reading
-
-    def _emissivity(self, heat: HeatField) -> Floats:
-        """Clean when molten, oxidised once it has been hot, as delivered elsewhere."""
-        rows = heat.near_rows[:, None]
-        near, far = heat.near, heat.far
-        solid = np.where(rows, near.emissivity_solid, far.emissivity_solid)
-        liquid = np.where(rows, near.emissivity_liquid, far.emissivity_liquid)
-        # drops to the liquid's within 60 degC around melting
-        molten = np.clip((heat.surface_c - heat.melting_c + 10.0) / 60.0, 0.0, 1.0)
-        return np.asarray(solid + (0.5 * (liquid + solid) - solid) * molten, np.float32)
 
     def _cover_with_torch(
         self, radiance: NDArray[np.floating], state: CellState, target: tuple[float, float, float]

@@ -22,6 +22,8 @@ from msstan_core.simulation.torch_view import TorchView
 
 #: Arc light at which ``arc_filter`` = 0.02 just saturates a white plate 6 mm away, W.
 _REFERENCE_LIGHT_W = 2500.0
+#: Emissivity for which the setting ``glow`` is the brightness at 1500 degC.
+OXIDISED_STEEL = 0.85
 
 
 class WeldCamera:
@@ -103,8 +105,8 @@ class WeldCamera:
         field_x = (view.x_m - np.float32(heat.x_m[0])) * cell
         field_y = (view.s_m - np.float32(heat.y_m[0])) * cell
         seen = cv2.remap(fields, field_x, field_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT,
-                         borderValue=(heat.ambient_c, 1.0, 0.0))  # fmt: skip
-        celsius, shade, dark = (np.asarray(layer, np.float32) for layer in cv2.split(seen))
+                         borderValue=(heat.ambient_c, 1.0, 0.0, 0.0))  # fmt: skip
+        celsius, shade, dark, emissivity = (np.asarray(layer, np.float32) for layer in cv2.split(seen))
         np.subtract(1.0, dark, out=dark)
         shop = np.float32(self._ambient) * shade * dark
         if light > 0.0:
@@ -114,13 +116,13 @@ class WeldCamera:
         else:
             lit = [shop] * self._channels
         image = np.asarray(cv2.multiply(picture, cv2.merge(lit), scale=1 / 255, dtype=cv2.CV_32F), np.float32)
-        self._add_glow(image, celsius)
+        self._add_glow(image, celsius, emissivity)
         if view.nothing.any():
             behind = self._background * np.float32(self._ambient + 0.05 * min(light, 3.0))
             cv2.copyTo(self._sensor.spread(behind), view.nothing.astype(np.uint8), image)
         return image
 
-    def _add_glow(self, image: Floats, celsius: Floats) -> None:
+    def _add_glow(self, image: Floats, celsius: Floats, emissivity: Floats) -> None:
         """Light of metal above 550 degC, where there is any."""
         hot = celsius > 550.0
         rows = np.flatnonzero(hot.any(1))
@@ -128,17 +130,19 @@ class WeldCamera:
             return
         columns = np.flatnonzero(hot[rows[0] : rows[-1] + 1].any(0))
         box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        image[box] += self._glow[np.minimum(celsius[box] * np.float32(1 / GLOW_STEP_C), 800.0).astype(np.int16)]
+        glow = self._glow[np.minimum(celsius[box] * np.float32(1 / GLOW_STEP_C), 800.0).astype(np.int16)]
+        image[box] += glow * (emissivity[box] if glow.ndim == 2 else emissivity[box][..., None])
 
     def _surface_fields(self, heat: HeatField) -> Floats:
-        """[ny, nx, 3] temperature, shading by the bead's slope, darkening by oxide and soot."""
+        """[ny, nx, 4] temperature, shading by the bead's slope, darkening by oxide and soot, emissivity."""
         bead = heat.bead_m
         slope_y, slope_x = np.gradient(bead, heat.cell_m)
         shade = 1.0 + 0.7 * (slope_y * self._light_direction[1] + slope_x * self._light_direction[0])
         ripples = np.sin(heat.x_m * (2 * math.pi / 0.0021))[None, :] * np.minimum(bead / 0.0008, 1.0)
         peak = heat.peak_c
         dark = np.clip((peak - 250.0) / 900.0, 0.0, 0.55) * (bead < 0.0004) + 0.35 * np.minimum(bead / 0.001, 1.0)
-        return np.dstack([heat.surface_c, np.clip(shade + 0.22 * ripples, 0.1, 3.0), dark]).astype(np.float32)
+        lit = np.clip(shade + 0.22 * ripples, 0.1, 3.0)
+        return np.dstack([heat.surface_c, lit, dark, heat.emissivity() / OXIDISED_STEEL]).astype(np.float32)
 
     def _arc_illumination(self, state: CellState, view: SurfaceView, light: float) -> Floats:
         height = np.float32(0.0015 + 0.5 * state.gap_m + 0.0015)

@@ -43,6 +43,41 @@ def test_temperature_behind_a_moving_source_agrees_with_rosenthals_thin_plate() 
         assert simulated == pytest.approx(rosenthal, rel=0.13)
 
 
+def rosenthal_thick_plate(field: HeatField, power: float, thickness: float, speed: float, x: float, y: float) -> float:
+    """Surface temperature of a plate with insulated faces; x < 0 behind the source."""
+    k, diffusivity = field.near.conductivity_w_mk, field.near.conductivity_w_mk / field.near.volumetric_heat_j_m3k
+    mirrored = [math.hypot(x, y, 2 * thickness * n) for n in range(-30, 31)]
+    rise = sum(math.exp(-speed * (x + r) / (2 * diffusivity)) / r for r in mirrored)
+    return 20.0 + power / (2 * math.pi * k) * rise
+
+
+def thick_weld(power: float, thickness: float = 0.012, speed: float = 0.008) -> HeatField:
+    field = HeatField((Material.CARBON_STEEL, Material.CARBON_STEEL), (thickness, thickness), 0.1, 20.0, 20.0)
+    for step in range(round(0.1 / speed / 0.01)):
+        field.advance(0.01, step * 0.01 * speed, 0.0, power, 0.0016, 0.0008)
+    return field
+
+
+def test_temperature_beside_a_moving_source_agrees_with_rosenthals_thick_plate() -> None:
+    field = thick_weld(1500.0)
+    for x, y in ((-0.012, 0.006), (-0.02, 0.0), (-0.02, 0.01), (-0.035, 0.005)):
+        place = field.index(0.1 + x, y)
+        expected = rosenthal_thick_plate(field, 1500.0, 0.012, 0.008, x, y)
+        assert field.surface_c[place] - 20.0 == pytest.approx(expected - 20.0, rel=0.2)
+
+
+def test_a_short_arc_melts_a_pool_of_some_millimetres_even_on_thick_plate() -> None:
+    power, speed = 2800.0, 0.008
+    field = thick_weld(power, speed=speed)
+    # a point source without latent heat melts more: 2 r with r^2 = 2 q / (pi e rho c v dT)
+    heat = field.near.volumetric_heat_j_m3k * (field.near.melting_c - 20.0)
+    point = 2 * math.sqrt(2 * power / speed / (math.pi * math.e * heat))
+    length, width = field.pool_extent(0.1, 0.0)
+    assert 0.6 * point < width < point
+    assert length > width
+    assert float(field.bottom_c.max()) < 600.0
+
+
 def test_a_pool_stays_at_its_melting_point_while_it_freezes() -> None:
     field = HeatField((Material.CARBON_STEEL, Material.CARBON_STEEL), (0.004, 0.004), 0.03, 20.0, 20.0)
     for _ in range(150):
@@ -120,6 +155,14 @@ def test_a_worn_stirring_tool_sounds_impulsive() -> None:
         sound = np.concatenate([tool.step(inputs).hum for _ in range(200)][80:])
         kurtosis.append(float((sound**4).mean() / (sound**2).mean() ** 2))
     assert kurtosis[1] > 1.5 * kurtosis[0]
+
+
+def test_a_clean_pool_shines_less_than_oxidised_metal_of_the_same_temperature() -> None:
+    field = thick_weld(2800.0)
+    emissivity = field.emissivity()
+    hottest = np.unravel_index(int(field.surface_c.argmax()), field.surface_c.shape)
+    assert emissivity[hottest] == pytest.approx(field.near.emissivity_liquid)
+    assert emissivity[0, 0] == pytest.approx(field.near.emissivity_solid)
 
 
 def test_planck_reading_inverts() -> None:
