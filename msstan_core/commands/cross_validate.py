@@ -21,12 +21,20 @@ def register(subparsers: Any) -> None:
         help="evaluate a training recipe, leaving one configuration out at a time",
         description="Train once per seed and per left-out group of recordings, and score the recordings left out. "
         "Simulated recordings are only ever trained on.",
+        epilog="Does simulation help on real welds? Run it three times: with real bags only, with --regime pretrained "
+        "and with --regime simulated.",
     )
     parser.add_argument("config", type=Path, help="training YAML")
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="bags, or folders of bags")
     parser.add_argument("--json", type=Path, required=True, help="result file to write")
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds (default: 3)")
     parser.add_argument("--groups", nargs="+", help="leave out only these groups")
+    parser.add_argument(
+        "--regime",
+        choices=("together", "simulated", "pretrained"),
+        default="together",
+        help="train on everything at once (default), on simulation only, or on simulation first and real welds then",
+    )
     parser.add_argument("--withhold", nargs="+", default=[], metavar="MODALITY", help="withhold these from everything")
     parser.add_argument(
         "--baseline", type=_baseline, action="append", default=[], metavar="NAME=F1", help="to state beside the result"
@@ -50,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.errors import InputError
     from msstan_core.results import write_result
     from msstan_core.training.configuration import WithholdRule, load_training_config
-    from msstan_core.training.cross_validation import cross_validate, summary
+    from msstan_core.training.cross_validation import Regime, cross_validate, summary
     from msstan_core.training.progress import load_recordings
 
     console = Console(stderr=True)
@@ -74,7 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
         groups_scored = len({s.group for s in scores})
         write_result(
             arguments.json,
-            command=f"msstan cross-validate {arguments.config} --seeds {arguments.seeds} --data ...",
+            command=f"msstan cross-validate {arguments.config} --seeds {arguments.seeds} "
+            f"--regime {arguments.regime} --data ...",
             seeds=len({s.seed for s in scores}),
             data=f"{real} real and {simulated} simulated recordings, {groups_scored} groups left out in turn",
             metrics=metrics,
@@ -87,7 +96,10 @@ def run(arguments: argparse.Namespace) -> int:
         )
         return metrics
 
-    for score in cross_validate(config, recordings, arguments.seeds, only_groups=groups, progress=progress):
+    regime = Regime(arguments.regime)
+    for score in cross_validate(
+        config, recordings, arguments.seeds, regime=regime, only_groups=groups, progress=progress
+    ):
         scores.append(score)
         write()
     if not scores:

@@ -37,7 +37,10 @@ class CameraBackbone(nn.Module):
             with contextlib.redirect_stdout(io.StringIO()):  # the library announces itself on standard output
                 network = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
         else:
-            network = EfficientNet.from_name("efficientnet-lite0")
+            # Always the same random weights: features are extracted by one instance and streamed by another.
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                network = EfficientNet.from_name("efficientnet-lite0")
         self.stem, self.norm, self.activation = network._conv_stem, network._bn0, network._swish
         self.blocks = nn.Sequential(*list(network._blocks)[: config.backbone_blocks])
         self.channels = _BACKBONE_CHANNELS[config.backbone_blocks]

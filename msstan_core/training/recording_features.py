@@ -13,23 +13,21 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from msstan_core.alignment import AlignmentConfig, TickAligner
 from msstan_core.errors import InputError
-from msstan_core.model.branches import CameraBackbone
 from msstan_core.model.configuration import ModelConfig
 from msstan_core.observation import Tick
 from msstan_core.preprocessing.preprocessor import NetworkInput, Preprocessor
 from msstan_core.recordings.annotations import action_track, imperfection_track
 from msstan_core.recordings.bag import BagReader
+from msstan_core.training.backbone_features import BackboneFeatures
 from msstan_core.vocabulary import MODALITIES, Modality
 
 #: Raise when the arrays' meaning changes: caches of older meaning are then not read.
 CACHE_FORMAT = 2
 UNLABELLED = -1
-_BACKBONE_BATCH = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +105,7 @@ class FeatureExtractor:
     def __init__(self, config: ModelConfig, cache: Path | None = None) -> None:
         self._config = config
         self._cache = cache
-        self._backbone: CameraBackbone | None = None
+        self._backbone = BackboneFeatures(config)
 
     def __call__(self, bag: Path, withheld: frozenset[Modality] = frozenset()) -> Recording:
         """Features of one bag without the withheld modalities.
@@ -186,15 +184,8 @@ class FeatureExtractor:
     def _camera_features(
         self, inputs: list[NetworkInput], present: NDArray[np.bool_]
     ) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
-        if self._backbone is None:
-            self._backbone = CameraBackbone(self._config).eval()
         images = [i.camera for i, ok in zip(inputs, present, strict=True) if ok] or [inputs[0].camera]
-        parts = []
-        with torch.inference_mode():
-            for begin in range(0, len(images), _BACKBONE_BATCH):
-                batch = torch.from_numpy(np.stack(images[begin : begin + _BACKBONE_BATCH]))
-                parts.append(self._backbone(batch).numpy().astype(np.float16))
-        return np.concatenate(parts), _rows(present)
+        return self._backbone(images), _rows(present)
 
 
 def _rows(present: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -41,12 +41,15 @@ def train(
     recordings: Sequence[Recording],
     run_dir: Path | None = None,
     *,
+    initial: MsStan | None = None,
     progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
 ) -> TrainedModel:
     """Train on recordings.
 
     Args:
         config: of the run. recordings: the training split.
+        initial: weights to start from, of the same configuration; None: random ones (the camera backbone is pretrained
+            in any case, where the configuration says so).
         run_dir: for checkpoint and log; a checkpoint of the same configuration there is resumed. None: keep nothing.
         progress: called after each step with (step, steps, loss).
 
@@ -57,6 +60,8 @@ def train(
         raise InputError("training data", "has no labelled tick", "add annotations.csv to the bags")
     torch.manual_seed(config.seed)
     model = MsStan(config.model_config_of_size())
+    if initial is not None:
+        model.load_state_dict(initial.state_dict())
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device).train()
     trainable = [p for p in model.parameters() if p.requires_grad]

@@ -14,10 +14,16 @@ from msstan_core.cli import main
 from msstan_core.decision.pipeline import Monitor
 from msstan_core.errors import InputError
 from msstan_core.inference.model_package import load_package
+from msstan_core.model.branches import CameraBackbone
+from msstan_core.model.configuration import ModelConfig
 from msstan_core.observation import NANOSECONDS_PER_SECOND, AudioChunk
+from msstan_core.preprocessing.input_spec import InputSpec
+from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
 from msstan_core.recordings.annotations import action_span
 from msstan_core.recordings.bag import BagReader, BagWriter
+from msstan_core.training.backbone_features import BackboneFeatures
 from msstan_core.training.configuration import TrainingConfig, load_training_config
+from msstan_core.training.cross_validation import Regime, cross_validate
 from msstan_core.training.durations import MOST_STAGES, fit_durations
 from msstan_core.training.finishing import run_network
 from msstan_core.training.metrics import boundary_errors, macro_f1, phase_macro_f1, shifted_phase_macro_f1
@@ -29,8 +35,8 @@ from msstan_core.training.recording_features import (
     ticks_of_bag,
 )
 from msstan_core.training.splits import hold_out_groups, leave_one_group_out
-from msstan_core.training.trainer import CHECKPOINT_FILE, train
-from msstan_core.vocabulary import ACTIONS, MODALITIES, Action, Modality
+from msstan_core.training.trainer import CHECKPOINT_FILE, TrainedModel, train
+from msstan_core.vocabulary import ACTIONS, ISO_CODES, MODALITIES, Action, Modality
 
 RATE_HZ = 16_000
 MODEL = {"width": 16, "pretrained": False, "attention_heads": 2, "inputs": {"camera_px": 32, "thermal_px": 16}}
@@ -293,3 +299,62 @@ def test_boundary_errors_are_predicted_minus_true() -> None:
     found = np.array([idle] * 12 + [start] * 5 + [deposition] * 21 + [cooling] * 7)
     errors = boundary_errors(np.arange(45) * 0.1, true, found)
     assert (errors.arc_on_s, errors.stable_s, errors.arc_off_s) == pytest.approx((0.2, 0.2, 0.3))
+
+
+def test_backbone_features_equal_the_torch_backbone() -> None:
+    config = ModelConfig(pretrained=False, inputs=InputSpec(camera_px=32))
+    images = [np.random.default_rng(i).integers(0, 256, (32, 32, 3), dtype=np.uint8) for i in range(19)]
+    got = BackboneFeatures(config)(images)
+    with torch.inference_mode():
+        expected = CameraBackbone(config).eval()(torch.from_numpy(np.stack(images))).numpy()
+    np.testing.assert_allclose(got.astype(np.float32), expected, rtol=2e-3, atol=2e-3)  # kept in half precision
+
+
+def silent(recording: Recording) -> Recording:
+    """``recording`` with features of the right shapes: sound only, and that is silence."""
+    n = len(recording.features.time_s)
+    absent, config = np.full(n, -1), CONFIG.model_config_of_size()
+    spec = config.inputs.log_mel
+    features = replace(
+        recording.features,
+        camera=np.zeros((1, CameraBackbone(config).channels, 2, 2), np.float16),
+        camera_row=absent,
+        thermal=np.zeros((1, config.inputs.thermal_px, config.inputs.thermal_px), np.float16),
+        thermal_row=absent,
+        log_mel=np.zeros((n, spec.bands, spec.frames), np.float16),
+        telemetry=np.zeros((n, FEATURE_COUNT), np.float32),
+        context=np.zeros((n, 4), np.int64),
+        valid=np.tile(np.float32([0, 0, 1, 0]), (n, 1)),
+        age_s=np.zeros((n, 4), np.float32),
+        imperfection=np.full((n, len(ISO_CODES)), np.nan, np.float32),
+    )
+    return replace(recording, features=features)
+
+
+@pytest.mark.parametrize("regime", list(Regime))
+def test_every_regime_scores_each_real_recording_once_and_trains_on_what_it_says(
+    regime: Regime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = [ACTIONS.index(a) for a in (Action.IDLE,) * 20 + (Action.MATERIAL_DEPOSITION,) * 30]
+    movement = ACTIONS.index(Action.ELECTRODE_MOVEMENT)
+    simulated = fake("sim", simulated=True, labels=[movement] * 20 + labels[20:])
+    data = [silent(r) for r in (fake("a", labels=labels), fake("b", labels=labels), simulated)]
+    trained_on: list[tuple[int, int, bool]] = []
+
+    def watched(config: TrainingConfig, recordings: list[Recording], **options: object) -> TrainedModel:
+        trained_on.append(
+            (sum(r.simulated for r in recordings), sum(not r.simulated for r in recordings), bool(options["initial"]))
+        )
+        seen = {int(label) for r in recordings for label in np.unique(r.features.action)}
+        assert regime is Regime.TOGETHER or movement not in seen, "real labels do not name it"
+        return train(config, recordings, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("msstan_core.training.cross_validation.train", watched)
+    scores = list(cross_validate(CONFIG.model_copy(update={"steps": 1}), data, 1, regime=regime))
+    assert sorted(s.group for s in scores) == ["a", "b"]
+    expected = {
+        Regime.TOGETHER: [(1, 1, False), (1, 1, False)],
+        Regime.SIMULATED: [(1, 0, False)],
+        Regime.PRETRAINED: [(1, 0, False), (0, 1, True), (0, 1, True)],
+    }
+    assert trained_on == expected[regime]
