@@ -6,137 +6,13 @@ The launch files (through :mod:`msstan_ros.launch_actions`) and ``msstan up`` (t
 
 from __future__ import annotations
 
-import difflib
-import json
-import os
-import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 
 from msstan_core.errors import InputError
 from msstan_core.resources import share_path
 from msstan_core.vocabulary import MODALITIES, parse_modalities
-
-PACKAGE = "msstan_ros"
-#: Shared memory that must be free for the large segments (one per process, and some room), bytes.
-SHARED_MEMORY_NEEDED = 512 * 1024 * 1024
-#: Where Linux keeps it.
-SHARED_MEMORY_FOLDER = Path("/dev/shm")
-#: Names under which Fast DDS looks for a profile file; a user's own choice is respected.
-PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
-
-ParameterValue = bool | int | float | str | list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """One ``name:=value`` of a profile.
-
-    Args:
-        name: as typed.
-        description: for ``--show-args`` and ``--help``.
-        default: as text; None: must be given.
-        choices: allowed texts; empty: any.
-    """
-
-    name: str
-    description: str
-    default: str | None = ""
-    choices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class NodeSpec:
-    """One process.
-
-    Args:
-        name: node name.
-        executable: of package msstan_ros, and module of the same name.
-        namespace: of the node and its relative topics; "" for none.
-        parameters: override those of the files.
-        parameter_files: read in order.
-        remappings: (from, to).
-        lifecycle: it is a managed node.
-        autostart: configure and activate it when it is up (lifecycle only).
-        ends_all: when it ends, everything ends with its exit status.
-        log_level: of its logger.
-    """
-
-    name: str
-    executable: str
-    namespace: str = ""
-    parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
-    parameter_files: tuple[Path, ...] = ()
-    remappings: tuple[tuple[str, str], ...] = ()
-    lifecycle: bool = False
-    autostart: bool = True
-    ends_all: bool = False
-    log_level: str = "info"
-
-    @property
-    def full_name(self) -> str:
-        """``/namespace/name``."""
-        return "/" + "/".join(filter(None, (self.namespace.strip("/"), self.name)))
-
-    @property
-    def logger_name(self) -> str:
-        """As rclpy names it: ``namespace.name``."""
-        return self.full_name.strip("/").replace("/", ".")
-
-    def ros_arguments(self) -> list[str]:
-        """The command line after the executable."""
-        line = ["--ros-args", "-r", f"__node:={self.name}", "--log-level", f"{self.logger_name}:={self.log_level}"]
-        if self.namespace.strip("/"):
-            line += ["-r", f"__ns:=/{self.namespace.strip('/')}"]
-        for source, target in self.remappings:
-            line += ["-r", f"{source}:={target}"]
-        for path in self.parameter_files:
-            line += ["--params-file", str(path)]
-        for name, value in self.parameters.items():
-            line += ["-p", f"{name}:={json.dumps(value)}"]  # JSON is YAML, which is what rcl reads here
-        return line
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """One way to run the system: what can be said about it, and the nodes that follow."""
-
-    name: str
-    description: str
-    arguments: tuple[Argument, ...]
-    nodes: Callable[[Mapping[str, str]], tuple[NodeSpec, ...]]
-
-    def resolve(self, given: Mapping[str, str]) -> dict[str, str]:
-        """All arguments with their values.
-
-        Raises:
-            InputError: for a name this profile does not know, a missing value, or one outside the choices.
-        """
-        known = {argument.name: argument for argument in self.arguments}
-        for name in given:
-            if name not in known:
-                close = difflib.get_close_matches(name, known, 1)
-                hint = f"did you mean {close[0]}? " if close else ""
-                raise InputError(
-                    f"argument {name}", f"unknown to {self.name}", f"{hint}known: {', '.join(known) or 'none'}"
-                )
-        values = {}
-        for name, argument in known.items():
-            value = given.get(name, argument.default)
-            if value is None or (value == "" and argument.default is None):
-                raise InputError(f"argument {name}", "is missing", f"give {name}:=... ({argument.description})")
-            if argument.choices and value not in argument.choices:
-                raise InputError(
-                    f"argument {name}", f"{value!r} is not possible", f"one of {', '.join(argument.choices)}"
-                )
-            values[name] = value
-        return values
-
-    def describe(self, given: Mapping[str, str]) -> tuple[NodeSpec, ...]:
-        """The nodes for these arguments; raises InputError as :meth:`resolve` and for values that make no sense."""
-        return self.nodes(self.resolve(given))
-
+from msstan_ros.node_description import Argument, NodeSpec, ParameterValue, Profile
 
 # -- values -----------------------------------------------------------------------------------------------------------
 
@@ -182,11 +58,24 @@ _MONITOR = (
         "modalities",
         "sensors to use, with commas (camera,thermal,acoustic,telemetry); empty: as in params_file",
     ),
+    Argument("wps", "WPS file or id that holds for every job; empty: as in params_file, or as weld/context names it"),
     Argument("overlay", "draw the annotated image and markers while somebody looks", "true", BOOLEAN),
-    Argument("autostart", "configure and activate the monitor at once", "true", BOOLEAN),
+    Argument("autostart", "configure and activate monitor and gate at once", "true", BOOLEAN),
     _LOG_LEVEL,
 )
 _SIMULATED_TIME = Argument("use_sim_time", "take time from /clock", "false", BOOLEAN)
+
+
+def _gate_argument(default: str) -> Argument:
+    return Argument("gate", "start the advisory gate: weld/advisory_gated, for robots that follow it", default, BOOLEAN)
+
+
+def _wps(text: str) -> str:
+    """A WPS file's full path, or an id as it is."""
+    path = Path(text).expanduser()
+    if path.suffix.lower() == ".yaml" and not path.is_file():
+        raise InputError(path, "no such WPS file (argument wps)", "check the path, or give a WPS id")
+    return str(path.resolve()) if path.is_file() else text
 
 
 def _monitor_nodes(values: Mapping[str, str], use_sim_time: bool) -> tuple[NodeSpec, ...]:
@@ -199,21 +88,18 @@ def _monitor_nodes(values: Mapping[str, str], use_sim_time: bool) -> tuple[NodeS
         monitor["model_dir"] = _existing(values, "model")
     if values["modalities"]:
         monitor["modalities"] = _modalities(values)
+    gate = dict(parameters)
+    if values["wps"]:
+        monitor["wps"] = gate["wps"] = _wps(values["wps"])
     shared = {
         "namespace": values["namespace"],
         "parameter_files": (params_file,),
         "log_level": values["log_level"],
     }
-    nodes = [
-        NodeSpec(
-            "weld_monitor",
-            "weld_monitor_node",
-            parameters=monitor,
-            lifecycle=True,
-            autostart=values["autostart"] == "true",
-            **shared,  # type: ignore[arg-type]
-        )
-    ]
+    managed = {"lifecycle": True, "autostart": values["autostart"] == "true", **shared}
+    nodes = [NodeSpec("weld_monitor", "weld_monitor_node", parameters=monitor, **managed)]  # type: ignore[arg-type]
+    if values["gate"] == "true":
+        nodes.append(NodeSpec("advisory_gate", "advisory_gate_node", parameters=gate, **managed))  # type: ignore[arg-type]
     if values["overlay"] == "true":
         nodes.append(NodeSpec("weld_overlay", "overlay_node", parameters=parameters, **shared))  # type: ignore[arg-type]
     return tuple(nodes)
@@ -271,7 +157,7 @@ PROFILES: dict[str, Profile] = {
         Profile(
             "monitor",
             "the monitor and its overlay, on the topics of a real cell",
-            (*_MONITOR, _SIMULATED_TIME),
+            (*_MONITOR, _gate_argument("false"), _SIMULATED_TIME),
             _monitor,
         ),
         Profile(
@@ -286,12 +172,13 @@ PROFILES: dict[str, Profile] = {
                 Argument("topics", "recorded topics to play, with commas; empty: all of the monitor's"),
                 Argument("at_end", "end everything, or stay", "exit", ("exit", "idle")),
                 *_MONITOR,
+                _gate_argument("false"),
             ),
             _replay,
         ),
         Profile(
             "simulated_cell",
-            "the monitor on a simulated weld cell, live",
+            "the monitor on a simulated weld cell that follows its advice, live",
             (
                 Argument("scenario", "name of a built-in scenario, or a YAML file", "gmaw_steel_lap"),
                 Argument("seed", "another weld of the same scenario; -1: the scenario's own", "-1"),
@@ -299,6 +186,7 @@ PROFILES: dict[str, Profile] = {
                 Argument("loop", "weld the next part when one is done", "true", BOOLEAN),
                 Argument("at_end", "after the last weld: end everything, or stay", "exit", ("exit", "idle")),
                 *_MONITOR,
+                _gate_argument("true"),
             ),
             _simulated_cell,
         ),
@@ -312,23 +200,3 @@ def profile_named(name: str) -> Profile:
         return PROFILES[name]
     except KeyError:
         raise InputError(f"profile {name}", "unknown", f"one of {', '.join(PROFILES)}") from None
-
-
-def environment(base: Mapping[str, str] | None = None) -> tuple[dict[str, str], str]:
-    """Variables that every process of the system is started with, and what a person should know about them.
-
-    The shared-memory profile is left out where the user names a profile or where shared memory is too small for it.
-
-    Returns:
-        Additional variables; one line of remark, or "".
-    """
-    base = os.environ if base is None else base
-    if any(base.get(name) for name in PROFILE_VARIABLES):
-        return {}, ""
-    free = shutil.disk_usage(SHARED_MEMORY_FOLDER).free if SHARED_MEMORY_FOLDER.is_dir() else 0
-    if free < SHARED_MEMORY_NEEDED:
-        return {}, (
-            f"only {free // 2**20} MiB free in {SHARED_MEMORY_FOLDER}: images go over UDP and may be lost; "
-            "give the container more (docker run --shm-size=1g)"
-        )
-    return {PROFILE_VARIABLES[0]: str(share_path("config/fastdds_shared_memory.xml"))}, ""

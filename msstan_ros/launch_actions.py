@@ -21,7 +21,9 @@ from launch_ros.events.lifecycle import ChangeState
 from lifecycle_msgs.msg import Transition
 
 from launch import LaunchContext, LaunchDescription
-from msstan_ros.bringup import PACKAGE, NodeSpec, environment, profile_named
+from msstan_ros.bringup import profile_named
+from msstan_ros.node_description import PACKAGE, NodeSpec
+from msstan_ros.transport import environment
 
 
 def describe(profile_name: str) -> LaunchDescription:

@@ -12,10 +12,12 @@ from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
+from msstan_core.advisory.advice import Advice
 from msstan_core.decision.pipeline import ModelInfo
 from msstan_core.decision.result import Decision
-from msstan_msgs.msg import WeldAction, WeldAnomaly, WeldModelInfo, WeldMonitorState
+from msstan_msgs.msg import WeldAction, WeldAnomaly, WeldModelInfo, WeldMonitorState, WeldParameterAdvisory
 from msstan_ros import qos
+from msstan_ros.advisory_messages import advisory_message
 from msstan_ros.conversions import (
     action_message,
     anomaly_message,
@@ -42,6 +44,7 @@ class MonitorOutputs:
         self._publishers: list[LifecyclePublisher] = []
         self._action = self._make(WeldAction, "weld/action", qos.action(action_deadline_s))
         self._anomaly = self._make(WeldAnomaly, "weld/anomaly", qos.ANOMALY)
+        self._advisory = self._make(WeldParameterAdvisory, "weld/advisory", qos.ADVISORY)
         self._state = self._make(WeldMonitorState, "weld/state", qos.STATE)
         self._model_info = self._make(WeldModelInfo, "weld/model_info", qos.MODEL_INFO)
         self._attention = self._make(Image, "weld/attention", qos.OVERLAY)
@@ -51,7 +54,7 @@ class MonitorOutputs:
     def begin_session(self, session_id: str) -> None:
         """Number messages from 0 again, under a new name."""
         self.session_id = session_id
-        self._next_action = self._next_anomaly = self._next_state = 0
+        self._next_action = self._next_anomaly = self._next_advice = self._next_state = 0
 
     def publish_decision(self, decision: Decision, model_revision: int) -> float:
         """Publish action, anomaly events and, where somebody looks, the attention map.
@@ -71,6 +74,14 @@ class MonitorOutputs:
             attention = decision.attention.astype(np.float32, copy=False)
             self._attention.publish(image_message(attention, "32FC1", decision.stamp_ns, decision.frame_id))
         return latency_s
+
+    def publish_advice(self, advice: Advice, frame_id: str, model_revision: int) -> None:
+        """Number an advice and publish it."""
+        numbered = dataclasses.replace(
+            advice, session_id=self.session_id, sequence_id=self._next_advice, model_revision=model_revision
+        )
+        self._advisory.publish(advisory_message(numbered, frame_id))
+        self._next_advice += 1
 
     def publish_model_info(self, info: ModelInfo, model_revision: int) -> None:
         """Say what runs now."""

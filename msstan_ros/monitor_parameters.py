@@ -9,6 +9,7 @@ from pathlib import Path
 import pydantic
 from rclpy.node import Node
 
+from msstan_core.advisory.wps_files import ProcedureBook
 from msstan_core.alignment import AlignmentConfig, OffsetConfig, StalenessConfig
 from msstan_core.errors import InputError
 from msstan_core.image_encodings import SensorScaling
@@ -16,6 +17,7 @@ from msstan_core.inference.engine import Backend
 from msstan_core.resources import default_model_dir
 from msstan_core.vocabulary import MODALITIES, Modality, parse_modalities
 from msstan_ros.parameters import ParameterSpec, folder_or_empty, modality_names, value_of
+from msstan_ros.procedure_parameters import PROCEDURE_SPECS, read_procedures
 
 _ALIGNMENT = AlignmentConfig()
 
@@ -78,6 +80,7 @@ SPECS: tuple[ParameterSpec, ...] = (
         100,
     ),
     ParameterSpec("thermal.celsius_at_zero", -273.15, "16-bit thermal images: degC of count 0", -300, 1000),
+    *PROCEDURE_SPECS,
     ParameterSpec("state_rate_hz", 10.0, "heartbeat on weld/state, Hz", 2, 100, read_only=True),
     ParameterSpec(
         "action_deadline_s",
@@ -109,6 +112,7 @@ class MonitorSettings:
     smoothing: bool
     alignment: AlignmentConfig
     scaling: SensorScaling
+    procedures: ProcedureBook
     snapshot_seconds: float
 
 
@@ -175,5 +179,6 @@ def read_settings(node: Node) -> MonitorSettings:
             thermal_celsius_per_count=value_of(node, "thermal.celsius_per_count") or math.nan,
             thermal_celsius_at_zero=value_of(node, "thermal.celsius_at_zero"),
         ),
+        procedures=read_procedures(node),
         snapshot_seconds=value_of(node, "snapshot.seconds"),
     )

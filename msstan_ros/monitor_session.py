@@ -13,6 +13,7 @@ from msstan_core.alignment import TickAligner
 from msstan_core.decision.result import Decision
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample, Tick
 from msstan_core.vocabulary import MODALITIES, Action, Modality
+from msstan_ros.advisory_source import AdvisorySource
 from msstan_ros.diagnostics import diagnostics_message
 from msstan_ros.health import Health, assess
 from msstan_ros.input_streams import InputStreams
@@ -55,6 +56,7 @@ class MonitorSession:
         self._node, self._settings, self._outputs = node, settings, outputs
         self._monitor, self._revision, self._clock = monitor, revision, clock
         self._aligner = TickAligner(settings.alignment)
+        self._advice = AdvisorySource(settings.procedures, node.get_logger())
         self._figures = RecentFigures()
         self._limits_s = {m: 2 * getattr(settings.alignment.staleness_s, m.label) for m in MODALITIES}
         self._newest: Decision | None = None
@@ -89,12 +91,14 @@ class MonitorSession:
         """Go on with another model from the next tick."""
         with self._worker.paused():
             self._monitor, self._revision = monitor, revision
+            self._advice.reset()
 
     def reset(self) -> None:
         """Forget the streaming state and the counters."""
         with self._worker.paused():
             self._aligner = TickAligner(self._settings.alignment)
             self._monitor.reset()
+            self._advice.reset()
             self._figures = RecentFigures()
             self._streams.forget()
             self._newest = None
@@ -205,6 +209,8 @@ class MonitorSession:
         if tick.restarted:
             self._node.get_logger().warning("time jumped back: streaming state reset, waiting samples discarded")
         latency_s = self._outputs.publish_decision(decision, self._revision)
+        if (advice := self._advice.advise(tick, decision)) is not None:
+            self._outputs.publish_advice(advice, decision.frame_id, self._revision)
         self._figures.add(decision.inference_ms / 1e3, latency_s)
         self.history.add(tick, decision)
         self._newest = decision

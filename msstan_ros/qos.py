@@ -48,6 +48,18 @@ STATE = _profile(
     liveliness_lease_duration=Duration(seconds=LIVELINESS_LEASE_S),
 )
 ADVISORY = _profile(1, reliable=True)
+#: Longest gap that the gate promises between two messages, s; a reader may ask for this or more.
+GATED_DEADLINE_S = 0.1
+#: Lease after which a gate that says nothing counts as dead, s.
+GATED_LEASE_S = 0.3
+#: ``weld/advisory_gated``, as the gate offers it and as a robot should ask for it.
+ADVISORY_GATED = _profile(
+    1,
+    reliable=True,
+    deadline=Duration(seconds=GATED_DEADLINE_S),
+    liveliness=LivelinessPolicy.MANUAL_BY_TOPIC,
+    liveliness_lease_duration=Duration(seconds=GATED_LEASE_S),
+)
 #: Pictures for people: the newest one only.
 OVERLAY = _profile(1, reliable=True)
 DIAGNOSTICS = _profile(10, reliable=True)

@@ -14,8 +14,9 @@ from types import TracebackType
 from typing import Self
 
 from msstan_core.errors import InputError
-from msstan_ros.bringup import PACKAGE, NodeSpec, environment
 from msstan_ros.lifecycle_client import bring_up
+from msstan_ros.node_description import PACKAGE, NodeSpec
+from msstan_ros.transport import environment
 
 #: After SIGINT a node has this long to end by itself, then SIGTERM, then SIGKILL, s (as ros2 launch does it).
 GRACE_S = 5.0

@@ -14,6 +14,9 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rosgraph_msgs.msg import Clock
 
+from msstan_core.advisory.follower import AdvisoryFollower
+from msstan_core.advisory.parameters import Values
+from msstan_core.advisory.process_time import Moment
 from msstan_core.errors import InputError
 from msstan_core.messages import TOPICS, Topic, TopicKind, topic_of_sample
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample
@@ -22,7 +25,8 @@ from msstan_core.simulation import ParameterDeltas, WeldCell, load_scenario
 from msstan_core.vocabulary import Modality, parse_modalities
 from msstan_msgs.msg import WeldParameterAdvisory
 from msstan_ros import qos
-from msstan_ros.conversions import stamp_message, stamp_nanoseconds
+from msstan_ros.advisory_messages import advice_from_message
+from msstan_ros.conversions import stamp_message
 from msstan_ros.message_types import message_class
 from msstan_ros.node_process import run_node, until_shutdown
 from msstan_ros.parameters import ParameterSpec, declare, modality_names, value_of
@@ -61,7 +65,7 @@ _QOS = {TopicKind.CONTEXT: qos.CONTEXT, TopicKind.ACOUSTIC: qos.SOUND_SOURCE}
 
 
 class WeldCellNode(Node):
-    """See the module. Subscribes to ``weld/advisory_gated`` and applies its deltas until ``valid_until``.
+    """See the module. Subscribes to ``weld/advisory_gated`` and follows it as a robot would.
 
     Raises:
         InputError: when the scenario cannot be read.
@@ -78,9 +82,9 @@ class WeldCellNode(Node):
         self._modalities = parse_modalities(named) if named else frozenset(Modality)
         self._out = {topic.kind: self._publisher(topic) for topic in TOPICS if self._wanted(topic)}
         self._clock_out = self.create_publisher(Clock, "/clock", qos.CLOCK) if self._factor != 1.0 else None
-        self._advice: WeldParameterAdvisory | None = None
+        self._heard: WeldParameterAdvisory | None = None
         self._advice_lock = threading.Lock()
-        self.create_subscription(WeldParameterAdvisory, "weld/advisory_gated", self._take_advice, qos.ADVISORY)
+        self.create_subscription(WeldParameterAdvisory, "weld/advisory_gated", self._take_advice, qos.ADVISORY_GATED)
         self._stop = threading.Event()
         self._newest_ns: int | None = None
         self._thread = threading.Thread(target=until_shutdown(self, self._weld_parts), name="cell", daemon=True)
@@ -105,7 +109,7 @@ class WeldCellNode(Node):
 
     def _take_advice(self, advice: WeldParameterAdvisory) -> None:
         with self._advice_lock:
-            self._advice = advice
+            self._heard = advice
 
     # -- cell's thread ------------------------------------------------------------------------------------------
 
@@ -147,9 +151,10 @@ class WeldCellNode(Node):
         """One part; returns when it is done or the node ends. The cell's own stamps count from 0."""
         began, moved_s, next_clock_s = time.monotonic(), 0.0, 0.0
         start_ns = self._next_start_ns()
+        follower = AdvisoryFollower(simulated_time=True)  # the weld's time is the cell's
         while not self._stop.is_set():
             due_s = (time.monotonic() - began) * self._factor - moved_s
-            self._apply_advice(cell, start_ns)
+            self._apply_advice(cell, follower, start_ns + round(moved_s * NANOSECONDS_PER_SECOND))
             for sample in cell.advance(due_s):
                 self._publish(sample, start_ns + round(moved_s * NANOSECONDS_PER_SECOND))
                 if self._stop.is_set():
@@ -180,33 +185,28 @@ class WeldCellNode(Node):
         if self._clock_out is not None and self.context.ok():
             self._clock_out.publish(Clock(clock=stamp_message(stamp_ns)))
 
-    def _apply_advice(self, cell: WeldCell, start_ns: int) -> None:
-        """Deltas of the newest advice that is still valid; none otherwise. NaN means no advice for that parameter."""
+    def _apply_advice(self, cell: WeldCell, follower: AdvisoryFollower, start_ns: int) -> None:
+        """What the gate says now, as far as it fits the programme; without a gate the deltas return by themselves."""
         with self._advice_lock:
-            advice = self._advice
-        if advice is None:
-            return
-        now_ns = start_ns + round(cell.time_s * NANOSECONDS_PER_SECOND)
-        if stamp_nanoseconds(advice.valid_until) < now_ns:
-            cell.apply(ParameterDeltas())
-            with self._advice_lock:
-                if self._advice is advice:
-                    self._advice = None
-            return
-        cell.apply(
-            ParameterDeltas(
-                current_a=_or_zero(advice.current_delta_a),
-                voltage_v=_or_zero(advice.voltage_delta_v),
-                wire_feed_speed_m_s=_or_zero(advice.wire_feed_speed_delta_m_s),
-                travel_speed_m_s=_or_zero(advice.travel_speed_delta_m_s),
-                stick_out_m=_or_zero(advice.stick_out_delta_m),
-                check_gas=bool(advice.check_gas),
-            )
+            heard, self._heard = self._heard, None
+        moment = Moment(start_ns + round(cell.time_s * NANOSECONDS_PER_SECOND), time.monotonic())
+        if heard is not None and (reason := follower.take(advice_from_message(heard), moment)):
+            self.get_logger().warning(f"advice not followed: {reason}", throttle_duration_sec=LOG_INTERVAL_S)
+        _, voltage_v, wire_feed_speed_m_s, travel_speed_m_s, stick_out_m = follower.follow(_programmed(cell), moment)
+        deltas = ParameterDeltas(
+            voltage_v=voltage_v,
+            wire_feed_speed_m_s=wire_feed_speed_m_s,
+            travel_speed_m_s=travel_speed_m_s,
+            stick_out_m=stick_out_m,
+            check_gas=follower.check_gas,
         )
+        cell.apply(deltas)
 
 
-def _or_zero(delta: float) -> float:
-    return delta if math.isfinite(delta) else 0.0
+def _programmed(cell: WeldCell) -> Values:
+    """The programme's setpoints; the current is none of them, it follows the wire feed."""
+    process = cell.scenario.process
+    return (math.nan, process.voltage_v, process.wire_feed_speed_m_s, process.travel_speed_m_s, process.stick_out_m)
 
 
 def main() -> None:

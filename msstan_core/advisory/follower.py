@@ -31,6 +31,7 @@ class AdvisoryFollower:
         self._longest_silence_s = longest_silence_s
         self._advice: Advice | None = None
         self._silent_s = math.inf
+        self._heard = False  #: since the last cycle
         self._session, self._last_sequence = "", -1
         self._deltas = ZERO
         self._rate, self._low, self._high = ZERO, UNKNOWN, UNKNOWN
@@ -63,7 +64,7 @@ class AdvisoryFollower:
         if advice.valid_until_ns <= moment.now_ns:
             return "expired"
         self._last_sequence = advice.sequence_id
-        self._advice, self._silent_s = advice, 0.0
+        self._advice, self._silent_s, self._heard = advice, 0.0, True
         return ""
 
     def follow(self, programmed: Values, moment: Moment) -> Values:
@@ -79,7 +80,9 @@ class AdvisoryFollower:
             they return together (the heat input then changes steadily).
         """
         passage = self._time.advance(moment)
-        self._silent_s += passage.elapsed_s
+        if not self._heard:  # what came during a long cycle is not older than the cycle
+            self._silent_s += passage.elapsed_s
+        self._heard = False
         elapsed = min(passage.elapsed_s, LONGEST_STEP_S)
         advice = self._advice
         if passage.broken or self._silent_s > self._longest_silence_s:

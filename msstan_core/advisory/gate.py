@@ -82,6 +82,7 @@ class AdvisoryGate:
         self._beat: Heartbeat | None = None
         self._beat_at_s = -math.inf
         self._violations = 0.0
+        self.objection = ""  #: what spoke against any advice at the last step; "": nothing did
         self.latched = ""  #: why, in words; "": it is not
         self.refused: Counter[Refusal] = Counter()
         self.last_refusal = ""
@@ -159,8 +160,8 @@ class AdvisoryGate:
         if passage.broken:
             self._forget(passage.broken)
             self._last_stamp_ns = None
-        objection = self._standing_objection(moment)
-        if objection:
+        self.objection = self._standing_objection(moment)
+        if self.objection:
             self._advice = None
         self._expire(moment)
         self._take_up_procedure()
@@ -170,14 +171,14 @@ class AdvisoryGate:
             if self._advice is not None:
                 target, rate = self._aim(self._advice, self._envelope)
             self._deltas = self._envelope.advance(self._deltas, target, elapsed, rate)
-        return self._output(moment, objection)
+        return self._output(moment)
 
     @property
     def session_id(self) -> str:
         """The monitor that is listened to; "" before the first heartbeat."""
         return self._session
 
-    def _output(self, moment: Moment, objection: str) -> GateOutput:
+    def _output(self, moment: Moment) -> GateOutput:
         advice = self._advice
         if self.latched:
             state = GateState.LATCHED
@@ -185,7 +186,7 @@ class AdvisoryGate:
             state = GateState.ADVISING
         else:
             state = GateState.PROGRAMMED if self._deltas == ZERO else GateState.RETURNING
-        reason = objection or (advice.reason if advice is not None else self._why_none)
+        reason = self.objection or (advice.reason if advice is not None else self._why_none)
         return GateOutput(
             stamp_ns=moment.now_ns,
             valid_until_ns=moment.now_ns + _nanoseconds(self.settings.output_validity_s),

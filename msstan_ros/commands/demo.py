@@ -30,7 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     import os
     import signal
 
-    from msstan_ros.bringup import environment, profile_named
+    from msstan_ros.bringup import profile_named
+    from msstan_ros.transport import environment
 
     given = {"scenario": arguments.scenario, "loop": "false", "at_end": "exit", "overlay": "false"}
     if arguments.model is not None:

@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     import os
 
     from msstan_core.errors import InputError
-    from msstan_ros.bringup import environment
+    from msstan_ros.transport import environment
 
     os.environ.update(environment()[0])
 

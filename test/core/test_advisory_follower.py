@@ -75,6 +75,11 @@ def test_when_the_gate_dies_all_deltas_return_together_within_the_bound() -> Non
     assert max(map(abs, shares)) < 1e-9
 
 
+def test_a_controller_that_cycles_slowly_still_follows() -> None:
+    robot = Robot()
+    assert robot.run(4.0, step_s=0.4, valid_until_ns=2**62)[Parameter.VOLTAGE] == 1.0
+
+
 def test_a_setpoint_at_its_limit_leaves_no_room() -> None:
     robot = Robot()
     robot.programmed = (NAN, 21.8, 0.075, 0.0062, 0.015)

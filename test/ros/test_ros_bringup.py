@@ -9,9 +9,10 @@ import yaml
 
 from msstan_core.errors import InputError
 from msstan_core.resources import share_path
-from msstan_ros import bringup
-from msstan_ros.bringup import PROFILES, NodeSpec, environment, profile_named
+from msstan_ros.bringup import PROFILES, profile_named
 from msstan_ros.commands.up import parse_assignments
+from msstan_ros.node_description import NodeSpec, Profile
+from msstan_ros.transport import PROFILE_VARIABLES, environment
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,7 +22,7 @@ def described(profile: str, **given: str) -> dict[str, NodeSpec]:
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda p: p.name)
-def test_every_argument_is_described(profile: bringup.Profile) -> None:
+def test_every_argument_is_described(profile: Profile) -> None:
     names = [argument.name for argument in profile.arguments]
     assert len(set(names)) == len(names)
     assert all(argument.description for argument in profile.arguments)
@@ -59,6 +60,8 @@ def test_launch_files_hold_no_knowledge_of_their_own() -> None:
         ("monitor", {"overlay": "maybe"}, "true, false"),
         ("monitor", {"model": "/no/such"}, "/no/such"),
         ("monitor", {"params_file": "/no/such.yaml"}, "/no/such.yaml"),
+        ("monitor", {"wps": "/no/such.yaml"}, "/no/such.yaml"),
+        ("monitor", {"gate": "yes"}, "true, false"),
         ("replay", {}, "give bag:="),
         ("replay", {"bag": "/tmp", "rate": "0"}, "rate"),
         ("replay", {"bag": "/tmp", "rate": "fast"}, "rate"),
@@ -110,13 +113,31 @@ def test_a_simulated_cell_at_its_own_pace_brings_its_own_time() -> None:
     assert described("simulated_cell", real_time_factor="0.5")["weld_monitor"].parameters["use_sim_time"] is True
 
 
+def test_the_gate_stands_between_monitor_and_simulated_robot_and_elsewhere_when_asked(tmp_path: Path) -> None:
+    assert described("simulated_cell")["advisory_gate"].lifecycle
+    assert "advisory_gate" not in described("simulated_cell", gate="false")
+    assert "advisory_gate" not in described("monitor")
+    assert "advisory_gate" not in described("replay", bag=str(tmp_path))
+    gate = described("replay", bag=str(tmp_path), gate="true", namespace="cell_1")["advisory_gate"]
+    assert gate.parameters["use_sim_time"] is True and gate.full_name == "/cell_1/advisory_gate"
+
+
+def test_monitor_and_gate_are_told_the_same_procedure(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("id: mine")
+    for given, passed in (("gmaw_steel_lap", "gmaw_steel_lap"), (str(file), str(file))):
+        nodes = described("monitor", gate="true", wps=given)
+        assert nodes["weld_monitor"].parameters["wps"] == nodes["advisory_gate"].parameters["wps"] == passed
+    assert "wps" not in described("monitor", gate="true")["advisory_gate"].parameters, "as the params file says"
+
+
 def test_the_shared_memory_profile_is_set_unless_the_user_chose_one(monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(2**32, 0, 2**32))
     variables, remark = environment({})
     assert Path(variables["FASTRTPS_DEFAULT_PROFILES_FILE"]) == share_path("config/fastdds_shared_memory.xml")
     assert not remark
-    for name in bringup.PROFILE_VARIABLES:
+    for name in PROFILE_VARIABLES:
         assert environment({name: "mine.xml"}) == ({}, "")
 
 

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from msstan_core.messages import TOPICS
+from msstan_ros.advisory_follower_node import SPECS as FOLLOWER_SPECS
 from msstan_ros.bag_player_node import SPECS as PLAYER_SPECS
 from msstan_ros.bringup import PROFILES
+from msstan_ros.gate_parameters import SPECS as GATE_SPECS
 from msstan_ros.monitor_parameters import SPECS as MONITOR_SPECS
 from msstan_ros.overlay_node import SPECS as OVERLAY_SPECS
 from msstan_ros.parameters import ParameterSpec
@@ -16,7 +18,10 @@ TEXT = (Path(__file__).resolve().parents[2] / "docs" / "ros_interface.md").read_
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in TEXT.splitlines() if line.startswith("|")]
 
 
-@pytest.mark.parametrize("spec", [*MONITOR_SPECS, *PLAYER_SPECS, *OVERLAY_SPECS, *CELL_SPECS], ids=lambda s: s.name)
+ALL_SPECS = [*MONITOR_SPECS, *GATE_SPECS, *FOLLOWER_SPECS, *PLAYER_SPECS, *OVERLAY_SPECS, *CELL_SPECS]
+
+
+@pytest.mark.parametrize("spec", ALL_SPECS, ids=lambda s: s.name)
 def test_every_parameter_is_documented_as_it_is(spec: ParameterSpec) -> None:
     rows = [row for row in ROWS if row[0] == f"`{spec.name}`" and row[-1] == spec.description]
     assert rows, f"{spec.name} is missing, or described otherwise"
@@ -37,4 +42,5 @@ def test_every_topic_is_documented() -> None:
     heard = {row[0].strip("`") for row in ROWS}
     assert {topic.name for topic in TOPICS} <= heard
     spoken = {"weld/action", "weld/anomaly", "weld/state", "weld/model_info", "weld/attention", "weld/overlay/image"}
+    spoken |= {"weld/advisory", "weld/advisory_gated"}
     assert spoken <= heard

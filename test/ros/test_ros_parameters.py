@@ -7,6 +7,7 @@ from msstan_core.errors import InputError
 from msstan_core.resources import share_path
 from msstan_core.vocabulary import Modality
 from msstan_ros.bag_player_node import SPECS as PLAYER_SPECS
+from msstan_ros.gate_parameters import SPECS as GATE_SPECS
 from msstan_ros.monitor_parameters import SPECS, read_settings
 from msstan_ros.overlay_node import SPECS as OVERLAY_SPECS
 from msstan_ros.parameters import ParameterSpec, declare
@@ -103,7 +104,8 @@ def test_a_clock_that_is_not_among_the_modalities_is_refused(spinner: Spinner, t
 
 def test_the_shipped_params_file_names_only_parameters_that_exist() -> None:
     text = yaml.safe_load(share_path("config/weld_monitor.yaml").read_text())
-    known = {"weld_monitor": {s.name for s in SPECS}, "weld_overlay": {s.name for s in OVERLAY_SPECS}}
+    tables = {"weld_monitor": SPECS, "weld_overlay": OVERLAY_SPECS, "advisory_gate": GATE_SPECS}
+    known = {node: {spec.name for spec in table} for node, table in tables.items()}
 
     def names(tree: dict, prefix: str = "") -> list[str]:
         out = []

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import math
 
@@ -6,11 +7,14 @@ from live import Spinner, until
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
+from msstan_core.advisory.advice import Advice
+from msstan_core.advisory.follower import AdvisoryFollower
 from msstan_core.errors import InputError
 from msstan_core.messages import TOPICS, TopicKind, sample_from_message
 from msstan_core.simulation import ParameterDeltas, WeldCell, load_scenario
 from msstan_msgs.msg import AcousticChunk, WeldContext, WeldParameterAdvisory, WeldTelemetry
 from msstan_ros import qos
+from msstan_ros.advisory_messages import advisory_message
 from msstan_ros.conversions import stamp_message, stamp_nanoseconds
 from msstan_ros.weld_cell_node import WeldCellNode
 
@@ -60,28 +64,59 @@ class Recorder(WeldCell):
     def __init__(self) -> None:
         super().__init__(load_scenario("gmaw_steel_lap"))
         self.applied: list[ParameterDeltas] = []
+        self.follower = AdvisoryFollower(simulated_time=True)
 
     def apply(self, deltas: ParameterDeltas) -> None:
         super().apply(deltas)
         self.applied.append(deltas)
 
 
-def test_advice_is_applied_while_valid_and_taken_back_after(spinner: Spinner) -> None:
-    node, cell, start = cell_node(spinner), Recorder(), 10 * 10**9
-    advice = WeldParameterAdvisory(voltage_delta_v=1.5, current_delta_a=math.nan, check_gas=True)
-    for name in ("wire_feed_speed_delta_m_s", "travel_speed_delta_m_s", "stick_out_delta_m"):
-        setattr(advice, name, math.nan)
-    advice.valid_until = stamp_message(start + 500_000_000)
-    node._take_advice(advice)
-    node._apply_advice(cell, start)
-    assert cell.applied[-1] == ParameterDeltas(voltage_v=1.5, check_gas=True), "NaN means no advice, not a number"
-    for _ in cell.advance(0.6):
-        pass
-    node._apply_advice(cell, start)
-    assert cell.applied[-1] == ParameterDeltas()
-    count = len(cell.applied)
-    node._apply_advice(cell, start)
-    assert len(cell.applied) == count, "expired advice is forgotten"
+def gated(now_ns: int, sequence: int, **changes: object) -> WeldParameterAdvisory:
+    """As the gate would say it: a volt more, travel as programmed, nothing else may be adjusted."""
+    advice = Advice(
+        stamp_ns=now_ns,
+        valid_until_ns=now_ns + 250_000_000,
+        session_id="gate",
+        sequence_id=sequence,
+        confidence=0.9,
+        deltas=(math.nan, 1.0, math.nan, 0.0, math.nan),
+        minimum=(math.nan, 18.0, math.nan, 0.006, math.nan),
+        maximum=(math.nan, 22.0, math.nan, 0.010, math.nan),
+        max_rate=(math.nan, 4.0, math.nan, 0.004, math.nan),
+        check_gas=True,
+    )
+    return advisory_message(dataclasses.replace(advice, **changes))  # type: ignore[arg-type]
+
+
+def welded(node: WeldCellNode, cell: Recorder, seconds: float, heard: bool) -> ParameterDeltas:
+    """The cell goes on for a while, with or without a gate; what was applied last."""
+    start = 10 * 10**9
+    for step in range(round(seconds / 0.02)):
+        now_ns = start + round(cell.time_s * 1e9)
+        if heard:
+            node._take_advice(gated(now_ns, round(cell.time_s * 1e3) + step))
+        node._apply_advice(cell, cell.follower, start)
+        for _ in cell.advance(cell.time_s + 0.02):
+            pass
+    return cell.applied[-1]
+
+
+def test_gated_advice_is_followed_at_its_rate_and_taken_back_when_the_gate_falls_silent(spinner: Spinner) -> None:
+    node, cell = cell_node(spinner), Recorder()
+    assert welded(node, cell, 0.2, heard=True).voltage_v == pytest.approx(0.72, abs=0.09)
+    assert welded(node, cell, 0.4, heard=True) == ParameterDeltas(voltage_v=1.0, check_gas=True)
+    assert welded(node, cell, 0.3 + 0.25 + 0.06, heard=False) == ParameterDeltas()
+    steps = [abs(b.voltage_v - a.voltage_v) for a, b in itertools.pairwise(cell.applied)]
+    assert max(steps) <= 4.0 * 0.02 * 1.001
+    node.close()
+    node.destroy_node()
+
+
+def test_advice_without_limits_is_not_applied(spinner: Spinner) -> None:
+    node, cell = cell_node(spinner), Recorder()
+    node._take_advice(WeldParameterAdvisory(voltage_delta_v=1.5, session_id="nobody", sequence_id=1))
+    node._apply_advice(cell, cell.follower, 0)
+    assert cell.applied[-1] == ParameterDeltas(), "a message that nobody filled in holds zeros, not limits"
     node.close()
     node.destroy_node()
 

@@ -17,8 +17,8 @@ from msstan_core.commands import import_recording
 from msstan_core.vocabulary import ACTIONS, Action, Modality
 from msstan_msgs.msg import WeldAction, WeldMonitorState
 from msstan_ros import qos
-from msstan_ros.bringup import environment
 from msstan_ros.conversions import stamp_nanoseconds
+from msstan_ros.transport import environment
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow]
 

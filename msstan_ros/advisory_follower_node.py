@@ -1,0 +1,116 @@
+"""The reference for a robot's side of ``weld/advisory_gated``: programmed setpoints in, setpoints to command out.
+
+It asks for deadline and liveliness, follows with :mod:`msstan_core.advisory.follower`, and publishes commands as
+ros2_control's forward command controllers take them. A real bridge does the same in its own cycle; see
+docs/robot_interface.md.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from typing import Any
+
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.node import Node
+from std_msgs.msg import Float64MultiArray, MultiArrayDimension
+
+from msstan_core.advisory.follower import AdvisoryFollower
+from msstan_core.advisory.parameters import PARAMETERS, values
+from msstan_core.advisory.process_time import Moment
+from msstan_core.errors import InputError
+from msstan_msgs.msg import WeldParameterAdvisory
+from msstan_ros import qos
+from msstan_ros.advisory_messages import advice_from_message
+from msstan_ros.node_process import run_node
+from msstan_ros.parameters import ParameterSpec, declare, value_of
+
+#: The same complaint is logged at most this often, s.
+LOG_INTERVAL_S = 5.0
+
+SPECS = (
+    ParameterSpec("rate_hz", 50.0, "control cycle, Hz", 1.0, 1000.0, read_only=True),
+    *(
+        ParameterSpec(
+            f"programmed.{p.field}",
+            0.0,
+            f"programmed {p.words}, {p.unit}; 0: this robot does not command it",
+            0.0,
+            2000.0,
+            while_active=True,
+        )
+        for p in PARAMETERS
+    ),
+)
+
+
+class AdvisoryFollowerNode(Node):
+    """Publishes ``weld_parameter_controller/commands``: programmed + delta of every commanded parameter, in the order
+    of the message's parameters (the labels are in the layout).
+
+    Raises:
+        InputError: when no setpoint is programmed.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__("advisory_follower", **arguments)
+        declare(self, SPECS)
+        self._commanded = [p for p in PARAMETERS if value_of(self, f"programmed.{p.field}") > 0.0]
+        if not self._commanded:
+            names = ", ".join(f"programmed.{p.field}" for p in PARAMETERS)
+            raise InputError("parameters", "no setpoint is programmed", f"give at least one of {names} above 0")
+        simulated = bool(self.get_clock().ros_time_is_active)
+        self._follower = AdvisoryFollower(simulated_time=simulated)
+        self._check_gas = False
+        self._out = self.create_publisher(Float64MultiArray, "weld_parameter_controller/commands", 1)
+        name = self.resolve_topic_name("weld/advisory_gated")
+        events = SubscriptionEventCallbacks(
+            deadline=lambda _event: self._complain("no gated advice within the deadline"),
+            liveliness=self._liveliness_changed,
+            incompatible_qos=qos.incompatibility_reporter(name, self.get_logger().error),
+        )
+        self.create_subscription(
+            WeldParameterAdvisory, "weld/advisory_gated", self._take, qos.ADVISORY_GATED, event_callbacks=events
+        )
+        self.create_timer(1 / value_of(self, "rate_hz"), self._cycle, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _moment(self) -> Moment:
+        return Moment(self.get_clock().now().nanoseconds, time.monotonic())
+
+    def _take(self, message: WeldParameterAdvisory) -> None:
+        if reason := self._follower.take(advice_from_message(message), self._moment()):
+            self._complain(f"gated advice not followed: {reason}")
+
+    def _cycle(self) -> None:
+        """One control cycle. The follower returns by itself: no event and no timeout has to be handled here."""
+        programmed = values(
+            value_of(self, f"programmed.{p.field}") if p in self._commanded else math.nan for p in PARAMETERS
+        )
+        deltas = self._follower.follow(programmed, self._moment())
+        message = Float64MultiArray(data=[programmed[p] + deltas[p] for p in self._commanded])
+        message.layout.dim = [MultiArrayDimension(label=p.field, size=1, stride=1) for p in self._commanded]
+        self._out.publish(message)
+        if self._follower.check_gas and not self._check_gas:
+            self.get_logger().warning("look at the shielding gas: pores are suspected")
+        self._check_gas = self._follower.check_gas
+
+    def _liveliness_changed(self, event: Any) -> None:
+        if event.alive_count == 0:
+            self._complain("the gate is gone: back to the programmed setpoints")
+        else:
+            self.get_logger().info("the gate speaks")
+
+    def _complain(self, text: str) -> None:
+        self.get_logger().warning(text, throttle_duration_sec=LOG_INTERVAL_S)
+
+
+def main() -> None:
+    """Entry point of the executable ``advisory_follower_node``."""
+    sys.exit(run_node(AdvisoryFollowerNode))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""The parameters of the advisory gate node: its rate, its procedure, and the settings of the gate itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic.fields import FieldInfo
+from rclpy.node import Node
+
+from msstan_core.advisory.gate import GateSettings
+from msstan_core.advisory.wps_files import ProcedureBook
+from msstan_core.errors import InputError
+from msstan_ros.parameters import ParameterSpec, value_of
+from msstan_ros.procedure_parameters import PROCEDURE_SPECS, read_procedures
+
+#: The output must stay valid for at least this many of its own periods.
+LEAST_PERIODS = 3
+
+
+def _spec(name: str, field: FieldInfo) -> ParameterSpec:
+    """A parameter from a setting: type, range and meaning are those of the gate."""
+    bounds: dict[str, Any] = {}
+    for constraint in field.metadata:
+        for key in ("ge", "le"):
+            if hasattr(constraint, key):
+                bounds[key] = getattr(constraint, key)
+    default = float(field.default) if field.annotation is float else field.default
+    return ParameterSpec(name, default, field.description or "", bounds.get("ge"), bounds.get("le"))
+
+
+SPECS: tuple[ParameterSpec, ...] = (
+    ParameterSpec("rate_hz", 50.0, "messages on weld/advisory_gated, Hz", 20.0, 500.0),
+    *PROCEDURE_SPECS,
+    *(_spec(name, field) for name, field in GateSettings.model_fields.items()),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GateNodeSettings:
+    """What the node works with between configure and cleanup."""
+
+    rate_hz: float
+    procedures: ProcedureBook
+    gate: GateSettings
+
+
+def read_settings(node: Node) -> GateNodeSettings:
+    """The node's parameters as settings.
+
+    Raises:
+        InputError: when they do not make sense together, or name a WPS that cannot be read.
+    """
+    gate = GateSettings(**{name: value_of(node, name) for name in GateSettings.model_fields})
+    rate_hz = value_of(node, "rate_hz")
+    if gate.output_validity_s * rate_hz < LEAST_PERIODS:
+        raise InputError(
+            "parameter output_validity_s",
+            f"{gate.output_validity_s:g} s are less than {LEAST_PERIODS} periods at {rate_hz:g} Hz",
+            f"give at least {LEAST_PERIODS / rate_hz:.3g} s, or a higher rate_hz",
+        )
+    return GateNodeSettings(rate_hz, read_procedures(node), gate)
