@@ -10,74 +10,21 @@ from typing import Any
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from live import Spinner, until
+from played_monitor import PlayedMonitor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 
-from msstan_core.advisory.advice import Advice
-from msstan_core.advisory.advisor import Advisor
-from msstan_core.advisory.wps_files import WPS_FOLDER, load_wps
-from msstan_core.decision.result import AnomalyEvent, EventPhase
-from msstan_core.resources import share_path
-from msstan_core.vocabulary import Action
-from msstan_msgs.msg import WeldContext, WeldMonitorState, WeldParameterAdvisory
+from msstan_msgs.msg import WeldMonitorState, WeldParameterAdvisory
 from msstan_ros import qos
 from msstan_ros.advisory_follower_node import AdvisoryFollowerNode
 from msstan_ros.advisory_gate_node import AdvisoryGateNode
-from msstan_ros.advisory_messages import advisory_message
 from msstan_ros.conversions import stamp_message, stamp_nanoseconds
 
-LAP = load_wps(share_path(f"{WPS_FOLDER}/gmaw_steel_lap.yaml"))
 #: The gate forgets a monitor after 0.5 s, and the longest way back takes another second; patience for a busy machine.
 BACK_WITHIN_S = 15.0
-
-
-class PlayedMonitor:
-    """Beats at 10 Hz and advises for as long as it is told to, in a thread of its own."""
-
-    def __init__(self, spinner: Spinner, now_ns: Callable[[], int] = time.time_ns) -> None:
-        self.node = spinner.peer("played_monitor")
-        self._state = self.node.create_publisher(WeldMonitorState, "weld/state", qos.STATE)
-        self._advisory = self.node.create_publisher(WeldParameterAdvisory, "weld/advisory", qos.ADVISORY)
-        self._context = self.node.create_publisher(WeldContext, "weld/context", qos.CONTEXT)
-        self._now_ns = now_ns
-        self._stop = threading.Event()
-        self._beats = self._sequence = 0
-        self.session, self.health, self.beating, self.iso_code = "played", WeldMonitorState.OK, True, 0
-        self.change: dict[str, Any] = {}
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def weld(self, wps_id: str) -> None:
-        self._context.publish(WeldContext(wps_id=wps_id, thickness_a_m=math.nan, thickness_b_m=math.nan))
-
-    def advice(self) -> Advice:
-        """As the monitor's own advisor gives it."""
-        event = AnomalyEvent(5, EventPhase.ONGOING, self.iso_code, "", 0.9, 0.5, math.nan, 0, 0)
-        advice = Advisor().update(self._now_ns(), Action.MATERIAL_DEPOSITION, [event], None, LAP)
-        assert advice is not None
-        return advice
-
-    def close(self) -> None:
-        self._stop.set()
-        self._thread.join(5)
-
-    def _run(self) -> None:
-        while not self._stop.wait(0.1):
-            if self.beating:
-                beat = WeldMonitorState(session_id=self.session, sequence_id=self._beats, health=self.health)
-                beat.model_revision = 1
-                self._beats += 1
-                self._state.publish(beat)
-            if self.iso_code:
-                message = advisory_message(self.advice())
-                message.session_id, message.sequence_id, message.model_revision = self.session, self._sequence, 1
-                self._sequence += 1
-                for name, value in self.change.items():
-                    setattr(message, name, value)
-                self._advisory.publish(message)
 
 
 class Robot:
@@ -263,7 +210,7 @@ def test_in_simulated_time_the_gate_moves_with_the_simulation(spinner: Spinner, 
     ticking = threading.Thread(target=tick, daemon=True)
     ticking.start()
     cell = make_cell(use_sim_time=True)
-    cell.monitor._now_ns = lambda: now[0]
+    cell.monitor.now_ns = lambda: now[0]
     try:
         assert until(lambda: cell.gate.get_clock().now().nanoseconds > 0)
         cell.activate()
