@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from msstan_core.errors import InputError
 from msstan_core.inference.model_package import STEP_FILE, WEIGHTS_FILE, ModelPackage
 from msstan_core.model.configuration import ModelConfig
+from msstan_core.model.state import state_shapes
 from msstan_core.preprocessing.preprocessor import NetworkInput
 
 Backend = Literal["onnx", "torch"]
@@ -65,11 +66,7 @@ def load_engine(package: ModelPackage, backend: Backend = "onnx", threads: int =
 
 def initial_state(config: ModelConfig) -> dict[str, NDArray[np.float32]]:
     """State arrays before the first tick, by their names in the graph."""
-    return {
-        "convolution": np.zeros((1, config.temporal_kernel - 1, config.width), np.float32),
-        "ring": np.zeros((1, config.ring_ticks, config.width), np.float32),
-        "filled": np.zeros((1, config.ring_ticks), np.float32),
-    }
+    return {name: np.zeros(shape, np.float32) for name, shape in state_shapes(config).items()}
 
 
 class OnnxEngine(Engine):
@@ -145,8 +142,7 @@ class TorchEngine(Engine):
 
     def reset(self) -> None:
         """Forget the past."""
-        state = self.model.initial_state()
-        self._state = type(state)(*(part.to(self._device) for part in state))
+        self._state = self.model.initial_state().map(lambda part: part.to(self._device))
 
     def step(self, tick: NetworkInput) -> EngineOutput:
         """Process one tick and advance the state."""

@@ -1,29 +1,42 @@
-"""torch -> ONNX: the step graph with explicit state, checked against torch before it is kept."""
+"""torch -> ONNX: the streaming graphs with explicit state, each checked against torch before it is kept."""
 
 from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from msstan_core.errors import InputError
-from msstan_core.inference.model_package import STEP_FILE
-from msstan_core.inference.step_graph import OUTPUT_NAMES, STATE_NAMES, StepGraph
+from msstan_core.inference.model_package import GATE_FILE, HELD_STEP_FILE, LOOK_FILE, STEP_FILE
+from msstan_core.inference.step_graph import (
+    GATE_INPUT_NAMES,
+    GateGraph,
+    HeldStepGraph,
+    LookGraph,
+    StepGraph,
+    StreamingGraph,
+)
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.preprocessing.preprocessor import INPUT_NAMES
 from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
+from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
 
 OPSET = 18
 #: Largest difference between torch and ONNX Runtime over the checked ticks.
 TOLERANCE = 1e-4
 CHECKED_TICKS = 80
 
+#: Random inputs of one tick without the state.
+TickMaker = Callable[[np.random.Generator], tuple[Tensor, ...]]
+
 
 def export_step(model: MsStan, directory: Path) -> float:
-    """Write ``step.onnx`` into a model folder.
+    """Write ``step.onnx`` into a model folder; with an importance gate also the graphs that run a tick in parts.
 
     Returns:
         The largest absolute difference to torch over CHECKED_TICKS random ticks.
@@ -31,35 +44,56 @@ def export_step(model: MsStan, directory: Path) -> float:
     Raises:
         InputError: when the difference exceeds TOLERANCE; the file is then not kept.
     """
-    graph = StepGraph(model).eval()
-    arguments = (*random_tick(model, np.random.default_rng(0)), *model.initial_state())
-    temporary = directory / (STEP_FILE + ".part")
+    worst = _export(StepGraph(model), lambda rng: random_tick(model, rng), directory / STEP_FILE)
+    if model.gate is None:
+        return worst
+    look = LookGraph(model).eval()
+
+    def held_tick(rng: np.random.Generator) -> tuple[Tensor, ...]:
+        camera, *rest = random_tick(model, rng)
+        with torch.no_grad():
+            return (*look(camera), *rest)
+
+    def gate_tick(rng: np.random.Generator) -> tuple[Tensor, ...]:
+        tick = dict(zip(INPUT_NAMES, random_tick(model, rng), strict=True))
+        return tuple(tick[name] for name in GATE_INPUT_NAMES)
+
+    return max(
+        worst,
+        _export(look, lambda rng: random_tick(model, rng)[:1], directory / LOOK_FILE),
+        _export(HeldStepGraph(model), held_tick, directory / HELD_STEP_FILE),
+        _export(GateGraph(model), gate_tick, directory / GATE_FILE),
+    )
+
+
+def _export(graph: StreamingGraph, tick: TickMaker, path: Path) -> float:
+    """Write one graph; returns its largest difference to torch."""
+    graph.eval()
+    temporary = path.with_name(path.name + ".part")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # The exporter logs its optional torchvision operators at WARNING.
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         torch.onnx.export(
             graph,
-            arguments,
+            (*tick(np.random.default_rng(0)), *graph.initial_state().values()),
             temporary,
-            input_names=[*INPUT_NAMES, *STATE_NAMES],
-            output_names=[*OUTPUT_NAMES, *(f"next_{name}" for name in STATE_NAMES)],
+            input_names=list(graph.input_names),
+            output_names=list(graph.output_names),
             opset_version=OPSET,
             dynamo=True,
             external_data=False,
             verbose=False,
         )
-    difference = largest_difference(model, temporary)
+    difference = _difference(graph, tick, temporary, CHECKED_TICKS)
     if difference > TOLERANCE:
         temporary.unlink()
-        raise InputError(
-            directory, f"exported graph differs from torch by {difference:.2g}", "report this model config"
-        )
-    temporary.replace(directory / STEP_FILE)
+        raise InputError(path, f"exported graph differs from torch by {difference:.2g}", "report this model config")
+    temporary.replace(path)
     return difference
 
 
-def random_tick(model: MsStan, rng: np.random.Generator) -> tuple[torch.Tensor, ...]:
+def random_tick(model: MsStan, rng: np.random.Generator) -> tuple[Tensor, ...]:
     """Plausible random inputs of one tick, in the order of INPUT_NAMES, with random validity."""
     spec = model.config.inputs
     px, thermal_px = spec.camera_px, spec.thermal_px
@@ -72,29 +106,36 @@ def random_tick(model: MsStan, rng: np.random.Generator) -> tuple[torch.Tensor, 
         rng.integers(0, 4, (1, 4)).astype(np.int64),
         valid,
         rng.uniform(0, 1, (1, 4)).astype(np.float32),
+        rng.normal(size=(1, STATISTICS_COUNT)).astype(np.float32),
     )
     return tuple(torch.from_numpy(a) for a in arrays)
 
 
 def largest_difference(model: MsStan, path: Path, ticks: int = CHECKED_TICKS) -> float:
-    """Stream random ticks through torch and ONNX Runtime side by side, each with its own state."""
+    """Stream random ticks through the step graph in torch and in ONNX Runtime, each with its own state."""
+    return _difference(StepGraph(model), lambda rng: random_tick(model, rng), path, ticks)
+
+
+def _difference(graph: StreamingGraph, tick: TickMaker, path: Path, ticks: int) -> float:
+    """Largest absolute difference of any result between torch and ONNX Runtime, side by side."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = [o.name for o in session.get_outputs()]
-    used = {i.name for i in session.get_inputs()}
-    graph = StepGraph(model).eval()
+    used = {i.name for i in session.get_inputs()}  # what a switched-off mechanism would read is left out
+    graph.eval()
     rng = np.random.default_rng(1)
-    ours = tuple(model.initial_state())
-    theirs = {name: part.numpy() for name, part in zip(STATE_NAMES, ours, strict=True)}
+    ours = graph.initial_state()
+    theirs = {name: part.numpy() for name, part in ours.items()}
     worst = 0.0
     for _ in range(ticks):
-        tick = random_tick(model, rng)
+        inputs = tick(rng)
         with torch.inference_mode():
-            expected = graph(*tick, *ours)
-        ours = expected[len(OUTPUT_NAMES) :]
-        feeds = {**dict(zip(INPUT_NAMES, (t.numpy() for t in tick), strict=True)), **theirs}
-        got = session.run(None, {n: a for n, a in feeds.items() if n in used})
-        theirs = {name: got[names.index(f"next_{name}")] for name in STATE_NAMES}
-        worst = max(worst, *(float(np.abs(e.numpy() - g).max()) for e, g in zip(expected, got, strict=True)))
+            expected = dict(zip(graph.output_names, graph(*inputs, *ours.values()), strict=True))
+        given = {name: part.numpy() for name, part in zip(graph.input_names, inputs, strict=False)}
+        feeds = {name: array for name, array in {**given, **theirs}.items() if name in used}
+        got = dict(zip(names, session.run(None, feeds), strict=True))
+        worst = max(worst, *(float(np.abs(expected[name].numpy() - got[name]).max()) for name in names))
+        ours = {name: expected[f"next_{name}"] for name in ours}
+        theirs = {name: got[f"next_{name}"] for name in theirs}
     return worst

@@ -22,6 +22,8 @@ CARD_FILE = "card.json"
 STEP_FILE = "step.onnx"
 WEIGHTS_FILE = "weights.pt"
 NOMINAL_FILE = "nominal.npz"
+#: The step in parts, for models with an importance gate (inference/step_graph.py).
+GATE_FILE, LOOK_FILE, HELD_STEP_FILE = "gate.onnx", "look.onnx", "held_step.onnx"
 CARD_FORMAT = 1
 
 
@@ -130,7 +132,8 @@ def load_package(directory: Path) -> ModelPackage:
 
 def save_card(directory: Path, card: ModelCard) -> ModelCard:
     """Write ``card.json`` with the hashes of the files that are there, atomically; returns the card written."""
-    names = [n for n in (STEP_FILE, WEIGHTS_FILE, NOMINAL_FILE) if (directory / n).is_file()]
+    known = (STEP_FILE, GATE_FILE, LOOK_FILE, HELD_STEP_FILE, WEIGHTS_FILE, NOMINAL_FILE)
+    names = [n for n in known if (directory / n).is_file()]
     card = card.model_copy(update={"files": {name: sha256(directory / name) for name in names}})
     temporary = directory / (CARD_FILE + ".part")
     temporary.write_text(json.dumps(card.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")

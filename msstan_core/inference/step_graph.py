@@ -1,36 +1,150 @@
-"""The one graph that streams: a tick's arrays and the state in, probabilities and the new state out."""
+"""The graphs that stream: a tick's arrays and the state in, the network's answer and the new state out.
+
+``StepGraph`` is the whole tick. With an importance gate the engine may run it in parts instead: ``GateGraph`` decides
+whether the frame is worth the backbone, ``LookGraph`` is the backbone, and ``HeldStepGraph`` is the rest of the tick on
+what was seen of the last frame that was looked at:
+
+    importance, looked, *gate_state = gate(camera, thermal, log_mel, telemetry, valid, *gate_state)
+    if looked: seen = look(camera)                     # zeros before the first look
+    *output, *state = held_step(*seen, thermal, log_mel, telemetry, context, valid, age_s, *state)
+
+With every frame looked at this is the step graph, number for number.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from torch import Tensor, nn
 
+from msstan_core.model.configuration import ModelConfig
+from msstan_core.model.importance import GateState
 from msstan_core.model.ms_stan import Features, MsStan, State
+from msstan_core.model.state import gate_state_shapes, state_shapes
+from msstan_core.model.thumbnail import grey_thumbnail
+from msstan_core.preprocessing.preprocessor import INPUT_NAMES
 
 OUTPUT_NAMES = ("action_logits", "imperfection_logits", "combined", "modality_weights", "attention")
-STATE_NAMES = ("convolution", "ring", "filled")
+#: What the gate reads of a tick, before its state.
+GATE_INPUT_NAMES = ("camera", "thermal", "log_mel", "telemetry", "valid")
+GATE_OUTPUT_NAMES = ("importance", "looked")
 
 
-class StepGraph(nn.Module):
-    """``MsStan.step`` with flat arguments, as an exporter and a runtime want them."""
+def seen_names(config: ModelConfig) -> tuple[str, ...]:
+    """What a look gives: backbone features, and the thumbnail where the attention is guided by it."""
+    guided = config.knowledge.enabled and config.knowledge.hottest_spot
+    return ("camera_features", "thumbnail") if guided else ("camera_features",)
+
+
+class StreamingGraph(nn.Module, ABC):
+    """A part of the network with flat arguments and results, as an exporter and a runtime want them.
+
+    Arguments are those of ``inputs`` and then the state; results those of ``outputs`` and then ``next_`` and the state.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    @abstractmethod
+    def initial_state(self) -> dict[str, Tensor]:
+        """The state before the first tick, by name; empty where the graph has none."""
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """All arguments in order."""
+        return (*self.inputs, *self.initial_state())
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """All results in order."""
+        return (*self.outputs, *(f"next_{name}" for name in self.initial_state()))
+
+
+class StepGraph(StreamingGraph):
+    """``MsStan.step``: a whole tick."""
+
+    inputs, outputs = INPUT_NAMES, OUTPUT_NAMES
 
     def __init__(self, model: MsStan) -> None:
         super().__init__()
         self.model = model
+        self.state = tuple(state_shapes(model.config))
 
-    def forward(
-        self,
-        camera: Tensor,
-        thermal: Tensor,
-        log_mel: Tensor,
-        telemetry: Tensor,
-        context: Tensor,
-        valid: Tensor,
-        age_s: Tensor,
-        convolution: Tensor,
-        ring: Tensor,
-        filled: Tensor,
-    ) -> tuple[Tensor, ...]:
+    def initial_state(self) -> dict[str, Tensor]:
+        """That of the model."""
+        return self.model.initial_state().parts()
+
+    def forward(self, *arguments: Tensor) -> tuple[Tensor, ...]:
         """Arguments as in :class:`~msstan_core.preprocessing.preprocessor.NetworkInput`, then the state."""
-        rest = Features(camera, thermal, log_mel, telemetry, context, valid, age_s)
-        output, state = self.model.step(camera, rest, State(convolution, ring, filled))
-        return (*output, *state)
+        tick = Features(*arguments[: len(self.inputs)])
+        state = State(**dict(zip(self.state, arguments[len(self.inputs) :], strict=True)))
+        output, state = self.model.step(tick.camera, tick, state)
+        return (*output, *state.parts().values())
+
+
+class LookGraph(StreamingGraph):
+    """``MsStan.look``: what a camera frame costs most for."""
+
+    inputs = ("camera",)
+
+    def __init__(self, model: MsStan) -> None:
+        super().__init__()
+        self.model = model
+        self.outputs = seen_names(model.config)
+
+    def initial_state(self) -> dict[str, Tensor]:
+        """None."""
+        return {}
+
+    def forward(self, camera: Tensor) -> tuple[Tensor, ...]:
+        """camera: [1, H, W, 3] uint8 RGB."""
+        return tuple(part for part in self.model.look(camera) if part is not None)
+
+
+class HeldStepGraph(StreamingGraph):
+    """``MsStan.step_features``: a tick with what was seen of the last frame that was looked at."""
+
+    outputs = OUTPUT_NAMES
+
+    def __init__(self, model: MsStan) -> None:
+        super().__init__()
+        self.model = model
+        self.seen = len(seen_names(model.config))
+        self.inputs = (*seen_names(model.config), *INPUT_NAMES[1:])
+        self.state = tuple(state_shapes(model.config))
+
+    def initial_state(self) -> dict[str, Tensor]:
+        """That of the model."""
+        return self.model.initial_state().parts()
+
+    def forward(self, *arguments: Tensor) -> tuple[Tensor, ...]:
+        """What was seen, the tick without the camera, the state."""
+        camera, thumbnail = arguments[0], arguments[1] if self.seen > 1 else None
+        rest = dict(zip(INPUT_NAMES[1:], arguments[self.seen : len(self.inputs)], strict=True))
+        tick = Features(camera=camera, thumbnail=thumbnail, **rest)
+        state = State(**dict(zip(self.state, arguments[len(self.inputs) :], strict=True)))
+        output, state = self.model.step_features(tick, state)
+        return (*output, *state.parts().values())
+
+
+class GateGraph(StreamingGraph):
+    """``ImportanceGate.step`` from a tick's arrays; for models with the gate."""
+
+    inputs, outputs = GATE_INPUT_NAMES, GATE_OUTPUT_NAMES
+
+    def __init__(self, model: MsStan) -> None:
+        super().__init__()
+        assert model.gate is not None
+        self.gate = model.gate
+        assert GateState._fields == tuple(gate_state_shapes(model.config))
+
+    def initial_state(self) -> dict[str, Tensor]:
+        """That of the gate."""
+        return self.gate.initial_state()._asdict()
+
+    def forward(self, *arguments: Tensor) -> tuple[Tensor, ...]:
+        """The gate's inputs, then its state -> a_t (40), 1 where the frame is to be looked at (41), its new state."""
+        camera, thermal, log_mel, telemetry, valid, *state = arguments
+        summary = self.gate.summary(grey_thumbnail(camera), thermal, log_mel, telemetry, valid)
+        gated, after = self.gate.step(summary, valid, GateState(*state))
+        return (*gated, *after)

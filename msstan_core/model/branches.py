@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from msstan_core.model.configuration import ModelConfig
 from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
+from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
 from msstan_core.vocabulary import Filler, Material, Process
 
 #: Channels after the kept blocks of EfficientNet-Lite0.
@@ -18,9 +19,6 @@ _BACKBONE_CHANNELS = {**dict.fromkeys((4, 5), 40), **dict.fromkeys((6, 7, 8), 80
 _SOUND_MEAN_DB, _SOUND_SCALE_DB = -70.0, 20.0
 #: degC -> about unit range; fixed, not min-max, so that 1500 degC always reads the same.
 _THERMAL_SCALE_C = 1000.0
-#: Isotherms whose enclosed share of the view is measured, degC, and the width of their soft edges.
-_ISOTHERMS_C = (200.0, 500.0, 800.0, 1100.0, 1500.0, 2000.0, 2500.0)
-_ISOTHERM_WIDTH_C = 100.0
 
 
 class CameraBackbone(nn.Module):
@@ -93,23 +91,17 @@ class ThermalBranch(nn.Module):
 
 
 class ThermalLevels(nn.Module):
-    """How hot, and how much of the view: what the normalised convolutions of :class:`ThermalBranch` cannot say.
-
-    Hottest, mean and coldest temperature and the share of the view inside fixed isotherms. A burning arc flickers in
-    them from frame to frame; cooling metal falls steadily. Shares still tell something where the camera saturates.
-    """
+    """MLP on temperatures and their change, which the normalised convolutions of :class:`ThermalBranch` cannot say."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        features = 3 + len(_ISOTHERMS_C)
-        self.layers = nn.Sequential(nn.Linear(features, config.width), nn.GELU(), nn.Linear(config.width, config.width))
+        self.layers = nn.Sequential(
+            nn.Linear(STATISTICS_COUNT, config.width), nn.GELU(), nn.Linear(config.width, config.width)
+        )
 
-    def forward(self, thermal: Tensor) -> Tensor:
-        """thermal: [B, H, W] degC -> token [B, d]."""
-        pixels = thermal.flatten(1)
-        extremes = torch.stack([pixels.amax(dim=1), pixels.mean(dim=1), pixels.amin(dim=1)], dim=1) / _THERMAL_SCALE_C
-        shares = [((pixels - level) / _ISOTHERM_WIDTH_C + 0.5).clamp(0, 1).mean(dim=1) for level in _ISOTHERMS_C]
-        return self.layers(torch.cat([extremes, torch.stack(shares, dim=1)], dim=1))  # type: ignore[no-any-return]
+    def forward(self, statistics: Tensor) -> Tensor:
+        """statistics: [B, STATISTICS_COUNT] -> token [B, d], added to the attended map's."""
+        return self.layers(statistics)  # type: ignore[no-any-return]
 
 
 class AcousticBranch(nn.Module):

@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Self
 
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from msstan_core.model.switches import (
+    AggregationConfig,
+    BackgroundConfig,
+    ContextConfig,
+    FusionConfig,
+    KnowledgeConfig,
+    MagnificationConfig,
+    OcclusionConfig,
+    ProjectionConfig,
+    SamplingConfig,
+    SeparableConvolutionConfig,
+    SpatialAttentionConfig,
+)
 from msstan_core.preprocessing.input_spec import InputSpec
 
 
@@ -19,10 +34,32 @@ class ModelConfig(BaseModel):
     pretrained: bool = Field(True, description="ImageNet weights for the camera backbone")
     width: int = Field(96, ge=16, le=512, multiple_of=8, description="feature dimension d")
     attention_heads: int = Field(4, ge=1, le=16)
-    thermal_levels: bool = Field(False, description="temperatures and isotherm areas beside the thermal map")
+    thermal_statistics: bool = Field(False, description="temperatures and their change beside the thermal map")
     windows: tuple[int, ...] = Field((4, 16, 64), min_length=1, description="temporal windows tau in ticks, ascending")
     temporal_kernel: int = Field(5, ge=2, le=15, description="taps of the separable temporal convolution")
-    dropout: float = Field(0.2, ge=0, lt=1)
+    dropout: float = Field(0.2, ge=0, lt=1, description="of the combined feature (23)")
+    spatial_attention: SpatialAttentionConfig = SpatialAttentionConfig()
+    aggregation: AggregationConfig = AggregationConfig()
+    separable_convolution: SeparableConvolutionConfig = SeparableConvolutionConfig()
+    occlusion: OcclusionConfig = OcclusionConfig()
+    background: BackgroundConfig = BackgroundConfig()
+    magnification: MagnificationConfig = MagnificationConfig()
+    projection: ProjectionConfig = ProjectionConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    knowledge: KnowledgeConfig = KnowledgeConfig()
+    fusion: FusionConfig = FusionConfig()
+    context: ContextConfig = ContextConfig()
+
+    @model_validator(mode="after")
+    def _windows_ascend(self) -> Self:
+        if any(tau < 1 for tau in self.windows) or list(self.windows) != sorted(set(self.windows)):
+            raise ValueError(f"windows {self.windows} are not ascending numbers of ticks")
+        return self
+
+    @property
+    def uses_thumbnail(self) -> bool:
+        """Whether a mechanism reads the small grey camera image (model/thumbnail.py) beside the backbone's features."""
+        return self.sampling.enabled or (self.knowledge.enabled and self.knowledge.hottest_spot)
 
     @property
     def ring_ticks(self) -> int:
@@ -32,14 +69,14 @@ class ModelConfig(BaseModel):
 
 def nano() -> ModelConfig:
     """For two CPU cores."""
-    return ModelConfig(thermal_levels=True)
+    return ModelConfig(thermal_statistics=True)
 
 
 def base() -> ModelConfig:
     """For a GPU."""
     return ModelConfig(
         size="base",
-        thermal_levels=True,
+        thermal_statistics=True,
         inputs=InputSpec(camera_px=160, thermal_px=96),
         backbone_blocks=11,
         width=192,

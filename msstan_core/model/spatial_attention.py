@@ -1,10 +1,12 @@
-"""Where to look: spatial attention over a feature map (equations 13, 14, 17)."""
+"""Where to look: spatial attention over a feature map (equations 13, 14, 17), guided where knowledge is given (45)."""
 
 from __future__ import annotations
 
 import math
 
 from torch import Tensor, nn
+
+from msstan_core.model.configuration import ModelConfig
 
 
 class SpatialAttention(nn.Module):
@@ -22,10 +24,40 @@ class SpatialAttention(nn.Module):
         self.score = nn.Sequential(nn.Conv2d(width, width // 2, 1), nn.Tanh(), sharpen)
         self.scale = 1.0 / math.sqrt(width)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """features: f_t [B, d, h, w] -> (attended [B, d], attention [B, h, w] that sums to 1)."""
+    def forward(
+        self, features: Tensor, guidance: Tensor | None = None, condition: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Attend.
+
+        Args:
+            features: f_t [B, d, h, w].
+            guidance: [B, h, w] added to the logits (45), see :class:`~msstan_core.model.knowledge.KnowledgePrior`.
+            condition: [B, d] added to what is scored, not to what is summed: heat input steers where to look.
+
+        Returns:
+            (attended [B, d], attention [B, h, w] that sums to 1).
+        """
         batch, _, height, width = features.shape
-        scores = self.score(features).flatten(1) * self.scale  # [B, h*w]
+        scored = features if condition is None else features + condition[:, :, None, None]
+        scores = self.score(scored).flatten(1) * self.scale  # [B, h*w]
+        if guidance is not None:
+            scores = scores + guidance.flatten(1)  # (45)
         attention = scores.softmax(dim=1)  # (13), (17)
         attended = (features.flatten(2) * attention.unsqueeze(1)).sum(dim=2)  # (14)
         return attended, attention.reshape(batch, height, width)
+
+
+class MeanOverPlaces(nn.Module):
+    """Every place counts the same: what is left when spatial attention is switched off."""
+
+    def forward(
+        self, features: Tensor, guidance: Tensor | None = None, condition: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """As :meth:`SpatialAttention.forward`; guidance and condition have nothing to steer."""
+        even = 1.0 / (features.shape[2] * features.shape[3])
+        return features.flatten(2).mean(dim=2), features.new_full((1, 1, 1), even).expand_as(features[:, 0])
+
+
+def spatial_attention(config: ModelConfig) -> SpatialAttention | MeanOverPlaces:
+    """The pooling over places that this configuration asks for."""
+    return SpatialAttention(config.width) if config.spatial_attention.enabled else MeanOverPlaces()

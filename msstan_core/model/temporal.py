@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from msstan_core.model.configuration import ModelConfig
+from msstan_core.model.occlusion import visibility_bias
 
 _MASKED = -1e9
 
@@ -64,8 +65,8 @@ class MultiScaleTemporalAttention(nn.Module):
         self.norm = nn.LayerNorm(d)
         self.scale = 1.0 / math.sqrt(d // self.heads)  # (18)
 
-    def unroll(self, h: Tensor) -> Tensor:
-        """h: [B, T, d] -> multi-scale feature [B, T, d]."""
+    def unroll(self, h: Tensor, visible: Tensor | None = None) -> Tensor:
+        """h: [B, T, d], visible: [B, T] share of each tick that nothing hides (28) -> multi-scale feature [B, T, d]."""
         batch, ticks, d = h.shape
         key, value = (self._split(part) for part in self.key_value(h).chunk(2, dim=2))  # [B, H, T, d/H]
         queries = self.query(h).chunk(len(self.windows), dim=2)
@@ -74,36 +75,35 @@ class MultiScaleTemporalAttention(nn.Module):
         for index, window in enumerate(self.windows):
             scores = self._split(queries[index]) @ key.transpose(2, 3) * self.scale  # [B, H, T, T]
             scores = scores + self.age_bias[index][:, age.clamp(0, self.ring - 1)]
+            if visible is not None:
+                scores = scores + visibility_bias(visible)[:, None, None, :]  # (28)
             inside = (age >= 0) & (age < window)
             weights = scores.masked_fill(~inside, _MASKED).softmax(dim=3)  # (15), (18)
             read.append((weights @ value).transpose(1, 2).reshape(batch, ticks, d))  # (16)
         return self._fuse(torch.cat(read, dim=2), h)
 
-    def step(self, h: Tensor, ring: Tensor, filled: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """One tick.
+    def step(self, h: Tensor, ring: Tensor, filled: Tensor, visible: Tensor | None = None) -> Tensor:
+        """The newest tick of a ring.
 
         Args:
-            h: [B, d]. ring: [B, R, d] past features, newest last. filled: [B, R] 1 where the ring holds a tick.
+            h: [B, d], also the newest in the ring. ring: [B, R, d] features, newest last.
+            filled: [B, R] 1 where the ring holds a tick. visible: [B, R] as in ``unroll``.
 
         Returns:
-            (multi-scale feature [B, d], new ring, new filled).
+            Multi-scale feature [B, d].
         """
-        ring = torch.cat([ring[:, 1:], h.unsqueeze(1)], dim=1)
-        filled = torch.cat([filled[:, 1:], torch.ones_like(filled[:, :1])], dim=1)
         key, value = (self._split(part) for part in self.key_value(ring).chunk(2, dim=2))  # [B, H, R, d/H]
         queries = self.query(h.unsqueeze(1)).chunk(len(self.windows), dim=2)
         read = []
         for index, window in enumerate(self.windows):
             scores = self._split(queries[index]) @ key.transpose(2, 3) * self.scale  # [B, H, 1, R]
             scores = scores + self.age_bias[index].flip(1).unsqueeze(1)
-            inside = filled * self._recent(window, filled)
+            if visible is not None:
+                scores = scores + visibility_bias(visible)[:, None, None, :]  # (28)
+            inside = filled * recent(window, filled)
             weights = (scores + (1.0 - inside)[:, None, None, :] * _MASKED).softmax(dim=3)
             read.append((weights @ value).flatten(1))
-        return self._fuse(torch.cat(read, dim=1), h), ring, filled
-
-    def _recent(self, window: int, like: Tensor) -> Tensor:
-        age = torch.arange(self.ring - 1, -1, -1, device=like.device)
-        return (age < window).to(like.dtype)
+        return self._fuse(torch.cat(read, dim=1), h)
 
     def _split(self, x: Tensor) -> Tensor:
         """[B, T, d] -> [B, heads, T, d/heads]."""
@@ -113,3 +113,54 @@ class MultiScaleTemporalAttention(nn.Module):
     def _fuse(self, scales: Tensor, h: Tensor) -> Tensor:
         fused: Tensor = self.norm(self.fuse(scales))  # (10)
         return fused + h  # (12)
+
+
+class MultiScaleMean(nn.Module):
+    """The plain mean over the last tau ticks for each window: what is left when temporal attention is switched off."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        d = config.width
+        self.windows = config.windows
+        self.value = nn.Linear(d, d)
+        self.fuse = nn.Linear(d * len(config.windows), d)
+        self.norm = nn.LayerNorm(d)
+
+    def unroll(self, h: Tensor, visible: Tensor | None = None) -> Tensor:
+        """As :meth:`MultiScaleTemporalAttention.unroll`; every tick of a window counts the same, hidden or not."""
+        ticks = h.shape[1]
+        age = torch.arange(ticks, device=h.device)[:, None] - torch.arange(ticks, device=h.device)[None, :]
+        value = self.value(h)
+        read = []
+        for window in self.windows:
+            inside = ((age >= 0) & (age < window)).to(h.dtype)
+            read.append(inside / inside.sum(dim=1, keepdim=True) @ value)  # (9)
+        return self.norm(self.fuse(torch.cat(read, dim=2))) + h  # type: ignore[no-any-return]  # (10), (12)
+
+    def step(self, h: Tensor, ring: Tensor, filled: Tensor, visible: Tensor | None = None) -> Tensor:
+        """As :meth:`MultiScaleTemporalAttention.step`."""
+        value = self.value(ring)
+        read = []
+        for window in self.windows:
+            inside = filled * recent(window, filled)
+            read.append((inside / inside.sum(dim=1, keepdim=True)).unsqueeze(1) @ value)
+        return self.norm(self.fuse(torch.cat(read, dim=2).squeeze(1))) + h  # type: ignore[no-any-return]
+
+
+def recent(window: int, ring: Tensor) -> Tensor:
+    """[R], 1 for the newest ``window`` places of a ring [B, R] whose newest is last."""
+    age = torch.arange(ring.shape[1] - 1, -1, -1, device=ring.device)
+    return (age < window).to(ring.dtype)
+
+
+def pushed(ring: Tensor, newest: Tensor) -> Tensor:
+    """The ring [B, R, ...] without its oldest, with ``newest`` [B, ...] at its end."""
+    return torch.cat([ring[:, 1:], newest.unsqueeze(1)], dim=1)
+
+
+def temporal_aggregation(config: ModelConfig) -> MultiScaleTemporalAttention | MultiScaleMean | None:
+    """What reads the ring under this configuration; None where the 3D convolutions alone aggregate."""
+    kind = config.aggregation.kind
+    if kind == "convolution":
+        return None
+    return MultiScaleMean(config) if kind == "mean" else MultiScaleTemporalAttention(config)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from msstan_core.preprocessing.images import FrameReader, thermal_image
 from msstan_core.preprocessing.input_spec import InputSpec
 from msstan_core.preprocessing.log_mel import FLOOR_DB, log_mel
 from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT, telemetry_features
+from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT, ThermalStatistics
 from msstan_core.vocabulary import MODALITIES, Modality
 
 #: Ages are clipped here: older is not distinguished.
@@ -30,17 +31,18 @@ class NetworkInput:
     context: NDArray[np.int64]  #: [4] process, material a, material b, filler
     valid: NDArray[np.float32]  #: [4] 1 where the modality may be used
     age_s: NDArray[np.float32]  #: [4] clipped to [0, OLDEST_AGE_S]
+    thermal_statistics: NDArray[np.float32]  #: [STATISTICS_COUNT]
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Name -> array with a batch axis of 1, as the step graph names them."""
         return {name: getattr(self, name)[None] for name in INPUT_NAMES}
 
 
-INPUT_NAMES: tuple[str, ...] = ("camera", "thermal", "log_mel", "telemetry", "context", "valid", "age_s")
+INPUT_NAMES: tuple[str, ...] = tuple(field.name for field in fields(NetworkInput))
 
 
 class Preprocessor:
-    """Turns ticks into network inputs; keeps the last image so that a tick without a new one decodes nothing.
+    """Turns ticks into network inputs; remembers the stream's image size and the last half second of temperatures.
 
     Args:
         spec: sizes, from the model's card.
@@ -52,14 +54,17 @@ class Preprocessor:
         self._allowed = np.array([m in modalities for m in MODALITIES])
         self._frames = FrameReader(spec.camera_px)
         self._no_camera = np.zeros((spec.camera_px, spec.camera_px, 3), np.uint8)
+        self._heat = ThermalStatistics()
         self._no_thermal = np.zeros((spec.thermal_px, spec.thermal_px), np.float32)
         self._no_sound = np.full((spec.log_mel.bands, spec.log_mel.frames), FLOOR_DB, np.float32)
+        self._no_heat = np.zeros(STATISTICS_COUNT, np.float32)
         self._no_telemetry = np.zeros(FEATURE_COUNT, np.float32)
 
     def __call__(self, tick: Tick) -> tuple[NetworkInput, tuple[str, ...]]:
         """The network's input and, in words, what had to be left out though it was sent."""
         valid = tick.valid & self._allowed
         degraded: list[str] = []
+        heat = self._no_heat
         camera, thermal, sound, telemetry = self._no_camera, self._no_thermal, self._no_sound, self._no_telemetry
         if valid[Modality.CAMERA] and tick.camera is not None:
             try:
@@ -70,6 +75,7 @@ class Preprocessor:
         if valid[Modality.THERMAL] and tick.thermal is not None:
             try:
                 thermal = thermal_image(tick.thermal.celsius, self._spec.thermal_px)
+                heat = self._heat.update(tick.thermal.stamp_ns, thermal)
             except InputError as error:
                 valid[Modality.THERMAL] = False
                 degraded.append(str(error))
@@ -87,6 +93,6 @@ class Preprocessor:
         ids = np.array([context.process, context.material_a, context.material_b, context.filler], np.int64)
         ages = np.nan_to_num(np.clip(tick.age_s, 0.0, OLDEST_AGE_S), nan=OLDEST_AGE_S).astype(np.float32)
         return (
-            NetworkInput(camera, thermal, sound, telemetry, ids, valid.astype(np.float32), ages),
+            NetworkInput(camera, thermal, sound, telemetry, ids, valid.astype(np.float32), ages, heat),
             tuple(degraded),
         )

@@ -16,6 +16,8 @@ HEAT_INPUT_SCALE_J_M = 1_000_000.0  # 1 kJ/mm
 #: Below this travel speed heat input per length is not defined (the torch stands still), m/s.
 LEAST_TRAVEL_M_S = 1e-4
 FEATURE_COUNT = len(TELEMETRY_CHANNELS) * (len(STATISTICS) + 1) + 4
+#: Columns of arc power, its flag, heat input, its flag: the last four.
+ENERGY_FEATURES = range(FEATURE_COUNT - 4, FEATURE_COUNT)
 
 
 def telemetry_features(window: TelemetryWindow, process: Process) -> NDArray[np.float32]:

@@ -29,6 +29,10 @@ _LARGEST = 5.0
 #: hottest, hot spot, mean
 _TRACKED = 3
 STATISTICS_COUNT = _TRACKED + 1 + len(ISOTHERMS_C) + 3 * _TRACKED + 1
+#: [STATISTICS_COUNT] which statistics are proportional to the temperatures (about: emissivity is a scale).
+PROPORTIONAL = np.array(
+    [True] * (_TRACKED + 1) + [False] * len(ISOTHERMS_C) + [True] * 2 * _TRACKED + [False] * (_TRACKED + 1)
+)
 
 
 class ThermalStatistics:
@@ -45,9 +49,9 @@ class ThermalStatistics:
             stamp_ns: of the thermal frame. celsius: [H, W], finite.
 
         Returns:
-            [STATISTICS_COUNT]: hottest, hot spot's and mean temperature, coldest; share of the view inside each isotherm;
-            then for hottest, hot spot and mean their slope over the window, their mean change from frame to frame, and
-            its logarithm; last a flag: 1 where the window holds LEAST_FRAMES (else slope and change are 0).
+            [STATISTICS_COUNT]: hottest, hot spot's and mean temperature, coldest; share of the view inside each
+            isotherm; then for hottest, hot spot and mean their slope over the window, their mean change from frame to
+            frame, and its logarithm; last a flag: 1 where the window holds LEAST_FRAMES (else slope and change are 0).
         """
         if self._past and stamp_ns == self._past[-1][0]:
             return self._last

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.preprocessing.log_mel import FLOOR_DB
+from msstan_core.preprocessing.thermal_statistics import PROPORTIONAL
 from msstan_core.training.configuration import AugmentationConfig
 from msstan_core.vocabulary import MODALITIES
 
@@ -32,6 +33,9 @@ def augment(arrays: dict[str, NDArray[Any]], config: AugmentationConfig, rng: np
     if any(arrays["thermal"].strides):  # else it is one broadcast zero: no thermal camera
         scale = 1.0 + rng.uniform(-config.thermal_scale, config.thermal_scale)
         arrays["thermal"] = arrays["thermal"] * np.float16(scale)
+        arrays["thermal_statistics"] = (
+            np.where(PROPORTIONAL, scale, 1.0).astype(np.float32) * arrays["thermal_statistics"]
+        )
 
 
 def drop_modalities(valid: NDArray[np.float32], config: AugmentationConfig, rng: np.random.Generator) -> None:

@@ -48,6 +48,7 @@ def clip_features(features: RecordingFeatures, begin: int, end: int) -> dict[str
         "context": features.context[rows],
         "valid": features.valid[rows].copy(),
         "age_s": features.age_s[rows],
+        "thermal_statistics": features.thermal_statistics[rows],
     }
 
 
@@ -123,7 +124,7 @@ class ClipSampler:
         """A batch of ``clips`` augmented clips, shorter recordings padded at their end with weight 0."""
         drawn = [self._clip(int(i)) for i in self._rng.choice(len(self._recordings), clips, p=self._share)]
         return Batch(
-            Features(**{name: _stack([clip.arrays[name] for clip in drawn]) for name in Features._fields}),
+            Features(**{name: _stack([clip.arrays[name] for clip in drawn]) for name in drawn[0].arrays}),
             torch.from_numpy(np.stack([clip.action for clip in drawn])),
             torch.from_numpy(np.stack([clip.imperfection for clip in drawn])),
             torch.from_numpy(np.stack([clip.weight for clip in drawn])),

@@ -26,7 +26,7 @@ from msstan_core.training.backbone_features import BackboneFeatures
 from msstan_core.vocabulary import MODALITIES, Modality
 
 #: Raise when the arrays' meaning changes: caches of older meaning are then not read.
-CACHE_FORMAT = 2
+CACHE_FORMAT = 3
 UNLABELLED = -1
 
 
@@ -44,6 +44,7 @@ class RecordingFeatures:
     context: NDArray[np.int64]  #: [N, 4]
     valid: NDArray[np.float32]  #: [N, 4]
     age_s: NDArray[np.float32]  #: [N, 4]
+    thermal_statistics: NDArray[np.float32]  #: [N, STATISTICS_COUNT]
     action: NDArray[np.int64]  #: [N] index into ACTIONS, UNLABELLED where there is no label
     imperfection: NDArray[np.float32]  #: [N, 13] 0 or 1; NaN where the labels do not claim to be complete
 
@@ -177,6 +178,7 @@ class FeatureExtractor:
             context=np.stack([i.context for i in inputs]),
             valid=valid,
             age_s=np.stack([i.age_s for i in inputs]),
+            thermal_statistics=np.stack([i.thermal_statistics for i in inputs]),
             action=action_track(annotations, time_s).astype(np.int64) - 1,  # UNKNOWN (0) -> UNLABELLED (-1)
             imperfection=imperfection if complete else np.full_like(imperfection, np.nan),
         )

@@ -76,7 +76,7 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = config.learning_rate * _schedule(step, config.steps)
         batch = sampler.draw(config.clips_per_step)
-        features = type(batch.features)(*(part.to(device) for part in batch.features))
+        features = batch.features.map(lambda part: part.to(device))
         output = model.unroll(features)
         # Ticks where every modality was dropped teach nothing but the prior.
         seen = batch.weight.to(device) * (features.valid.amax(dim=2) > 0)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from msstan_core.preprocessing.log_mel import FLOOR_DB
+from msstan_core.preprocessing.thermal_statistics import PROPORTIONAL, STATISTICS_COUNT
 from msstan_core.training.augmentation import augment, drop_modalities, other_sound
 from msstan_core.training.configuration import AugmentationConfig
 from msstan_core.vocabulary import MODALITIES
@@ -52,8 +54,12 @@ def test_absent_images_stay_absent_and_cost_nothing() -> None:
         "log_mel": np.full((6, 48, 16), -60.0, np.float32),
         "camera": np.broadcast_to(np.zeros((), np.float16), (6, 80, 8, 8)),
         "thermal": np.full((6, 48, 48), 1000.0, np.float16),
+        "thermal_statistics": np.ones((6, STATISTICS_COUNT), np.float32),
     }
     augment(arrays, AugmentationConfig(thermal_scale=0.1), np.random.default_rng(0))
     assert not any(arrays["camera"].strides)
     assert 899 < arrays["thermal"].min() <= arrays["thermal"].max() < 1101
+    scale = arrays["thermal"].max() / 1000.0
+    assert arrays["thermal_statistics"][:, PROPORTIONAL] == pytest.approx(scale, rel=1e-3)
+    assert (arrays["thermal_statistics"][:, ~PROPORTIONAL] == 1.0).all()
     assert np.isfinite(arrays["log_mel"]).all()

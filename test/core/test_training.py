@@ -19,6 +19,7 @@ from msstan_core.model.configuration import ModelConfig
 from msstan_core.observation import NANOSECONDS_PER_SECOND, AudioChunk
 from msstan_core.preprocessing.input_spec import InputSpec
 from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
+from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
 from msstan_core.recordings.annotations import action_span
 from msstan_core.recordings.bag import BagReader, BagWriter
 from msstan_core.training.backbone_features import BackboneFeatures
@@ -326,6 +327,7 @@ def silent(recording: Recording) -> Recording:
         context=np.zeros((n, 4), np.int64),
         valid=np.tile(np.float32([0, 0, 1, 0]), (n, 1)),
         age_s=np.zeros((n, 4), np.float32),
+        thermal_statistics=np.zeros((n, STATISTICS_COUNT), np.float32),
         imperfection=np.full((n, len(ISO_CODES)), np.nan, np.float32),
     )
     return replace(recording, features=features)
