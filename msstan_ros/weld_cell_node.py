@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import sys
 import threading
 import time
@@ -14,14 +13,13 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rosgraph_msgs.msg import Clock
 
-from msstan_core.advisory.follower import AdvisoryFollower
-from msstan_core.advisory.parameters import Values
 from msstan_core.advisory.process_time import Moment
+from msstan_core.closed_loop.cell_robot import CellRobot
 from msstan_core.errors import InputError
 from msstan_core.messages import TOPICS, Topic, TopicKind, topic_of_sample
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample
 from msstan_core.recordings.serialization import message_from_sample, serialize
-from msstan_core.simulation import ParameterDeltas, WeldCell, load_scenario
+from msstan_core.simulation import WeldCell, load_scenario
 from msstan_core.vocabulary import Modality, parse_modalities
 from msstan_msgs.msg import WeldParameterAdvisory
 from msstan_ros import qos
@@ -151,10 +149,10 @@ class WeldCellNode(Node):
         """One part; returns when it is done or the node ends. The cell's own stamps count from 0."""
         began, moved_s, next_clock_s = time.monotonic(), 0.0, 0.0
         start_ns = self._next_start_ns()
-        follower = AdvisoryFollower(simulated_time=True)  # the weld's time is the cell's
+        robot = CellRobot(cell)
         while not self._stop.is_set():
             due_s = (time.monotonic() - began) * self._factor - moved_s
-            self._apply_advice(cell, follower, start_ns + round(moved_s * NANOSECONDS_PER_SECOND))
+            self._follow_advice(cell, robot, start_ns + round(moved_s * NANOSECONDS_PER_SECOND))
             for sample in cell.advance(due_s):
                 self._publish(sample, start_ns + round(moved_s * NANOSECONDS_PER_SECOND))
                 if self._stop.is_set():
@@ -185,28 +183,14 @@ class WeldCellNode(Node):
         if self._clock_out is not None and self.context.ok():
             self._clock_out.publish(Clock(clock=stamp_message(stamp_ns)))
 
-    def _apply_advice(self, cell: WeldCell, follower: AdvisoryFollower, start_ns: int) -> None:
+    def _follow_advice(self, cell: WeldCell, robot: CellRobot, start_ns: int) -> None:
         """What the gate says now, as far as it fits the programme; without a gate the deltas return by themselves."""
         with self._advice_lock:
             heard, self._heard = self._heard, None
         moment = Moment(start_ns + round(cell.time_s * NANOSECONDS_PER_SECOND), time.monotonic())
-        if heard is not None and (reason := follower.take(advice_from_message(heard), moment)):
+        if heard is not None and (reason := robot.take(advice_from_message(heard), moment)):
             self.get_logger().warning(f"advice not followed: {reason}", throttle_duration_sec=LOG_INTERVAL_S)
-        _, voltage_v, wire_feed_speed_m_s, travel_speed_m_s, stick_out_m = follower.follow(_programmed(cell), moment)
-        deltas = ParameterDeltas(
-            voltage_v=voltage_v,
-            wire_feed_speed_m_s=wire_feed_speed_m_s,
-            travel_speed_m_s=travel_speed_m_s,
-            stick_out_m=stick_out_m,
-            check_gas=follower.check_gas,
-        )
-        cell.apply(deltas)
-
-
-def _programmed(cell: WeldCell) -> Values:
-    """The programme's setpoints; the current is none of them, it follows the wire feed."""
-    process = cell.scenario.process
-    return (math.nan, process.voltage_v, process.wire_feed_speed_m_s, process.travel_speed_m_s, process.stick_out_m)
+        robot.move(moment)
 
 
 def main() -> None:

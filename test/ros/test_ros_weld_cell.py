@@ -8,10 +8,11 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
 from msstan_core.advisory.advice import Advice
-from msstan_core.advisory.follower import AdvisoryFollower
+from msstan_core.closed_loop.cell_robot import CellRobot
 from msstan_core.errors import InputError
 from msstan_core.messages import TOPICS, TopicKind, sample_from_message
-from msstan_core.simulation import ParameterDeltas, WeldCell, load_scenario
+from msstan_core.simulation import ParameterDeltas, WeldCell, load_scenario, parse_scenario
+from msstan_core.simulation.procedure import Step
 from msstan_msgs.msg import AcousticChunk, WeldContext, WeldParameterAdvisory, WeldTelemetry
 from msstan_ros import qos
 from msstan_ros.advisory_messages import advisory_message
@@ -59,12 +60,22 @@ def test_only_the_chosen_sensors_are_published(spinner: Spinner) -> None:
 
 
 class Recorder(WeldCell):
-    """A cell that notes what it is asked to change."""
+    """A cell in the middle of its weld that notes what it is asked to change."""
 
     def __init__(self) -> None:
-        super().__init__(load_scenario("gmaw_steel_lap"))
+        content = load_scenario("gmaw_steel_lap").model_dump()
+        content["procedure"].update(idle_s=0.0, placement_s=0.0, approach_s=0.2, pre_flow_s=0.0)
+        for sensor in ("camera", "thermal", "microphone", "telemetry"):
+            content[sensor]["enabled"] = False
+        super().__init__(parse_scenario(content))
         self.applied: list[ParameterDeltas] = []
-        self.follower = AdvisoryFollower(simulated_time=True)
+        self.robot = CellRobot(self)
+        while self.state.step is not Step.WELD:
+            self.run(0.05)
+
+    def run(self, seconds: float) -> None:
+        for _ in self.advance(self.time_s + seconds):
+            pass
 
     def apply(self, deltas: ParameterDeltas) -> None:
         super().apply(deltas)
@@ -95,9 +106,8 @@ def welded(node: WeldCellNode, cell: Recorder, seconds: float, heard: bool) -> P
         now_ns = start + round(cell.time_s * 1e9)
         if heard:
             node._take_advice(gated(now_ns, round(cell.time_s * 1e3) + step))
-        node._apply_advice(cell, cell.follower, start)
-        for _ in cell.advance(cell.time_s + 0.02):
-            pass
+        node._follow_advice(cell, cell.robot, start)
+        cell.run(0.02)
     return cell.applied[-1]
 
 
@@ -112,10 +122,20 @@ def test_gated_advice_is_followed_at_its_rate_and_taken_back_when_the_gate_falls
     node.destroy_node()
 
 
+def test_nothing_is_added_once_the_programme_fills_its_crater(spinner: Spinner) -> None:
+    node, cell = cell_node(spinner), Recorder()
+    assert welded(node, cell, 0.6, heard=True).voltage_v == 1.0
+    while cell.state.step is Step.WELD:
+        cell.run(0.5)
+    assert welded(node, cell, 0.1, heard=True).voltage_v == 0.0
+    node.close()
+    node.destroy_node()
+
+
 def test_advice_without_limits_is_not_applied(spinner: Spinner) -> None:
     node, cell = cell_node(spinner), Recorder()
     node._take_advice(WeldParameterAdvisory(voltage_delta_v=1.5, session_id="nobody", sequence_id=1))
-    node._apply_advice(cell, cell.follower, 0)
+    node._follow_advice(cell, cell.robot, 0)
     assert cell.applied[-1] == ParameterDeltas(), "a message that nobody filled in holds zeros, not limits"
     node.close()
     node.destroy_node()

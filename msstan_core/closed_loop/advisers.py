@@ -1,0 +1,116 @@
+"""Who sees what goes wrong: the monitor through its sensors, or an oracle that knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from msstan_core.alignment import AlignmentConfig, TickAligner
+from msstan_core.decision.pipeline import Monitor
+from msstan_core.decision.result import AnomalyEvent, EventPhase
+from msstan_core.observation import Sample, TelemetryWindow, Tick
+from msstan_core.simulation import Scenario, WeldCell
+from msstan_core.simulation.procedure import Step
+from msstan_core.vocabulary import IMPERFECTIONS, Action, Modality
+
+#: Sections of a scenario that switch its sensors.
+SENSOR_SECTIONS = ("camera", "thermal", "microphone", "telemetry")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the advisor needs to know of one tick."""
+
+    stamp_ns: int
+    action: Action
+    events: Sequence[AnomalyEvent]
+    telemetry: TelemetryWindow | None
+
+
+class Adviser(Protocol):
+    """Turns samples of a cell into answers."""
+
+    #: Sensors that it looks at; the others need not be simulated.
+    sensors: tuple[str, ...]
+
+    def answers(self, samples: Sequence[Sample], cell: WeldCell) -> Iterator[Answer]:
+        """Answers to the ticks that are due after these samples, in order."""
+        ...
+
+
+def with_sensors(scenario: Scenario, names: Sequence[str]) -> Scenario:
+    """The scenario with only these sensors. The hidden process does not depend on them: each draws its own chance."""
+    changes = {
+        name: getattr(scenario, name).model_copy(update={"enabled": name in names and getattr(scenario, name).enabled})
+        for name in SENSOR_SECTIONS
+    }
+    return scenario.model_copy(update=changes)
+
+
+class MonitorAdviser:
+    """The monitor as it runs live, but for the transport.
+
+    Args:
+        monitor: is reset here; it must not be shared.
+    """
+
+    sensors = SENSOR_SECTIONS
+
+    def __init__(self, monitor: Monitor) -> None:
+        monitor.reset()
+        self._monitor = monitor
+        self._aligner = TickAligner()
+
+    def answers(self, samples: Sequence[Sample], cell: WeldCell) -> Iterator[Answer]:
+        """One for every tick of the monitor's clock."""
+        for sample in samples:
+            self._aligner.push(sample)
+            for tick in self._aligner.drain():
+                decision = self._monitor.step(tick)
+                yield Answer(decision.stamp_ns, decision.action, decision.events, _telemetry(tick))
+
+
+class OracleAdviser:
+    """Knows the true imperfections of the cell as they form, and sees the welder's telemetry as the monitor does.
+
+    What it reaches under the same rules and the same gate is what recognition at its best could reach.
+    """
+
+    sensors = ("telemetry",)
+
+    def __init__(self) -> None:
+        self._aligner = TickAligner(AlignmentConfig(clock="timer"))
+        self._open: dict[int, int] = {}
+        self._next_id = 1
+
+    def answers(self, samples: Sequence[Sample], cell: WeldCell) -> Iterator[Answer]:
+        """One for every tick of a 25 Hz timer."""
+        for sample in samples:
+            self._aligner.push(sample)
+            for tick in self._aligner.drain():
+                action = Action.MATERIAL_DEPOSITION if cell.state.step is Step.WELD else Action.IDLE
+                yield Answer(tick.stamp_ns, action, self._events(cell, tick.stamp_ns), _telemetry(tick))
+
+    def _events(self, cell: WeldCell, stamp_ns: int) -> list[AnomalyEvent]:
+        events = []
+        for imperfection in IMPERFECTIONS:
+            code = imperfection.iso_code
+            present = cell.quality.indices[code] > 1.0
+            if present and code not in self._open:
+                self._open[code], phase = self._next_id, EventPhase.ONSET
+                self._next_id += 1
+            elif code in self._open:
+                phase = EventPhase.ONGOING if present else EventPhase.CLEARED
+            else:
+                continue
+            number = self._open[code] if present else self._open.pop(code)
+            score = 1.0 if present else 0.0
+            events.append(AnomalyEvent(number, phase, code, imperfection.name, score, 0.5, np.nan, stamp_ns, stamp_ns))
+        return events
+
+
+def _telemetry(tick: Tick) -> TelemetryWindow | None:
+    return tick.telemetry if tick.has(Modality.TELEMETRY) else None
