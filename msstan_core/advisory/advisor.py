@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from msstan_core.advisory.advice import Advice
 from msstan_core.advisory.envelope import Envelope
-from msstan_core.advisory.evidence import measured_parameters
+from msstan_core.advisory.evidence import Evidence, collect
 from msstan_core.advisory.parameters import PARAMETERS, ZERO, Parameter, Values, values
 from msstan_core.advisory.rules import Remedy, Rule, resolved, room, rule_for
 from msstan_core.advisory.wps import Wps
@@ -45,7 +45,7 @@ class AdvisorConfig(BaseModel):
     release_per_s: float = Field(0.4, gt=0, le=10, description="share taken back per second afterwards, 1/s")
     validity_s: float = Field(0.6, gt=0, le=2, description="valid_until after the stamp, s")
     period_s: float = Field(0.1, ge=0.02, le=1, description="time between two messages about one remedy, s")
-    evidence_s: float = Field(0.3, gt=0, le=5, description="telemetry that is averaged to find the cause, s")
+    evidence_s: float = Field(0.5, gt=0, le=5, description="telemetry whose median tells the cause, s")
 
 
 @dataclass(slots=True)
@@ -124,8 +124,7 @@ class Advisor:
         if action not in ADVISED_DURING:
             self._correction = None
         else:
-            measured = measured_parameters(telemetry, self.config.evidence_s)
-            self._correct(suspected, measured, envelope, stamp_ns, elapsed_s)
+            self._correct(suspected, self._evidence(telemetry, envelope), envelope, stamp_ns, elapsed_s)
         self._deltas = self._wanted(envelope)
         gas = next((seen for rule, seen in suspected if rule.check_gas), None)
         return self._message(stamp_ns, envelope, gas)
@@ -154,54 +153,48 @@ class Advisor:
     def _correct(
         self,
         suspected: list[tuple[Rule, _Open]],
-        measured: Values,
+        evidence: Evidence,
         envelope: Envelope,
         stamp_ns: int,
         elapsed_s: float,
     ) -> None:
-        expected = self._expected(envelope)
-        chosen: tuple[Rule, _Open, Remedy] | None = None
         for rule, seen in suspected:
-            running = self._correction
-            remedy = running.remedy if running and running.rule is rule else rule.remedy(measured, expected)
+            remedy = self._remedy(rule, evidence)
             if remedy is not None and any(resolved(c, envelope) is not None for c in remedy.changes):
-                chosen = rule, seen, remedy
-                break
+                self._begin_or_grow(rule, seen, remedy, evidence, envelope, elapsed_s)
+                return
             if rule.check_gas:  # in air everything else is a consequence
                 break
-        if chosen is not None:
-            self._begin_or_grow(*chosen, measured, expected, envelope, elapsed_s)
-        elif self._correction is not None:
-            self._hold_or_release(self._correction, measured, expected, stamp_ns, elapsed_s)
+        if self._correction is not None:
+            self._hold_or_release(self._correction, evidence, stamp_ns, elapsed_s)
+
+    def _remedy(self, rule: Rule, evidence: Evidence) -> Remedy | None:
+        """That of the rule; once a cause has been measured, it is stuck to while the imperfection lasts."""
+        running = self._correction
+        if running is not None and running.rule is rule and running.remedy.when is not None:
+            return running.remedy
+        return rule.remedy(evidence)
 
     def _begin_or_grow(
-        self,
-        rule: Rule,
-        seen: _Open,
-        remedy: Remedy,
-        measured: Values,
-        expected: Values,
-        envelope: Envelope,
-        elapsed_s: float,
+        self, rule: Rule, seen: _Open, remedy: Remedy, evidence: Evidence, envelope: Envelope, elapsed_s: float
     ) -> None:
-        running = self._correction
+        running, needed = self._correction, _needed(remedy, evidence, envelope)
         if running is not None and running.rule is rule:
-            running.share = min(running.share + self.config.growth_per_s * elapsed_s, 1.0)
-            running.event_id, running.confidence, running.cleared_ns = seen.event.event_id, seen.confidence, None
+            running.share = min(max(running.share + self.config.growth_per_s * elapsed_s, needed), 1.0)
+            running.remedy, running.cleared_ns = remedy, None
+            running.event_id, running.confidence = seen.event.event_id, seen.confidence
             return
-        share = 1.0 if rule.at_once else max(self.config.first_share, _needed(remedy, measured, expected, envelope))
+        share = 1.0 if rule.at_once else max(self.config.first_share, needed)
         started = _Correction(rule, remedy, seen.event.event_id, seen.confidence, share)
         if running is not None and self._opposes(started, running, envelope):
             started.share = 0.0  # taking the earlier remedy back may be all that is needed
         self._correction = started
 
-    def _hold_or_release(
-        self, running: _Correction, measured: Values, expected: Values, stamp_ns: int, elapsed_s: float
-    ) -> None:
+    def _hold_or_release(self, running: _Correction, evidence: Evidence, stamp_ns: int, elapsed_s: float) -> None:
         if running.cleared_ns is None:
             running.cleared_ns = stamp_ns
         cleared_s = (stamp_ns - running.cleared_ns) / NANOSECONDS_PER_SECOND
-        cause_lasts = running.remedy.when is not None and running.remedy.when.shows(measured, expected)
+        cause_lasts = running.remedy.when is not None and running.remedy.when.shows(evidence)
         if cleared_s <= (self.config.hold_while_measured_s if cause_lasts else self.config.hold_s):
             return
         running.share -= self.config.release_per_s * elapsed_s
@@ -219,9 +212,9 @@ class Advisor:
         mine, theirs = directions(new), directions(old)
         return any(mine[p] * theirs[p] < 0 for p in mine.keys() & theirs.keys())
 
-    def _expected(self, envelope: Envelope) -> Values:
-        """What should be measured now: the programmed setpoints with the advice followed."""
-        return values(n + d for n, d in zip(envelope.nominal, self._deltas, strict=True))
+    def _evidence(self, telemetry: TelemetryWindow | None, envelope: Envelope) -> Evidence:
+        advised = values(n + d for n, d in zip(envelope.nominal, self._deltas, strict=True))
+        return collect(telemetry, self.config.evidence_s, envelope.nominal, advised)
 
     def _wanted(self, envelope: Envelope) -> Values:
         if self._correction is None:
@@ -272,18 +265,16 @@ class Advisor:
         )
 
 
-def _needed(remedy: Remedy, measured: Values, expected: Values, envelope: Envelope) -> float:
+def _needed(remedy: Remedy, evidence: Evidence, envelope: Envelope) -> float:
     """Share of the remedy that makes up for the measured deviation, 0 to 1; 0 where it is not known."""
     if remedy.when is None:
         return 0.0
-    parameter = remedy.when.parameter
-    size = remedy.when.size(measured, expected)
+    parameter, size = remedy.when.parameter, remedy.when.size(evidence)
     for change in remedy.changes:
-        moved = resolved(change, envelope)
-        if moved is parameter and math.isfinite(size):
-            reach = abs(change.share * room(moved, change.share, envelope))
-            missing = expected[parameter] * size  # at a factor on the setpoint somewhat more is needed
-            return min(missing / reach, 1.0) if reach > 0 else 0.0
+        if resolved(change, envelope) is parameter and math.isfinite(size):
+            reach = abs(change.share * room(parameter, change.share, envelope))
+            missing = evidence.programmed[parameter] * size  # at a factor on the setpoint somewhat more is needed
+            return min(max(missing / reach, 0.0), 1.0) if reach > 0 else 0.0
     return 0.0
 
 

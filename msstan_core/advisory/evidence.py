@@ -18,6 +18,20 @@ LEAST_DEVIATION: dict[Parameter, float] = {
     Parameter.TRAVEL_SPEED: 0.08,
     Parameter.STICK_OUT: 0.10,
 }
+#: Beyond these shares of the programmed values no arc burns: its gap, or a short circuit that has just been made.
+BROKEN_ARC_VOLTAGE, BROKEN_ARC_CURRENT = 1.35, 0.4
+#: An arc that is out for more than this share of the time is a fault of its own, which no setpoint mends.
+MOST_BROKEN = 1 / 3
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Measured values beside the setpoints they belong to, in the order of the parameters."""
+
+    measured: Values  #: NaN: not measured
+    programmed: Values  #: setpoints of the procedure
+    advised: Values  #: the same with the present advice, which the robot follows with some delay, or not at all
+    arc_holds: bool = True  #: False: the arc breaks so often that the figures say nothing about the setpoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,27 +41,41 @@ class Deviation:
     parameter: Parameter
     sign: int
 
-    def size(self, measured: Values, expected: Values) -> float:
-        """How far ``measured`` is beyond ``expected`` in the named direction, as a share of it; NaN: not measured."""
-        value, setpoint = measured[self.parameter], expected[self.parameter]
-        if not (math.isfinite(value) and setpoint > 0):
+    def size(self, evidence: Evidence) -> float:
+        """How far the measured value is beyond both setpoints in the named direction, as a share; NaN: not measured.
+
+        Both, because it is not known how far the advice has been followed: advice must not look like a fault.
+        """
+        value = evidence.measured[self.parameter]
+        setpoints = (evidence.programmed[self.parameter], evidence.advised[self.parameter])
+        if not math.isfinite(value) or not min(setpoints) > 0:
             return math.nan
-        return self.sign * (value / setpoint - 1)
+        return min(self.sign * (value / setpoint - 1) for setpoint in setpoints)
 
-    def shows(self, measured: Values, expected: Values) -> bool:
+    def shows(self, evidence: Evidence) -> bool:
         """Whether the deviation is there."""
-        return self.size(measured, expected) >= LEAST_DEVIATION[self.parameter]
+        return self.size(evidence) >= LEAST_DEVIATION[self.parameter]
 
 
-def measured_parameters(window: TelemetryWindow | None, seconds: float) -> Values:
-    """Mean of the newest telemetry, in the order of the parameters; NaN where nothing is measured."""
+def collect(window: TelemetryWindow | None, seconds: float, programmed: Values, advised: Values) -> Evidence:
+    """Median of the newest telemetry while the arc burns.
+
+    Args:
+        window: None: nothing is measured.
+        seconds: how much of it counts.
+        programmed: setpoints of the procedure, NaN where it has none.
+        advised: the same with the present advice.
+    """
     if window is None or len(window.stamps_ns) == 0:
-        return UNKNOWN
+        return Evidence(UNKNOWN, programmed, advised)
     since = int(window.stamps_ns[-1]) - round(seconds * NANOSECONDS_PER_SECOND)
     rows = window.values[window.stamps_ns >= since]
-    means = []
+    columns = {p: rows[:, TELEMETRY_CHANNELS.index(p.field)] for p in PARAMETERS if p.field in TELEMETRY_CHANNELS}
+    # Comparisons with NaN are False: what is not measured, or has no setpoint, speaks for no break.
+    broken = columns[Parameter.VOLTAGE] > BROKEN_ARC_VOLTAGE * programmed[Parameter.VOLTAGE]
+    broken |= columns[Parameter.CURRENT] < BROKEN_ARC_CURRENT * programmed[Parameter.CURRENT]
+    medians = []
     for p in PARAMETERS:
-        column = rows[:, TELEMETRY_CHANNELS.index(p.field)] if p.field in TELEMETRY_CHANNELS else rows[:0, 0]
-        known = column[np.isfinite(column)]
-        means.append(float(known.mean()) if len(known) else math.nan)
-    return values(means)
+        known = columns[p][~broken & np.isfinite(columns[p])] if p in columns else rows[:0, 0]
+        medians.append(float(np.median(known)) if len(known) else math.nan)
+    return Evidence(values(medians), programmed, advised, bool(broken.mean() <= MOST_BROKEN))

@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from msstan_core.advisory.envelope import Envelope
-from msstan_core.advisory.evidence import Deviation
-from msstan_core.advisory.parameters import Parameter, Values
+from msstan_core.advisory.evidence import Deviation, Evidence
+from msstan_core.advisory.parameters import Parameter
 
 #: In a rule, the current stands for the wire feed where that is what the procedure adjusts: on constant-voltage sources
 #: the wire feed sets the current.
@@ -55,10 +55,12 @@ class Rule:
     at_once: bool = False
     check_gas: bool = False
 
-    def remedy(self, measured: Values, expected: Values) -> Remedy | None:
-        """The first that fits what is measured."""
+    def remedy(self, evidence: Evidence) -> Remedy | None:
+        """The first that fits what is measured; none while the arc breaks, unless it is too urgent to wait for it."""
+        if not (evidence.arc_holds or self.at_once):
+            return None
         for remedy in self.remedies:
-            if remedy.when is None or remedy.when.shows(measured, expected):
+            if remedy.when is None or remedy.when.shows(evidence):
                 return remedy
         return None
 
@@ -79,6 +81,7 @@ _MORE_WIRE = Remedy(
             +1.0,
             "the wire runs slower than set: more of it brings the current back, and with it depth",
         ),
+        Change(_P.STICK_OUT, -1.0, "a shorter stick-out draws more current at the same wire"),
     ),
     _WIRE_SLOW,
 )
@@ -153,7 +156,19 @@ RULES: tuple[Rule, ...] = (
         501,  # undercut
         urgency=60,
         remedies=(
-            _SLOWER,
+            Remedy(
+                (
+                    Change(
+                        _P.TRAVEL_SPEED, -1.0, "the torch travels faster than set: slower lets the metal fill the edges"
+                    ),
+                    Change(
+                        _P.VOLTAGE,
+                        -0.7,
+                        "a shorter arc melts less of the edges, and leaves heat input for slower travel",
+                    ),
+                ),
+                _TRAVEL_FAST,
+            ),
             _SHORTER_ARC,
             Remedy(
                 (
@@ -184,7 +199,10 @@ RULES: tuple[Rule, ...] = (
         urgency=50,
         remedies=(
             Remedy(
-                (Change(_P.VOLTAGE, +1.0, "the arc is shorter than set: more voltage widens it, and the metal wets"),),
+                (
+                    Change(_P.VOLTAGE, +1.0, "the arc is shorter than set: more voltage widens it, and the metal wets"),
+                    Change(CURRENT_OR_WIRE, -0.7, "less wire fits the voltage that comes, and piles up less"),
+                ),
                 _VOLTAGE_LOW,
             ),
             Remedy((Change(CURRENT_OR_WIRE, -1.0, "more wire comes than set: less of it piles up less"),), _WIRE_FAST),
@@ -227,8 +245,9 @@ RULES: tuple[Rule, ...] = (
                     Change(
                         _P.VOLTAGE,
                         +1.0,
-                        "the voltage is below its setpoint: the short circuits burst; more voltage calms them",
+                        "the voltage is below its setpoint, short circuits burst: more of it calms them",
                     ),
+                    Change(CURRENT_OR_WIRE, -0.7, "less wire fits the voltage that comes"),
                 ),
                 _VOLTAGE_LOW,
             ),
@@ -242,7 +261,13 @@ RULES: tuple[Rule, ...] = (
                 ),
                 _VOLTAGE_HIGH,
             ),
-            Remedy((Change(CURRENT_OR_WIRE, -1.0, "more wire comes than the voltage melts: less of it"),), _WIRE_FAST),
+            Remedy(
+                (
+                    Change(CURRENT_OR_WIRE, -1.0, "more wire comes than the voltage melts: less of it"),
+                    Change(_P.VOLTAGE, +0.5, "and more voltage for what still comes"),
+                ),
+                _WIRE_FAST,
+            ),
             Remedy((Change(CURRENT_OR_WIRE, +1.0, "less wire comes than fits the voltage: more of it"),), _WIRE_SLOW),
         ),
     ),

@@ -18,6 +18,8 @@ from msstan_core.vocabulary import IMPERFECTIONS, Action, Modality
 
 #: Sections of a scenario that switch its sensors.
 SENSOR_SECTIONS = ("camera", "thermal", "microphone", "telemetry")
+#: An annotation that reaches this near to now still lasts, s.
+_PRESENT_S = 0.015
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +97,19 @@ class OracleAdviser:
                 yield Answer(tick.stamp_ns, action, self._events(cell, tick.stamp_ns), _telemetry(tick))
 
     def _events(self, cell: WeldCell, stamp_ns: int) -> list[AnomalyEvent]:
+        present = {a.iso_code for a in cell.quality.spans() if a.end_s >= cell.time_s - _PRESENT_S}
         events = []
         for imperfection in IMPERFECTIONS:
             code = imperfection.iso_code
-            present = cell.quality.indices[code] > 1.0
-            if present and code not in self._open:
+            if code in present and code not in self._open:
                 self._open[code], phase = self._next_id, EventPhase.ONSET
                 self._next_id += 1
             elif code in self._open:
-                phase = EventPhase.ONGOING if present else EventPhase.CLEARED
+                phase = EventPhase.ONGOING if code in present else EventPhase.CLEARED
             else:
                 continue
-            number = self._open[code] if present else self._open.pop(code)
-            score = 1.0 if present else 0.0
+            number = self._open[code] if code in present else self._open.pop(code)
+            score = 1.0 if code in present else 0.0
             events.append(AnomalyEvent(number, phase, code, imperfection.name, score, 0.5, np.nan, stamp_ns, stamp_ns))
         return events
 

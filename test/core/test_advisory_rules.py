@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from msstan_core.advisory.advice import Advice
 from msstan_core.advisory.advisor import Advisor, AdvisorConfig
 from msstan_core.advisory.envelope import Envelope
-from msstan_core.advisory.evidence import LEAST_DEVIATION, measured_parameters
+from msstan_core.advisory.evidence import LEAST_DEVIATION, collect
 from msstan_core.advisory.parameters import PARAMETERS, Parameter
 from msstan_core.advisory.refusals import content_refusal
 from msstan_core.advisory.rules import NO_RULE, RULES, resolved, rule_for
@@ -99,21 +99,23 @@ def test_every_change_names_its_welding_reason_and_moves_each_parameter_once(rul
 @pytest.mark.parametrize(
     ("code", "measured", "expected"),
     [
-        (402, {"wire_feed_speed_m_s": 0.05}, {"wire_feed_speed_m_s": +1}),
+        (402, {"wire_feed_speed_m_s": 0.05}, {"wire_feed_speed_m_s": +1, "stick_out_m": -1}),
         (402, {"travel_speed_m_s": 0.016}, {"travel_speed_m_s": -1}),
         (402, {"voltage_v": 22.5}, {"voltage_v": -1}),
         (402, {"current_a": 150.0}, {"stick_out_m": -1, "wire_feed_speed_m_s": +1}),
         (402, {}, {"wire_feed_speed_m_s": +1, "stick_out_m": -1, "travel_speed_m_s": -1}),
-        (401, {"wire_feed_speed_m_s": 0.05}, {"wire_feed_speed_m_s": +1}),
-        (501, {"travel_speed_m_s": 0.016}, {"travel_speed_m_s": -1}),
+        (401, {"wire_feed_speed_m_s": 0.05}, {"wire_feed_speed_m_s": +1, "stick_out_m": -1}),
+        (501, {"travel_speed_m_s": 0.016}, {"travel_speed_m_s": -1, "voltage_v": -1}),
+        (501, {"voltage_v": 22.5}, {"voltage_v": -1}),
         (501, {}, {"travel_speed_m_s": -1, "voltage_v": -1}),
         (502, {"travel_speed_m_s": 0.005}, {"travel_speed_m_s": +1}),
         (502, {"wire_feed_speed_m_s": 0.11}, {"wire_feed_speed_m_s": -1}),
         (504, {}, {"travel_speed_m_s": +1, "wire_feed_speed_m_s": -1}),
-        (506, {"voltage_v": 16.0}, {"voltage_v": +1}),
+        (506, {"voltage_v": 16.0}, {"voltage_v": +1, "wire_feed_speed_m_s": -1}),
         (510, {}, {"travel_speed_m_s": +1, "wire_feed_speed_m_s": -1, "voltage_v": -1}),
-        (602, {"voltage_v": 16.0}, {"voltage_v": +1}),
+        (602, {"voltage_v": 16.0}, {"voltage_v": +1, "wire_feed_speed_m_s": -1}),
         (602, {"voltage_v": 23.0}, {"voltage_v": -1}),
+        (602, {"wire_feed_speed_m_s": 0.11}, {"wire_feed_speed_m_s": -1, "voltage_v": +1}),
         (100, {}, {"wire_feed_speed_m_s": -1, "voltage_v": -1}),
     ],
 )
@@ -267,17 +269,53 @@ def test_time_that_jumps_back_forgets_everything() -> None:
     assert weld.run(0.5) == []
 
 
-def test_telemetry_is_averaged_over_its_newest_part_and_nan_means_unmeasured() -> None:
+def test_the_median_of_the_newest_telemetry_counts_and_nan_means_unmeasured() -> None:
     stamps = np.arange(100, dtype=np.int64) * 10_000_000
     rows = np.full((100, 5), np.nan, np.float32)
     rows[:, 0] = np.where(np.arange(100) < 60, 100.0, 200.0)
     rows[95:, 3] = 0.01
-    measured = measured_parameters(TelemetryWindow(stamps, rows), 0.3)
-    assert measured[Parameter.CURRENT] == pytest.approx(200.0)
-    assert measured[Parameter.TRAVEL_SPEED] == pytest.approx(0.01)
-    assert math.isnan(measured[Parameter.VOLTAGE]) and math.isnan(measured[Parameter.STICK_OUT])
-    assert all(math.isnan(v) for v in measured_parameters(None, 0.3))
+    evidence = collect(TelemetryWindow(stamps, rows), 0.3, Envelope(LAP).nominal, Envelope(LAP).nominal)
+    assert evidence.measured[Parameter.CURRENT] == pytest.approx(200.0)
+    assert evidence.measured[Parameter.TRAVEL_SPEED] == pytest.approx(0.01)
+    assert math.isnan(evidence.measured[Parameter.VOLTAGE]) and math.isnan(evidence.measured[Parameter.STICK_OUT])
+    nothing = collect(None, 0.3, Envelope(LAP).nominal, Envelope(LAP).nominal)
+    assert all(math.isnan(v) for v in nothing.measured) and nothing.arc_holds
     assert set(LEAST_DEVIATION) == set(PARAMETERS)
+
+
+def broken(window: TelemetryWindow, share: float) -> TelemetryWindow:
+    """The arc is out in the newest part of the rows."""
+    rows = window.values.copy()
+    first = round(len(rows) - share * 25)
+    rows[first:, 0], rows[first:, 1] = 0.0, 38.0
+    return TelemetryWindow(window.stamps_ns, rows)
+
+
+def test_a_moments_arc_break_is_no_long_arc() -> None:
+    advice = Weld().run(0.1, 402, window=broken(telemetry(wire_feed_speed_m_s=0.05), 0.2))[0]
+    assert moved(advice) == {"wire_feed_speed_m_s": +1, "stick_out_m": -1}
+
+
+def test_an_arc_that_keeps_breaking_gets_no_advice_but_against_burn_through() -> None:
+    window = broken(telemetry(), 0.6)
+    assert Weld().run(1.0, 402, 501, 602, window=window) == []
+    assert Weld().run(1.0, 510, window=window)
+
+
+def test_advice_that_the_robot_has_not_followed_yet_does_not_look_like_a_fault() -> None:
+    """Slower is advised and the torch still travels as programmed: it is not too fast for that."""
+    weld = Weld()
+    assert moved(weld.run(0.2, 501, window=telemetry())[-1]) == {"travel_speed_m_s": -1, "voltage_v": -1}
+    reason = weld.run(2.0, 501, window=telemetry())[-1].reason
+    assert "faster than set" not in reason
+
+
+def test_a_cause_that_shows_only_later_changes_the_remedy() -> None:
+    weld = Weld()
+    weld.run(0.2, 402, window=telemetry())
+    assert "slips" not in weld.said[-1].reason and "runs slower" not in weld.said[-1].reason
+    assert "runs slower" in weld.run(0.4, 402, window=telemetry(wire_feed_speed_m_s=0.05))[-1].reason
+    assert "runs slower" in weld.run(0.4, 402, window=telemetry())[-1].reason, "it is stuck to"
 
 
 TICKS = st.lists(
