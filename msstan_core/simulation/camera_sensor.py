@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.simulation.optics import Floats
-from msstan_core.simulation.scenario import CameraSettings
 from msstan_core.simulation.scene import paint_glass
+from msstan_core.simulation.sensor_settings import CameraSettings
 
 #: The grain is cut from a larger sheet at a random place.
 _GRAIN_MARGIN_PX = 48

@@ -18,6 +18,7 @@ from msstan_core.simulation.process import WeldProcess
 from msstan_core.simulation.scenario import Scenario
 from msstan_core.simulation.sensors import Sensors
 from msstan_core.simulation.state import CellState
+from msstan_core.vocabulary import Filler
 
 
 class WeldCell:
@@ -78,7 +79,7 @@ class WeldCell:
             process=process.process,
             material_a=a,
             material_b=b,
-            filler=joint.filler_kind,
+            filler=joint.filler_kind if process.kind == "gmaw" else Filler.NONE,
             thickness_a_m=joint.thickness_a_m,
             thickness_b_m=joint.thickness_b_m,
             shielding_gas=process.shielding_gas,

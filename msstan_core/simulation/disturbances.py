@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from msstan_core.simulation.scenario import Disturbance
+from msstan_core.simulation.fault_settings import Disturbance
 
 #: Faults fade in and out over this time, s.
 FADE_S = 0.12

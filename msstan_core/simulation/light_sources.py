@@ -9,7 +9,7 @@ import numpy as np
 from msstan_core.simulation.drawing import add_blob, draw_line
 from msstan_core.simulation.geometry import torch_axis, torch_foot
 from msstan_core.simulation.optics import Floats, PinholeView
-from msstan_core.simulation.scenario import CameraSettings
+from msstan_core.simulation.sensor_settings import CameraSettings
 from msstan_core.simulation.state import CellState, Ejection
 
 GRAVITY = 9.81

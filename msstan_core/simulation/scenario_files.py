@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from msstan_core.errors import InputError
 from msstan_core.resources import share_path
+from msstan_core.simulation.fault_settings import DISTURBANCES
 from msstan_core.simulation.scenario import Scenario
 
 SCENARIO_FOLDER = "config/scenarios"
@@ -36,7 +37,7 @@ def load_scenario(name_or_path: str | Path, seed: int | None = None) -> Scenario
             raise InputError(name_or_path, "no such scenario", f"give a .yaml file or one of: {', '.join(builtin)}")
         path = share_path(f"{SCENARIO_FOLDER}/{name_or_path}.yaml")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _EachKeyOnce)
     except FileNotFoundError:
         raise InputError(
             path, "no such scenario file", f"built-in scenarios: {', '.join(builtin_scenarios())}"
@@ -64,10 +65,15 @@ def parse_scenario(content: dict[str, Any], where: object = "scenario") -> Scena
         field = ".".join(str(part) for part in location)
         value = fault["input"]
         shown = f" ({value!r})" if isinstance(value, (int, float, str, bool)) else ""
-        raise InputError(where, f"field {field}{shown}: {fault['msg']}", _remedy(location, fault["type"])) from None
+        problem = fault["msg"].removeprefix("Value error, ")
+        raise InputError(where, f"field {field}{shown}: {problem}", _remedy(location, fault["type"], content)) from None
 
 
-def _remedy(location: tuple[int | str, ...], kind: str) -> str:
+def _remedy(location: tuple[int | str, ...], kind: str, content: dict[str, Any]) -> str:
+    if kind == "tuple_type":
+        return "write a list: an entry beginning with '-' for each"
+    if location[:1] == ("disturbances",) and location[-1] == "magnitude":
+        return _magnitude_remedy(content["disturbances"][location[1]])
     model: Any = Scenario
     info = None
     for part in location:
@@ -86,6 +92,25 @@ def _remedy(location: tuple[int | str, ...], kind: str) -> str:
     if low is not None and high is not None:
         return f"give a value from {low:g} to {high:g} {extra.get('unit', '')}".rstrip()
     return f"needed: {info.description}" if info.description else "correct it"
+
+
+def _magnitude_remedy(disturbance: dict[str, Any]) -> str:
+    known = DISTURBANCES.get(str(disturbance.get("kind")))
+    if known is None:
+        return f"give a kind, one of: {', '.join(DISTURBANCES)}"
+    unit, low, high = known
+    return f"give a value from {low:g} to {high:g} {unit}"
+
+
+class _EachKeyOnce(yaml.SafeLoader):
+    """YAML in which no key stands twice: the second would silently replace the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"field {key} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def _sections_in(annotation: Any) -> Iterator[type[BaseModel]]:

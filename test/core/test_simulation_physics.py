@@ -18,7 +18,7 @@ from msstan_core.vocabulary import Material
 
 
 def run_arc(volts: float, feed: float, gas_cover: float = 1.0, on: bool = True, seconds: float = 2.5) -> list[Waveform]:
-    scenario = parse_scenario({"process": {"voltage_v": volts, "wire_feed_speed_m_s": feed}})
+    scenario = parse_scenario({"process": {"voltage_v": volts, "wire_feed_speed_m_s": max(feed, 0.03)}})
     arc = GmawArc(scenario, np.random.default_rng(3))
     inputs = SourceInputs(on, Setpoints(volts, feed, 0.007, 0.015, 15.0), feed, 0.015, gas_cover)
     return [arc.step(inputs) for _ in range(round(seconds * 100))]

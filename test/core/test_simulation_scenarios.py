@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from msstan_core.errors import InputError
 from msstan_core.simulation import builtin_scenarios, load_scenario, parse_scenario, randomised
-from msstan_core.simulation.scenario import DISTURBANCES
+from msstan_core.simulation.fault_settings import DISTURBANCES
 
 
 def refusal(content: dict[str, Any]) -> str:
@@ -41,6 +41,42 @@ def test_a_fault_beyond_its_range_is_refused_with_its_unit(kind: str) -> None:
     unit, _, high = DISTURBANCES[kind]
     text = refusal({"disturbances": [{"kind": kind, "magnitude": high * 1.5 + 1}]})
     assert kind in text and unit in text
+
+
+def test_a_fault_without_a_magnitude_is_told_unit_and_range() -> None:
+    text = refusal({"disturbances": [{"kind": "joint_gap"}]})
+    assert "disturbances.0.magnitude" in text and "0 to 0.005 m" in text
+
+
+@pytest.mark.parametrize(
+    ("process", "kind"), [("gmaw", "focus_offset"), ("laser", "voltage_offset"), ("fsw", "gas_loss")]
+)
+def test_a_fault_that_cannot_act_on_the_process_is_refused(process: str, kind: str) -> None:
+    magnitude = 0.005 if kind == "focus_offset" else 0.5
+    content = {"process": {"kind": process}, "disturbances": [{"kind": kind, "magnitude": magnitude}]}
+    assert kind in refusal(content) and process in refusal(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "field"),
+    [
+        ({"disturbances": [{"kind": "gas_loss", "magnitude": 1.0, "weld": 1}]}, "disturbances"),
+        ({"disturbances": {"kind": "gas_loss"}}, "a list"),
+        ({"process": {"wire_feed_speed_m_s": 0.0}}, "process.wire_feed_speed_m_s"),
+        ({"joint": {"filler": "none"}}, "filler"),
+        ({"thermal": {"range_low_c": 900.0, "range_high_c": 300.0}}, "thermal.range_high_c"),
+        ({"thermal": {"crop_px": 200}}, "thermal.crop_px"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(content: dict[str, Any], field: str) -> None:
+    assert field in refusal(content)
+
+
+def test_a_field_given_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "twice.yaml"
+    path.write_text("process: {voltage_v: 20.0, voltage_v: 30.0}")
+    with pytest.raises(InputError, match=r"twice\.yaml.*voltage_v"):
+        load_scenario(path)
 
 
 def test_not_a_number_is_refused() -> None:
