@@ -1,4 +1,4 @@
-"""Where things of the cell are: torch, upright part. The cameras share it, so that they see one cell.
+"""Where things of the cell are. The cameras share it, so that they see one cell.
 
 Coordinates as in heat.py: x along the seam, y across (y > 0 near), z up from the lower part, m.
 """
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from msstan_core.simulation.scenario import ProcessSettings
 from msstan_core.simulation.state import CellState
 
+#: What is modelled of the parts beyond the ends of the seam, m.
+MARGIN_X_M = 0.06
 #: Height of the upright part of a tee joint, m.
 UPRIGHT_M = 0.04
 NOZZLE_RADIUS_M, NOZZLE_LENGTH_M = 0.0085, 0.06

@@ -108,6 +108,7 @@ class HeatField:
         self.peak_c = self.surface_c.copy()  #: hottest ever, of the surface
         self.bead_m = np.zeros((self.ny, self.nx), np.float32)  #: height of deposited metal
         self.pool = np.zeros((self.ny, self.nx), bool)  #: molten surface
+        self.joined = self.pool.copy()  #: surface that was once molten or stirred: weld metal
 
     def index(self, x_m: float, y_m: float) -> tuple[int, int]:
         """Row and column of a point, clipped to the field."""
@@ -137,6 +138,12 @@ class HeatField:
             self._substep(np.float32(dt), patch)
         np.maximum(self.peak_c, self.surface_c, out=self.peak_c)
         self.pool = self.surface_c >= self.melting_c + 1.0
+        self.joined |= self.pool
+
+    def stir(self, x_m: float, y_m: float, radius_m: float) -> None:
+        """A tool has stirred the metal around (x, y)."""
+        distance = (self.x_m[None, :] - x_m) ** 2 + (self.y_m[:, None] - y_m) ** 2
+        self.joined |= distance < radius_m**2
 
     def deposit(self, volume_m3: float, x_m: float, y_m: float, radius_m: float) -> None:
         """Spread filler metal over the pool and a little beyond."""

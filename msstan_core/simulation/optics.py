@@ -71,6 +71,11 @@ class PinholeView:
         self._web_z: Floats = (rays[..., 2] / inward).astype(np.float32)
         self._inward = inward > 1e-4
 
+    @property
+    def has_upright(self) -> bool:
+        """The work is a tee joint."""
+        return self._upright_m > 0
+
     def position(self, target: tuple[float, float, float]) -> NDArray[np.float64]:
         """Lens position when aimed at ``target``."""
         return np.asarray(target) + self._offset

@@ -179,6 +179,8 @@ class WeldProcess:
         power = state.power_w * self._source.efficiency
         depth = self._source.heat_depth_m(inputs) + 0.5 * self._gap_m(faults)  # a gap lets the source deeper in
         self.heat.advance(STEP_S, state.arc_x_m, state.arc_y_m, power, self._source_radius(state), depth)
+        if self._scenario.process.kind == "fsw" and state.burning:
+            self.heat.stir(state.arc_x_m, state.arc_y_m, self._scenario.process.shoulder_radius_m)
         if waveform.transfer_m3 > 0:
             self.heat.deposit(waveform.transfer_m3, state.arc_x_m - 0.001, state.arc_y_m, 0.0026)
         self._spatter.throw(waveform, state)

@@ -51,6 +51,8 @@ def randomised(seed: int) -> Scenario:
         "path_m": between(draw, 0.0, 0.0004),
         "spatter": min(round(float(draw.lognormal(0.0, 0.5)), 3), 3.5),
     }
+    fixture = np.random.default_rng([seed, 0xF1C])
+    content["joint"]["clamp_height_m"] = log_between(fixture, 0.004, 0.03) if fixture.random() < 0.7 else 0.0
     return parse_scenario(content, f"randomised({seed})")
 
 
@@ -67,11 +69,12 @@ def _gmaw(draw: Draw) -> dict[str, Any]:
     gap = between(draw, 0.003, 0.0055) if sprays else between(draw, -0.0003, 0.002)
     voltage = _arc_voltage(current, gap, stick_out, carbon_dioxide, filler)
     thickness = between(draw, 0.002, 0.008)
-    # energy per length and thickness that melts this metal, J/mm^2; conductive metals need more of it
+    # energy per length and thickness, J/m^2; conductive metals melt at less, but lose most of it
     conductive = max(PROPERTIES[Material[m.upper()]].conductivity_w_mk for m in (near, far)) > 100
     demand = between(draw, 0.08, 0.14) * (0.9 if conductive else 1.0) * 1e9
-    travel = 0.8 * voltage * current / (min(thickness, 0.006) * demand)
-    travel = float(np.clip(travel, 0.003, 0.014))
+    power = 0.8 * voltage * current
+    travel = float(np.clip(power / (min(thickness, 0.006) * demand), 0.003, 0.014))
+    thickness = max(min(thickness, power / (travel * demand)), 0.0015) if travel == 0.003 else thickness
     return {
         "process": {
             "kind": "gmaw",

@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from msstan_core.simulation.fixture import CLOSES_AT, WIDTH_M, clamps
+from msstan_core.simulation.geometry import MARGIN_X_M
 from msstan_core.simulation.imperfections import Mark
 from msstan_core.simulation.materials import PROPERTIES
 from msstan_core.simulation.scenario import Scenario
@@ -14,7 +16,7 @@ from msstan_core.simulation.state import Ejection
 Image = NDArray[np.uint8]
 #: Size of a canvas pixel on the parts, m.
 CANVAS_M = 0.0003
-_MARGIN_X_M, _MARGIN_Y_M = 0.06, 0.085
+_MARGIN_Y_M = 0.085
 
 
 class WorkSurface:
@@ -23,9 +25,10 @@ class WorkSurface:
     def __init__(self, scenario: Scenario, length_m: float, random: np.random.Generator) -> None:
         self._random = random
         self._scenario = scenario
-        self.x0_m, self.y0_m = -_MARGIN_X_M, -_MARGIN_Y_M
-        self.columns = round((length_m + 2 * _MARGIN_X_M) / CANVAS_M)
+        self.x0_m, self.y0_m = -MARGIN_X_M, -_MARGIN_Y_M
+        self.columns = round((length_m + 2 * MARGIN_X_M) / CANVAS_M)
         self.rows = round(2 * _MARGIN_Y_M / CANVAS_M)
+        self._clamps = clamps(scenario.joint, length_m)
         self._half = float(random.uniform(0.03, 0.05))  # width of a part
         self._end_m = length_m + float(random.uniform(0.012, 0.03))
         self._table = self._paint_table()
@@ -55,9 +58,16 @@ class WorkSurface:
             canvas[visible - 1 : edge, left:right] = (canvas[visible - 1 : edge, left:right] * 0.35).astype(
                 np.uint8
             )  # seam
-        if placement > 0.8 and self._scenario.joint.clamps:
-            self._paint_clamps(canvas, (placement - 0.8) / 0.2)
+        if placement > CLOSES_AT:
+            self._paint_clamps(canvas, (placement - CLOSES_AT) / (1.0 - CLOSES_AT))
         self.reflectance = canvas
+
+    def add_weld_metal(self, x_m: float, y_m: float, cell_m: float) -> None:
+        """The parts have become one here: no seam, no scale, the ripples of the weld."""
+        metal = PROPERTIES[self._scenario.joint.materials[0 if y_m > 0 else 1]]
+        level = 235.0 * metal.albedo * float(self._random.uniform(0.85, 1.15))
+        colour = tuple(min(level * tint, 255.0) for tint in metal.tint_bgr)
+        cv2.circle(self.reflectance, self._pixel(x_m, y_m), round(0.75 * cell_m / CANVAS_M), colour, -1)
 
     def add_mark(self, mark: Mark) -> None:
         """Draw a pore, hole, crack, undercut or arc strike."""
@@ -129,13 +139,12 @@ class WorkSurface:
         return image
 
     def _paint_clamps(self, canvas: Image, closing: float) -> None:
-        count = self._scenario.joint.clamps
-        for index in range(count):
-            column = round(self.columns * (index + 0.7) / (count + 0.4))
-            side = -1 if index % 2 == 0 else 1
-            reach = 0.012 + 0.02 * (1 - closing)
-            near, far = sorted((self._pixel_row(side * reach), self._pixel_row(side * (self._half + 0.012))))
-            half = 14
+        """The clamps' feet; how they stand up is the camera's part."""
+        half = round(WIDTH_M / 2 / CANVAS_M)
+        for clamp in self._clamps:
+            inner, _ = clamp.ends_m(closing)
+            column = self._pixel(clamp.x_m, 0.0)[0]
+            near, far = sorted(self._pixel_row(clamp.side * y) for y in (inner, self._half + 0.012))
             cv2.rectangle(canvas, (column - half, near), (column + half, far), (46, 48, 52), -1)
             cv2.rectangle(canvas, (column - half, near), (column - half + 4, far), (88, 90, 94), -1)
             cv2.circle(canvas, (column, (near + far) // 2), 8, (24, 24, 28), -1)

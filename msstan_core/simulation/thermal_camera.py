@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from msstan_core.simulation.geometry import UPRIGHT_M, torch_points, torch_radius
+from msstan_core.simulation.drawing import draw_polygon
+from msstan_core.simulation.fixture import Outline, clamps, outlines
+from msstan_core.simulation.geometry import UPRIGHT_M, torch_foot, torch_points, torch_radius
 from msstan_core.simulation.heat import HeatField
 from msstan_core.simulation.optics import Floats, PinholeView, band_radiance, band_temperature
 from msstan_core.simulation.scenario import Scenario
@@ -32,7 +34,9 @@ class ThermalCamera:
         self._view = PinholeView(
             s.width, s.height, azimuth, s.elevation_deg, 0.6, s.field_of_view_m, UPRIGHT_M if tee else 0.0
         )
+        self._clamps = clamps(scenario.joint, length_m)
         self._middle_m = length_m / 2
+        self._rows, self._columns = np.arange(s.height)[:, None] + 0.5, np.arange(s.width)[None, :] + 0.5
         self._nozzle_c = scenario.joint.ambient_c
         self._flicker = 1.0
         self._arc_tail = np.zeros(2)
@@ -56,10 +60,13 @@ class ThermalCamera:
         radiance = emissivity * band_radiance(celsius, BAND_M)
         # surroundings reflect from bright metal, and the parts reflect the arc
         radiance = radiance + (1.0 - emissivity) * band_radiance(np.array(heat.ambient_c), BAND_M)
+        fixture = outlines(self._clamps, state.placement, self._view, target, torch_foot(state))
+        self._cover_with_clamps(radiance, fixture, False, heat.ambient_c)
         self._cover_with_torch(radiance, state, target)
         light = state.mean_light_w(0.0015)
         if light > 0:
             self._add_arc(radiance, state, light, target)
+        self._cover_with_clamps(radiance, fixture, True, heat.ambient_c)
         if s.blur_px > 0.2:
             radiance = cv2.GaussianBlur(radiance, (0, 0), s.blur_px)
         reading = band_temperature(radiance / s.emissivity, BAND_M)
@@ -68,6 +75,14 @@ class ThermalCamera:
         reading = reading + sigma * self._random.standard_normal(reading.shape)
         reading = np.clip(reading, s.range_low_c, s.range_high_c).astype(np.float32)
         return self._crop(reading) if s.crop_px else reading
+
+    def _cover_with_clamps(
+        self, radiance: NDArray[np.floating], fixture: list[Outline], in_front: bool, ambient_c: float
+    ) -> None:
+        level = float(0.8 * band_radiance(np.array(ambient_c + 8.0), BAND_M))
+        for outline in fixture:
+            if outline.in_front == in_front:
+                draw_polygon(radiance, outline.hull, (level,))
 
     def _cover_with_torch(
         self, radiance: NDArray[np.floating], state: CellState, target: tuple[float, float, float]
@@ -105,7 +120,7 @@ class ThermalCamera:
         self._arc_tail += -0.3 * self._arc_tail + 0.5 * self._random.standard_normal(2)
         self._flicker += 0.35 * (1.0 - self._flicker) + 0.22 * float(self._random.standard_normal())
         level = 0.11 * s.arc_light * light / 2500.0 * max(self._flicker, 0.1)
-        rows, columns = np.meshgrid(np.arange(s.height) + 0.5, np.arange(s.width) + 0.5, indexing="ij")
+        rows, columns = self._rows, self._columns
         for size, offset, share in ((0.0016, 0.0, 1.0), (0.0045, 0.0030, 0.04), (0.014, 0.0, 0.00005)):
             sigma = max((size + 0.2 * state.gap_m) * px, 0.6)
             cx, cy = middle[:2] + self._arc_tail * offset * px

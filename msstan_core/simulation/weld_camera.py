@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.simulation.camera_sensor import CameraSensor
-from msstan_core.simulation.geometry import UPRIGHT_M
+from msstan_core.simulation.fixture import clamps, draw_clamps, outlines
+from msstan_core.simulation.geometry import UPRIGHT_M, torch_foot
 from msstan_core.simulation.heat import HeatField
 from msstan_core.simulation.imperfections import Mark
 from msstan_core.simulation.light_sources import ArcLight, draw_spatter, landing
@@ -41,6 +42,7 @@ class WeldCamera:
         )  # fmt: skip
         self._tee = tee
         self._middle_m = length_m / 2
+        self._clamps = clamps(scenario.joint, length_m)
         self.surface = WorkSurface(scenario, length_m, random)
         self._sensor = CameraSensor(s, random)
         self._channels = self._sensor.channels
@@ -54,13 +56,15 @@ class WeldCamera:
         self._ambient = 0.9 * s.ambient_light
         self._torch = TorchView(scenario, self._view, self._glow, self._ambient)
         self._light_direction = random.uniform(-0.6, 0.6, 2)
+        self._joined: NDArray[np.bool_] | bool = False
+        self._seen_joined = 0
         self._seen_marks = 0
         self._seen_landed = 0
 
     def frame(self, state: CellState, heat: HeatField, marks: list[Mark]) -> NDArray[np.uint8]:
         """The image of this moment, [H, W, 3] BGR."""
         s = self._settings
-        self._update_surface(state, marks)
+        self._update_surface(state, heat, marks)
         target = self._target(state)
         view = self._view.surface(target)
         if not self._tee:
@@ -69,9 +73,12 @@ class WeldCamera:
         image = self._lit_surface(state, heat, view, light)
         if s.smoke > 0 and (state.fume > 0.01):
             self._add_smoke(image, state, light, target)
+        fixture = outlines(self._clamps, state.placement, self._view, target, torch_foot(state))
+        draw_clamps(image, fixture, False, self._ambient, light)
         self._torch.draw(image, state, light, target)
         if light > 0.0:
             self._arc.draw(image, state, light, target)
+        draw_clamps(image, fixture, True, self._ambient, light)
         draw_spatter(image, state, self._view, target, s)
         return self._sensor.expose(image)
 
@@ -80,8 +87,13 @@ class WeldCamera:
             return state.torch_x_m, state.torch_y_m, state.torch_lift_m + 0.004
         return self._middle_m, 0.0, 0.0
 
-    def _update_surface(self, state: CellState, marks: list[Mark]) -> None:
+    def _update_surface(self, state: CellState, heat: HeatField, marks: list[Mark]) -> None:
         self.surface.set_placement(state.placement)
+        count = int(np.count_nonzero(heat.joined))
+        if count != self._seen_joined:
+            for row, column in np.argwhere(heat.joined & ~self._joined):
+                self.surface.add_weld_metal(float(heat.x_m[column]), float(heat.y_m[row]), heat.cell_m)
+            self._joined, self._seen_joined = heat.joined.copy(), count
         for mark in marks[self._seen_marks :]:
             self.surface.add_mark(mark)
         self._seen_marks = len(marks)

@@ -145,6 +145,32 @@ def test_a_laser_out_of_focus_loses_its_keyhole_and_its_depth() -> None:
     assert beam.depth_ratio(blurred) < 0.6 * depth
 
 
+def test_a_deeper_keyhole_sounds_higher() -> None:
+    scenario = parse_scenario({"process": {"kind": "laser"}})
+    p = scenario.process
+    crossings = []
+    for power in (0.7, 1.3):
+        beam = LaserBeam(scenario, np.random.default_rng(0))
+        point = Setpoints(0.0, 0.0, p.travel_speed_m_s, 0.015, 15.0, power_w=power * p.laser_power_w)
+        waves = [beam.step(SourceInputs(True, point, 0.0, 0.015, 1.0)) for _ in range(150)][50:]
+        sound = np.concatenate([w.hum for w in waves])
+        crossings.append(float((np.diff(np.sign(sound)) != 0).mean()))
+    assert crossings[1] > 1.15 * crossings[0]
+
+
+def test_a_spindle_sounds_in_harmonics_of_its_turns() -> None:
+    scenario = parse_scenario({"process": {"kind": "fsw"}})
+    tool = StirTool(scenario, np.random.default_rng(0))
+    point = Setpoints(0, 0, 0.004, 0.005, 0, axial_force_n=8000.0, spindle_speed_hz=20.0)
+    inputs = SourceInputs(True, point, 0.0, 0.015, 1.0, softness=0.8)
+    sound = np.concatenate([tool.step(inputs).hum for _ in range(500)][100:])
+    power = np.abs(np.fft.rfft(sound * np.hanning(len(sound)))) ** 2
+    hertz = np.fft.rfftfreq(len(sound), 1 / 16000)
+    strongest = hertz[power.argmax()]
+    assert strongest / 20.0 == pytest.approx(round(strongest / 20.0), abs=0.05)
+    assert power.max() > 100 * np.median(power)
+
+
 def test_a_worn_stirring_tool_sounds_impulsive() -> None:
     scenario = parse_scenario({"process": {"kind": "fsw"}})
     kurtosis = []
