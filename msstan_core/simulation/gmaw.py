@@ -130,14 +130,16 @@ class GmawArc:
         hang = 0.0
         gap = 0.0
         least = self._drop_limit * _LEAST_DROP * self._diameter  # no free drop is smaller
+        sphere = 1.5 * self._diameter * self._diameter  # diameter^3 of the drop that a length of wire makes, over it
+        arc_field = self._field_v_m
         for i in range(n):
             pool_v += (pool_kicks[i] * pool_kick - pool_damp * pool_v - pool_w2 * pool_z) * dt
             pool_z += pool_v * dt
             arc_noise += -arc_noise * (dt * 2500.0) + arc_kicks[i]
-            hang = 0.75 * (1.5 * self._diameter * self._diameter * drop) ** 0.3333
+            hang = 0.75 * (sphere * drop) ** 0.3333
             gap = tip - solid - hang - pool_z
             if mode == _ARC:
-                u_arc = arc_0 + 0.012 * current + self._field_v_m * (gap if gap > 0.0 else 0.0) + arc_noise
+                u_arc = arc_0 + 0.012 * current + arc_field * (gap if gap > 0.0 else 0.0) + arc_noise
                 load = u_arc + wire_ohm_m * solid * current
                 source = u_set if on else 0.0
                 current += (source - load - CIRCUIT_OHM * current) / inductance * dt
@@ -155,7 +157,7 @@ class GmawArc:
                     mode = _SHORT
                     self._begin_bridge(drop)
                 else:
-                    wide = (1.5 * self._diameter * self._diameter * drop) ** 0.3333
+                    wide = (sphere * drop) ** 0.3333
                     if wide > least and wide > self._drop_limit * self._free_diameter(current):
                         part = drop * (0.9 if wide > 1.2 * self._diameter else 0.75)
                         transferred += part

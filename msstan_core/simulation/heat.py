@@ -30,7 +30,7 @@ KELVIN = 273.15
 UPPER_LAYERS_M = (0.0015, 0.0025)
 LOWEST_LAYER_M = 0.008
 #: Thinner parts need no middle layer, m.
-THIN_M = 0.003
+THIN_M = 0.005
 #: Flow in a molten pool carries heat this many times faster than conduction, down and sideways.
 POOL_STIRRING, POOL_SPREADING = 4.0, 2.5
 #: Parts are larger than the field: what leaves it flows to ambient over this distance, m.

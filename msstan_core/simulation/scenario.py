@@ -79,7 +79,7 @@ class Joint(Section):
     ambient_c: float = quantity(22.0, -10.0, 60.0, "degC", "temperature of surroundings and parts")
     preheat_c: float = quantity(22.0, -10.0, 400.0, "degC", "temperature of the parts before the weld")
     clamps: int = count(2, 0, 6, "pieces", "clamps in view")
-    clamp_height_m: float = quantity(0.004, 0.0, 0.06, "m", "height of the clamps; tall ones hide the weld from low cameras")
+    clamp_height_m: float = quantity(0.004, 0.0, 0.06, "m", "height of the clamps; tall ones hide the weld")
     surface_roughness: float = quantity(0.5, 0.0, 1.0, "fraction", "scratches, scale and stains on the parts")
 
     @property
