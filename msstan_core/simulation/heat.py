@@ -91,6 +91,7 @@ class HeatField:
         self._boil_h = self._c * self._boil + self._latent
         shape = (len(self._layer), self.ny, self.nx)
         self._enthalpy = np.broadcast_to(self._c * np.float32(preheat_c), shape).astype(np.float32)
+        self._celsius = self._temperatures()
         conductance = self._k * self._layer  # W/K per square
         across = 2 * conductance[:, 1:] * conductance[:, :-1] / (conductance[:, 1:] + conductance[:, :-1])
         self._along = (conductance / cell_m**2).astype(np.float32)
@@ -188,7 +189,7 @@ class HeatField:
         return np.asarray(np.maximum(sensible, enthalpy - self._latent) * self._inverse_c)
 
     def _substep(self, dt: np.float32, patch: tuple[slice, slice, NDArray[np.float32]] | None) -> None:
-        celsius = self._temperatures()
+        celsius = self._celsius
         gain = np.zeros_like(celsius)  # W/m^2
         liquid = celsius > self.melting_c
         stirred = bool(liquid.any())
@@ -227,8 +228,8 @@ class HeatField:
         over = self._enthalpy - self._boil_h
         if float(over.max()) > 0.0:
             self._enthalpy -= np.maximum(over, 0) * np.float32(min(float(dt) / 0.004, 1.0))
-        celsius = self._temperatures()
-        self.surface_c, self.bottom_c = celsius[0], celsius[-1]
+        self._celsius = self._temperatures()
+        self.surface_c, self.bottom_c = self._celsius[0], self._celsius[-1]
 
 
 def _layers(thickness_m: NDArray[np.float32]) -> NDArray[np.float32]:
