@@ -6,23 +6,28 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import gamma
 
 from msstan_core.decision.smoothing import LEAST_DURATION_S
 from msstan_core.training.recording_features import UNLABELLED, Recording
-from msstan_core.vocabulary import ACTIONS
+from msstan_core.vocabulary import ACTIONS, Action
 
 #: More stages than this change little and cost a larger matrix at every tick.
 MOST_STAGES = 8
 #: Completed stays from which a spread is estimated; below, one stage: nothing is known of the spread.
 LEAST_STAYS = 5
+#: Share of the stays that count as short.
+SHORT_SHARE = 0.1
+#: How long a cell waits is up to people, not to the process: nothing in it is too short or overdue.
+WAITING = frozenset({Action.IDLE, Action.COOLING})
 
 
 def fit_durations(recordings: Sequence[Recording]) -> tuple[dict[str, float], dict[str, int]]:
     """Mean seconds of each action, and the Erlang stages that give its spread.
 
     The mean is total time over ends seen, so that a stay that the recording cuts off counts as a lower bound. The
-    stages follow by moments, k = (mean / std)^2, from stays seen whole: how long a cell was idle before somebody
-    pressed the record button says nothing of how long cells are idle.
+    stages are the fewest whose law makes stays as short as the shortest tenth no likelier than they were: what the
+    filter needs to know is what is too short. Only stays seen whole count, and waiting has one stage.
 
     Returns:
         (action name -> mean s, action name -> stages in 1..MOST_STAGES), for the actions that occur.
@@ -40,7 +45,7 @@ def fit_durations(recordings: Sequence[Recording]) -> tuple[dict[str, float], di
     for index in np.flatnonzero(total):
         name = ACTIONS[index].name
         means[name] = round(max(float(total[index]) / max(int(ends[index]), 1), LEAST_DURATION_S), 3)
-        stages[name] = _stages(whole[index])
+        stages[name] = 1 if ACTIONS[index] in WAITING else _stages(whole[index])
     return means, stages
 
 
@@ -65,7 +70,8 @@ def _stays(recording: Recording) -> Iterator[_Stay]:
 def _stages(seconds: Sequence[float]) -> int:
     if len(seconds) < LEAST_STAYS:
         return 1
-    spread = float(np.std(seconds))
-    if spread < LEAST_DURATION_S * float(np.mean(seconds)):
-        return MOST_STAGES
-    return int(np.clip(round((float(np.mean(seconds)) / spread) ** 2), 1, MOST_STAGES))
+    mean_s, short_s = float(np.mean(seconds)), float(np.quantile(seconds, SHORT_SHARE))
+    for stages in range(1, MOST_STAGES):
+        if gamma.cdf(short_s, stages, scale=mean_s / stages) <= SHORT_SHARE:
+            return stages
+    return MOST_STAGES
