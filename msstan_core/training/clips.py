@@ -40,7 +40,7 @@ def clip_features(features: RecordingFeatures, begin: int, end: int) -> dict[str
     """Ticks ``begin`` to ``end`` as arrays, images in half precision and zero where absent."""
     rows = slice(begin, end)
     camera_row, thermal_row = features.camera_row[rows], features.thermal_row[rows]
-    return {
+    arrays: dict[str, NDArray[Any]] = {
         "camera": _images(features.camera, camera_row),
         "thermal": _images(features.thermal, thermal_row),
         "log_mel": features.log_mel[rows].astype(np.float32),
@@ -50,6 +50,9 @@ def clip_features(features: RecordingFeatures, begin: int, end: int) -> dict[str
         "age_s": features.age_s[rows],
         "thermal_statistics": features.thermal_statistics[rows],
     }
+    if features.thumbnail is not None:
+        arrays["thumbnail"] = _images(features.thumbnail, camera_row)
+    return arrays
 
 
 def _images(stored: NDArray[np.float16], rows: NDArray[np.int64]) -> NDArray[np.float16]:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from msstan_core.errors import InputError
 from msstan_core.model.configuration import SIZES, ModelConfig
+from msstan_core.training.losses.weights import LossWeights, check_losses
 from msstan_core.vocabulary import ISO_CODES, MODALITIES, Modality
 
 
@@ -64,6 +65,7 @@ class TrainingConfig(BaseModel):
     label_smoothing: float = Field(0.05, ge=0, lt=1)
     class_balance: float = Field(0.5, ge=0, le=1, description="0: ticks count equally; 1: actions count equally")
     imperfection_weight: float = Field(0.5, ge=0, description="weight of the imperfection loss")
+    losses: LossWeights = LossWeights()
     group_balance: float = Field(0.5, ge=0, le=1, description="0: ticks count equally; 1: groups count equally")
     validation_share: float = Field(0.15, ge=0, lt=1, description="share of the groups held out for calibration")
     withhold: tuple[WithholdRule, ...] = ()
@@ -120,7 +122,7 @@ def load_training_config(path: Path) -> TrainingConfig:
         raise InputError(path, "holds no mapping of fields", "see config/training/default.yaml")
     try:
         config = TrainingConfig.model_validate(content)
-        config.model_config_of_size()
+        check_losses(path, config.losses, config.model_config_of_size())
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "model"

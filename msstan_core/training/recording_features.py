@@ -13,11 +13,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from msstan_core.alignment import AlignmentConfig, TickAligner
 from msstan_core.errors import InputError
 from msstan_core.model.configuration import ModelConfig
+from msstan_core.model.thumbnail import SHRINK, grey_thumbnail
 from msstan_core.observation import Tick
 from msstan_core.preprocessing.preprocessor import NetworkInput, Preprocessor
 from msstan_core.recordings.annotations import action_track, imperfection_track
@@ -47,6 +49,7 @@ class RecordingFeatures:
     thermal_statistics: NDArray[np.float32]  #: [N, STATISTICS_COUNT]
     action: NDArray[np.int64]  #: [N] index into ACTIONS, UNLABELLED where there is no label
     imperfection: NDArray[np.float32]  #: [N, 13] 0 or 1; NaN where the labels do not claim to be complete
+    thumbnail: NDArray[np.float16] | None = None  #: [M, px/4, px/4] grey levels; if the model reads it
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,8 @@ class FeatureExtractor:
         if cached is not None:
             cached.parent.mkdir(parents=True, exist_ok=True)
             temporary = cached.with_suffix(".part.npz")
-            np.savez(temporary, **{f.name: getattr(features, f.name) for f in fields(features)})
+            arrays = {f.name: getattr(features, f.name) for f in fields(features)}
+            np.savez(temporary, **{name: array for name, array in arrays.items() if array is not None})
             temporary.replace(cached)
         return Recording(bag, attributes, features)
 
@@ -139,6 +143,8 @@ class FeatureExtractor:
             "pretrained": self._config.pretrained,
             "modalities": sorted(m.label for m in modalities),
         }
+        if self._config.uses_thumbnail:
+            described["thumbnail"] = SHRINK
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:24]
 
     def _extract(self, reader: BagReader, modalities: frozenset[Modality]) -> RecordingFeatures:
@@ -155,7 +161,8 @@ class FeatureExtractor:
             )
         time_s = np.array([reader.seconds(stamp) for stamp in stamps])
         valid = np.stack([i.valid for i in inputs])
-        camera, camera_row = self._camera_features(inputs, valid[:, Modality.CAMERA] > 0)
+        camera_row = _rows(valid[:, Modality.CAMERA] > 0)
+        images = [i.camera for i, row in zip(inputs, camera_row, strict=True) if row >= 0] or [inputs[0].camera]
         with_thermal = valid[:, Modality.THERMAL] > 0
         px = self._config.inputs.thermal_px
         thermal = np.stack(
@@ -169,7 +176,7 @@ class FeatureExtractor:
         imperfection = imperfection_track(annotations, time_s)
         return RecordingFeatures(
             time_s=time_s,
-            camera=camera,
+            camera=self._backbone(images),
             camera_row=camera_row,
             thermal=thermal.astype(np.float16),
             thermal_row=_rows(with_thermal),
@@ -181,13 +188,15 @@ class FeatureExtractor:
             thermal_statistics=np.stack([i.thermal_statistics for i in inputs]),
             action=action_track(annotations, time_s).astype(np.int64) - 1,  # UNKNOWN (0) -> UNLABELLED (-1)
             imperfection=imperfection if complete else np.full_like(imperfection, np.nan),
+            thumbnail=_thumbnails(images) if self._config.uses_thumbnail else None,
         )
 
-    def _camera_features(
-        self, inputs: list[NetworkInput], present: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
-        images = [i.camera for i, ok in zip(inputs, present, strict=True) if ok] or [inputs[0].camera]
-        return self._backbone(images), _rows(present)
+
+def _thumbnails(images: list[NDArray[np.uint8]]) -> NDArray[np.float16]:
+    """Whole grey levels, which half precision holds exactly."""
+    # One by one: float copies of all of them would be large.
+    parts = [grey_thumbnail(torch.from_numpy(image[None])).numpy().astype(np.float16) for image in images]
+    return np.concatenate(parts)
 
 
 def _rows(present: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -196,4 +205,4 @@ def _rows(present: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 def _load(path: Path) -> RecordingFeatures:
     with np.load(path) as data:
-        return RecordingFeatures(**{f.name: data[f.name] for f in fields(RecordingFeatures)})
+        return RecordingFeatures(**{f.name: data[f.name] for f in fields(RecordingFeatures) if f.name in data})

@@ -17,7 +17,8 @@ from msstan_core.errors import InputError
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.training.clips import ClipSampler, class_weights
 from msstan_core.training.configuration import TrainingConfig
-from msstan_core.training.losses import action_loss, imperfection_loss
+from msstan_core.training.losses.classification import action_loss, imperfection_loss
+from msstan_core.training.losses.total import mechanism_losses
 from msstan_core.training.recording_features import UNLABELLED, Recording
 
 CHECKPOINT_FILE = "checkpoint.pt"
@@ -77,12 +78,14 @@ def train(
             group["lr"] = config.learning_rate * _schedule(step, config.steps)
         batch = sampler.draw(config.clips_per_step)
         features = batch.features.map(lambda part: part.to(device))
-        output = model.unroll(features)
+        output, auxiliary = model.unroll_with_auxiliary(features)
         # Ticks where every modality was dropped teach nothing but the prior.
         seen = batch.weight.to(device) * (features.valid.amax(dim=2) > 0)
-        action = action_loss(output.action_logits, batch.action.to(device), seen, weights, config.label_smoothing)
+        labels = batch.action.to(device)
+        action = action_loss(output.action_logits, labels, seen, weights, config.label_smoothing)
         imperfection = imperfection_loss(output.imperfection_logits, batch.imperfection.to(device))
-        loss = action + config.imperfection_weight * imperfection
+        others = mechanism_losses(config.losses, model, output, auxiliary, labels, features.valid, seen)
+        loss = config.losses.action * action + config.imperfection_weight * imperfection + sum(others.values())  # (32)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trainable, GRADIENT_NORM)

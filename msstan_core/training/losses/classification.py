@@ -1,4 +1,4 @@
-"""What training minimises, each term by its equation."""
+"""What the network says against what is labelled: actions (21) and imperfections."""
 
 from __future__ import annotations
 
