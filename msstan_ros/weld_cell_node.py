@@ -6,6 +6,7 @@ import dataclasses
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from rclpy.event_handler import PublisherEventCallbacks
@@ -18,6 +19,7 @@ from msstan_core.closed_loop.cell_robot import CellRobot
 from msstan_core.errors import InputError
 from msstan_core.messages import TOPICS, Topic, TopicKind, topic_of_sample
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample
+from msstan_core.recordings.annotations import write_annotations
 from msstan_core.recordings.serialization import message_from_sample, serialize
 from msstan_core.simulation import WeldCell, load_scenario
 from msstan_core.vocabulary import Modality, parse_modalities
@@ -27,7 +29,7 @@ from msstan_ros.advisory_messages import advice_from_message
 from msstan_ros.conversions import stamp_message
 from msstan_ros.message_types import message_class
 from msstan_ros.node_process import run_node, until_shutdown
-from msstan_ros.parameters import ParameterSpec, declare, modality_names, value_of
+from msstan_ros.parameters import ParameterSpec, declare, folder_or_empty, modality_names, value_of
 
 #: Pause between two looks at the clock, s; samples leave at most this late.
 STEP_S = 0.004
@@ -55,6 +57,13 @@ SPECS = (
         [""],
         "sensors to publish; empty: all of the scenario",
         check=lambda names: modality_names(names) if any(names) else "",
+        read_only=True,
+    ),
+    ParameterSpec(
+        "annotations_folder",
+        "",
+        "folder for the true annotations of each part, NAME-SEED.csv; empty: none are written",
+        check=folder_or_empty,
         read_only=True,
     ),
 )
@@ -117,7 +126,11 @@ class WeldCellNode(Node):
             scenario = self._scenario
             while not self._stop.is_set():
                 self.get_logger().info(f"welding {scenario.name}, seed {scenario.seed}")
-                self._weld(WeldCell(scenario))
+                cell = WeldCell(scenario)
+                self._weld(cell)
+                if cell.finished and (folder := value_of(self, "annotations_folder")):
+                    file = Path(folder).expanduser() / f"{scenario.name}-{scenario.seed}.csv"
+                    write_annotations(file, cell.annotations)
                 self._stop.wait(BETWEEN_PARTS_S)
                 if not value_of(self, "loop"):
                     break
@@ -134,7 +147,8 @@ class WeldCellNode(Node):
         """Do not begin before somebody reads: the start of a weld tells most."""
         until = time.monotonic() + READER_TIMEOUT_S
         while time.monotonic() < until and not self._stop.wait(0.1):
-            if any(publisher.get_subscription_count() for publisher in self._out.values()):
+            sensors = (publisher for kind, publisher in self._out.items() if kind is not TopicKind.CONTEXT)
+            if any(publisher.get_subscription_count() for publisher in sensors):
                 return
         if not self._stop.is_set():
             self.get_logger().warning(f"nobody reads after {READER_TIMEOUT_S:.0f} s; welding all the same")

@@ -169,10 +169,12 @@ class Advisor:
             self._hold_or_release(self._correction, evidence, stamp_ns, elapsed_s)
 
     def _remedy(self, rule: Rule, evidence: Evidence) -> Remedy | None:
-        """That of the rule; once a cause has been measured, it is stuck to while the imperfection lasts."""
+        """The one in force while its cause is still measured, else what the rule finds now."""
         running = self._correction
-        if running is not None and running.rule is rule and running.remedy.when is not None:
-            return running.remedy
+        if running is not None and running.rule is rule:
+            cause = running.remedy.when
+            if cause is not None and cause.shows(evidence):
+                return running.remedy
         return rule.remedy(evidence)
 
     def _begin_or_grow(

@@ -100,7 +100,8 @@ _SHORTER_STICK_OUT = Remedy(
     ),
     _CURRENT_LOW,
 )
-_TOO_COLD = (_MORE_WIRE, _SLOWER, _SHORTER_ARC, _SHORTER_STICK_OUT)
+#: A low current is looked at before a high voltage: where the arc climbs back to the tip, both show for a moment.
+_TOO_COLD = (_MORE_WIRE, _SLOWER, _SHORTER_STICK_OUT, _SHORTER_ARC)
 
 RULES: tuple[Rule, ...] = (
     Rule(

@@ -59,7 +59,7 @@ class MonitorAdviser:
         monitor: is reset here; it must not be shared.
     """
 
-    sensors = SENSOR_SECTIONS
+    sensors: tuple[str, ...] = SENSOR_SECTIONS
 
     def __init__(self, monitor: Monitor) -> None:
         monitor.reset()
@@ -81,7 +81,7 @@ class OracleAdviser:
     What it reaches under the same rules and the same gate is what recognition at its best could reach.
     """
 
-    sensors = ("telemetry",)
+    sensors: tuple[str, ...] = ("telemetry",)
 
     def __init__(self) -> None:
         self._aligner = TickAligner(AlignmentConfig(clock="timer"))

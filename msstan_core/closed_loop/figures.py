@@ -37,7 +37,7 @@ class WeldFigures:
     any_s: float  #: time with at least one imperfection
     by_code_s: dict[int, float]  #: time with each imperfection
     detected: bool  #: the target was there and was suspected while it was
-    delay_s: float  #: from its true onset to the first suspicion; NaN: none
+    delay_s: float  #: from its true onset until the first suspicion is known; NaN: none
     advised_s: float  #: time with deltas, or with the question to look at the gas
     wrong_corrections: int  #: suspicions without cause that changed something
     wrong_s: float  #: time with deltas or gas questions because of them
@@ -45,8 +45,8 @@ class WeldFigures:
 
     def as_dict(self) -> dict[str, Any]:
         """For a result file; NaN becomes None."""
-        content = asdict(self)
-        content["delay_s"] = None if math.isnan(self.delay_s) else self.delay_s
+        content = {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
+        content["delay_s"] = None if math.isnan(self.delay_s) else content["delay_s"]
         content["by_code_s"] = {str(code): round(s, 3) for code, s in self.by_code_s.items()}
         return content
 
@@ -141,7 +141,7 @@ def _detection(record: WeldRecord, target: list[Annotation], code: int) -> tuple
     for when_s, _, suspected in sorted(record.suspected):
         if suspected in related(code) and when_s >= first - EARLY_S:
             last = max(a.end_s for a in target)
-            return when_s <= last, max(when_s - first, 0.0)
+            return when_s <= last, max(when_s + record.latency_s - first, 0.0)
     return False, math.nan
 
 

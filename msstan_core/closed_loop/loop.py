@@ -67,8 +67,11 @@ class WeldRecord:
 
     wps: Wps
     seam_m: float
+    latency_s: float
     cycles: list[Cycle] = field(default_factory=list)
-    suspected: list[tuple[float, int, int]] = field(default_factory=list)  #: (s, event id, ISO code) of each onset
+    suspected: list[tuple[float, int, int]] = field(
+        default_factory=list
+    )  #: (stamp in s, event id, ISO code) of each onset
     annotations: list[Annotation] = field(default_factory=list)  #: the truth
     refused: dict[str, int] = field(default_factory=dict)
 
@@ -96,7 +99,7 @@ def weld(
     advisor, gate, robot = Advisor(), AdvisoryGate(settings, simulated_time=True), CellRobot(cell)
     disturb = interference or Interference()
     gate.set_procedure(wps)
-    record = WeldRecord(wps, scenario.joint.seam_length_m * scenario.procedure.welds)
+    record = WeldRecord(wps, scenario.joint.seam_length_m * scenario.procedure.welds, latency_s)
     on_the_way: deque[tuple[float, Advice]] = deque()
     next_beat_s, beats, advices, gated_count = 0.0, 0, 0, 0
     while not cell.finished:

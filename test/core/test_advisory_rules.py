@@ -315,7 +315,9 @@ def test_a_cause_that_shows_only_later_changes_the_remedy() -> None:
     weld.run(0.2, 402, window=telemetry())
     assert "slips" not in weld.said[-1].reason and "runs slower" not in weld.said[-1].reason
     assert "runs slower" in weld.run(0.4, 402, window=telemetry(wire_feed_speed_m_s=0.05))[-1].reason
-    assert "runs slower" in weld.run(0.4, 402, window=telemetry())[-1].reason, "it is stuck to"
+    both = telemetry(wire_feed_speed_m_s=0.05, travel_speed_m_s=0.016)
+    assert "runs slower" in weld.run(0.4, 402, window=both)[-1].reason, "while it is measured it is stuck to"
+    assert "travels faster" in weld.run(0.4, 402, window=telemetry(travel_speed_m_s=0.016))[-1].reason
 
 
 TICKS = st.lists(

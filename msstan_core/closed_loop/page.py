@@ -1,0 +1,140 @@
+"""The results section and the pictures of docs/closed_loop.md, from a result file and from nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from msstan_core.advisory.parameters import PARAMETERS, Parameter
+from msstan_core.errors import InputError
+from msstan_core.vocabulary import IMPERFECTIONS
+
+BEGIN, END = "<!-- results: written by msstan closed-loop --page -->", "<!-- end of results -->"
+_NAMES = {0: "good welds", **{i.iso_code: i.name for i in IMPERFECTIONS}}
+_COLOURS = {"none": "#b0413e", "monitor": "#1f6f8b", "oracle": "#7a9e7e"}
+_CALLED = {"none": "programme alone", "monitor": "with monitor and gate", "oracle": "with an oracle"}
+
+
+def write_page(page: Path, result: Path) -> list[Path]:
+    """Rewrite the section between the two markers of ``page``; pictures go to ``images/`` beside it.
+
+    Returns:
+        The files written.
+
+    Raises:
+        InputError: when the page has no such section.
+    """
+    content = json.loads(result.read_text(encoding="utf-8"))
+    text = page.read_text(encoding="utf-8") if page.is_file() else ""
+    if BEGIN not in text or END not in text:
+        raise InputError(page, "has no section for the results", f"add the lines {BEGIN} and {END}")
+    images = page.parent / "images"
+    images.mkdir(exist_ok=True)
+    files = [_bars(content, images / "closed_loop_times.png"), _example(content, images / "closed_loop_example.png")]
+    before, rest = text.split(BEGIN, 1)
+    page.write_text(before + BEGIN + "\n" + section(content) + END + rest.split(END, 1)[1], encoding="utf-8")
+    return [page, *files]
+
+
+def section(content: dict[str, Any]) -> str:
+    """Results as Markdown."""
+    metrics, oracle = content["metrics"], content["baselines"]["oracle"]
+    none = content["baselines"]["none"]
+    head = [
+        f"`{content['command']}` at revision {content['revision']}, {content['seeds']} seeded welds per imperfection; "
+        "mean and standard deviation over seeds. All figures: [results/closed_loop.json](results/closed_loop.json).",
+        "",
+        "| over all faulty welds | programme alone | with monitor and gate | with an oracle |",
+        "|---|---|---|---|",
+        f"| imperfection, s per metre | {_number(none['imperfection_s_per_m'])} | "
+        f"{_number(metrics['imperfection_s_per_m'])} | {_number(oracle['imperfection_s_per_m'])} |",
+        f"| imperfection time, share of the programme alone | 1 | {_number(metrics['imperfection_time_ratio'])} | "
+        f"{_number(oracle['imperfection_time_ratio'])} |",
+        f"| violations of the procedure per seed | | {_number(metrics['wps_violations'])} | "
+        f"{_number(oracle['wps_violations'])} |",
+        f"| imperfections suspected, share | | {_number(metrics['detected'])} | |",
+        f"| detection delay, s | | {_number(metrics['delay_s'])} | |",
+        f"| corrections without cause per weld | | {_number(metrics['wrong_corrections_per_weld'])} | |",
+        f"| good welds: imperfection, s | {_number(none['good_weld_imperfection_s'])} | "
+        f"{_number(metrics['good_weld_imperfection_s'])} | |",
+        f"| good welds: time with any advice, s | | {_number(metrics['good_weld_advised_s'])} | |",
+        "",
+        "Seconds of any imperfection per metre of seam, by the imperfection that the fault was meant to bring:",
+        "",
+        "| imperfection | programme alone | monitor and gate | oracle | suspected | delay, s | wrong per weld |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for code, row in content["details"]["by_imperfection"].items():
+        called = f"{code} {_NAMES[int(code)]}" if int(code) else _NAMES[0]
+        cells = [called, *(_number(row[f"{arm}_s_per_m"]) for arm in _CALLED)]
+        cells += [_number(row[key]) for key in ("detected", "delay_s", "wrong_corrections_per_weld")]
+        head.append("| " + " | ".join(cells) + " |")
+    example = content["details"]["example"]
+    head += [
+        "",
+        "![Seconds of imperfection per metre, by imperfection and arm](images/closed_loop_times.png)",
+        "",
+        f"One weld (fault for {example['imperfection']}, seed {example['seed']}, the first of its kind in which an "
+        "oracle more than halves the time): what was advised, and when which imperfection was there.",
+        "",
+        "![The course of one weld](images/closed_loop_example.png)",
+        "",
+    ]
+    return "\n".join(head)
+
+
+def _number(figure: dict[str, float | None]) -> str:
+    mean, std = figure["mean"], figure["std"]
+    return "" if mean is None or std is None else f"{mean:.2f} ± {std:.2f}"
+
+
+def _bars(content: dict[str, Any], path: Path) -> Path:
+    from matplotlib.figure import Figure
+
+    table = {int(code): row for code, row in content["details"]["by_imperfection"].items()}
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    axes = figure.subplots()
+    for index, arm in enumerate(_CALLED):
+        heights = [row[f"{arm}_s_per_m"]["mean"] or 0.0 for row in table.values()]
+        spreads = [row[f"{arm}_s_per_m"]["std"] or 0.0 for row in table.values()]
+        places = [place + 0.27 * (index - 1) for place in range(len(table))]
+        axes.bar(places, heights, 0.25, yerr=spreads, color=_COLOURS[arm], label=_CALLED[arm], capsize=2)
+    axes.set_xticks(range(len(table)), [f"{c}\n{_NAMES[c]}" if c else "good\nwelds" for c in table], fontsize=7)
+    axes.set_ylabel("imperfection, s per metre of seam")
+    axes.legend(fontsize=8)
+    figure.savefig(path)
+    return path
+
+
+def _example(content: dict[str, Any], path: Path) -> Path:
+    from matplotlib.figure import Figure
+
+    example = content["details"]["example"]
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    deltas, truth = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    course = example["monitor"]
+    for p in PARAMETERS:
+        column = [row[p] for row in course["deltas"]]
+        largest = max(map(abs, column), default=0.0)
+        if p is not Parameter.CURRENT and largest > 0:
+            share = [value / largest for value in column]
+            deltas.plot(course["time_s"], share, label=f"{p.words}, up to {largest:.3g} {p.unit}")
+    deltas.set_ylabel("delta, share of its largest")
+    if deltas.get_legend_handles_labels()[0]:
+        deltas.legend(fontsize=8)
+    else:
+        deltas.text(0.5, 0.5, "nothing was advised", transform=deltas.transAxes, ha="center")
+    codes = sorted({code for arm in _CALLED for _, _, code in example[arm]["truth"]})
+    height = 0.8 / max(len(codes), 1)
+    for row, arm in enumerate(_CALLED):
+        for start, end, code in example[arm]["truth"]:
+            lane = row - 0.4 + height * (codes.index(code) + 0.5)
+            truth.barh(lane, end - start, left=start, height=0.9 * height, color=_COLOURS[arm], alpha=0.7)
+            truth.text(start, lane, f" {code}", fontsize=6, va="center")
+    truth.set_xlim(0.0, max(example[arm]["time_s"][-1] for arm in _CALLED))
+    truth.set_yticks(range(len(_CALLED)), list(_CALLED.values()), fontsize=8)
+    truth.set_ylim(-0.6, len(_CALLED) - 0.4)
+    truth.set_xlabel("time, s; bars: imperfections that are there (ISO 6520-1 numbers)")
+    figure.savefig(path)
+    return path
