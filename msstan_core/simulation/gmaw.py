@@ -22,7 +22,7 @@ from msstan_core.simulation.penetration import arc_penetration_m
 from msstan_core.simulation.scenario import Scenario
 from msstan_core.vocabulary import PROCESS_EFFICIENCY, Filler, Process
 
-#: a in m/(A s) and b in 1/(A^2 s) of Lesnewich's melting law for a 1.2 mm wire, spray transition current in A. The other
+#: a in m/(A s) and b in 1/(A^2 s) of Lesnewich's melting law for a 1.2 mm wire, spray transition current in A. Other
 #: metals follow from steel by resistivity and heat to melt; transition currents are of the order handbooks give.
 WIRE_MELTING: dict[Filler, tuple[float, float, float]] = {
     Filler.STEEL: (2.7e-4, 5.5e-5, 255.0),
