@@ -32,6 +32,7 @@ from msstan_core.observation import WeldContext as ContextSample
 from msstan_msgs.msg import WeldContext, WeldMonitorState, WeldParameterAdvisory
 from msstan_ros import qos
 from msstan_ros.advisory_messages import advice_from_message, advisory_message
+from msstan_ros.conversions import stamp_nanoseconds
 from msstan_ros.gate_diagnostics import gate_diagnostics
 from msstan_ros.gate_parameters import SPECS, GateNodeSettings, read_settings
 from msstan_ros.guarded_lifecycle import refuse_impossible_transitions, said
@@ -138,7 +139,8 @@ class AdvisoryGateNode(LifecycleNode):
         health = known.get(message.health, Health.UNKNOWN)
         usable = health is Health.OK or (health is Health.DEGRADED and self._settings.gate.accept_degraded)
         complaint = "" if usable else f"{health.name}{': ' if message.message else ''}{message.message}"
-        beat = Heartbeat(message.session_id, message.sequence_id, message.model_revision, usable, complaint)
+        stamp_ns = stamp_nanoseconds(message.header.stamp)
+        beat = Heartbeat(stamp_ns, message.session_id, message.sequence_id, message.model_revision, usable, complaint)
         self._gate.heartbeat(beat, self._moment())
 
     def _job(self, message: WeldContext) -> None:

@@ -50,6 +50,7 @@ class GateSettings(BaseModel):
 class Heartbeat:
     """One message of ``weld/state``, as far as the gate needs it."""
 
+    stamp_ns: int  #: when it was sent, by the monitor's clock
     session_id: str
     sequence_id: int
     model_revision: int
@@ -81,6 +82,7 @@ class AdvisoryGate:
         self._ended: deque[str] = deque(maxlen=_REMEMBERED_SESSIONS)
         self._beat: Heartbeat | None = None
         self._beat_at_s = -math.inf
+        self._beat_problem = ""
         self._violations = 0.0
         self.objection = ""  #: what spoke against any advice at the last step; "": nothing did
         self.latched = ""  #: why, in words; "": it is not
@@ -103,7 +105,15 @@ class AdvisoryGate:
         self._wanted, self._no_procedure = wps, reason or "no WPS is set"
 
     def heartbeat(self, beat: Heartbeat, moment: Moment) -> None:
-        """The monitor lives. A second monitor is not listened to while the first one does; neither is a past one."""
+        """The monitor lives, unless the message is old: one that was held up somewhere is no sign of life.
+
+        A second monitor is not listened to while the first one lives; neither is a past one.
+        """
+        age_s = (moment.now_ns - beat.stamp_ns) / NANOSECONDS_PER_SECOND
+        if not -self.settings.future_tolerance_s <= age_s <= self.settings.heartbeat_timeout_s:
+            self.foreign_heartbeats += 1
+            self._beat_problem = f"the monitor's heartbeat is stamped {age_s:+.1f} s ago: held up, or another clock"
+            return
         if beat.session_id != self._session:
             if not beat.session_id or beat.session_id in self._ended or self._monitor_lives(moment):
                 self.foreign_heartbeats += 1
@@ -119,7 +129,7 @@ class AdvisoryGate:
                 return
             if beat.model_revision != self._beat.model_revision:
                 self._forget("the monitor's model changed")
-        self._beat, self._beat_at_s = beat, moment.steady_s
+        self._beat, self._beat_at_s, self._beat_problem = beat, moment.steady_s, ""
 
     def receive(self, advice: Advice, moment: Moment) -> Refusal | None:
         """Take an advice, or refuse it.
@@ -240,7 +250,7 @@ class AdvisoryGate:
         if self._wanted is None:
             return self._no_procedure
         if not self._monitor_lives(moment):
-            return "the monitor is silent" if self._session else Refusal.NO_MONITOR.text
+            return self._beat_problem or ("the monitor is silent" if self._session else Refusal.NO_MONITOR.text)
         if self._beat is not None and not self._beat.usable:
             return f"monitor: {self._beat.complaint or Refusal.UNHEALTHY.text}"
         return ""

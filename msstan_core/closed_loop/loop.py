@@ -120,7 +120,7 @@ def weld(
             if now_s >= next_beat_s:
                 next_beat_s += BEAT_S
                 if disturb.beats(now_s):
-                    gate.heartbeat(Heartbeat(_SESSION, beats, 0, True), moment)
+                    gate.heartbeat(Heartbeat(moment.now_ns, _SESSION, beats, 0, True), moment)
                     beats += 1
         while on_the_way and on_the_way[0][0] <= now_s:
             for arrived in disturb.advises(now_s, on_the_way.popleft()[1]):

@@ -18,7 +18,6 @@ def register(subparsers: Any) -> None:
         "it was interrupted (OUT.json.welds.jsonl).",
         epilog="Example: msstan closed-loop --welds 50 --jobs 2 --json docs/results/closed_loop.json "
         "--page docs/closed_loop.md",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", type=Path, required=True, help="result file to write")
     parser.add_argument("--welds", type=int, default=50, help="seeded welds per imperfection (default: 50)")

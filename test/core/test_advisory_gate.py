@@ -65,6 +65,7 @@ class Cell:
 
     def beat(self, **changes: Any) -> None:
         fields = {
+            "stamp_ns": self.now_ns,
             "session_id": self.session,
             "sequence_id": self.beats,
             "model_revision": self.revision,
@@ -348,6 +349,17 @@ def test_a_restarted_monitor_is_heard_after_the_old_one_has_been_silent() -> Non
     cell.run(0.6, beating=False)
     cell.beat(session_id="monitor", sequence_id=10**6)
     assert cell.gate.session_id == "monitor again", "a session that has ended does not come back"
+
+
+@pytest.mark.parametrize("age_s", [0.7, 60.0, -0.5])
+def test_a_heartbeat_that_was_held_up_or_bears_another_clocks_time_is_no_sign_of_life(age_s: float) -> None:
+    cell = advised()
+    for _ in range(20):
+        cell.run(0.1, beating=False)
+        cell.beat(stamp_ns=cell.now_ns - round(age_s * 1e9))
+        cell.advise()
+    assert cell.output.deltas == ZERO
+    assert "heartbeat is stamped" in cell.output.reason
 
 
 def test_a_replayed_heartbeat_keeps_nobody_alive() -> None:

@@ -19,6 +19,7 @@ from msstan_core.vocabulary import Action
 from msstan_msgs.msg import WeldContext, WeldMonitorState, WeldParameterAdvisory
 from msstan_ros import qos
 from msstan_ros.advisory_messages import advisory_message
+from msstan_ros.conversions import stamp_message
 
 LAP = load_wps(share_path(f"{WPS_FOLDER}/gmaw_steel_lap.yaml"))
 PERIOD_S = 0.1
@@ -58,6 +59,7 @@ class PlayedMonitor:
             if self.beating:
                 beat = WeldMonitorState(session_id=self.session, sequence_id=self._beats, health=self.health)
                 beat.model_revision = 1
+                beat.header.stamp = stamp_message(self.now_ns())
                 self._beats += 1
                 self._state.publish(beat)
             if self.iso_code:

@@ -62,7 +62,7 @@ def test_an_empty_message_moves_nothing_at_the_gate() -> None:
     gate = AdvisoryGate()
     gate.set_procedure(load_wps(share_path(f"{WPS_FOLDER}/gmaw_steel_lap.yaml")))
     moment = Moment(10**18, 1.0)
-    gate.heartbeat(Heartbeat("", 0, 0, True), moment)
+    gate.heartbeat(Heartbeat(10**18, "", 0, 0, True), moment)
     gate.step(moment)
     assert gate.receive(advice_from_message(WeldParameterAdvisory()), moment) is not None
 

@@ -101,7 +101,7 @@ def test_what_the_monitor_says_passes_a_gate_under_the_same_procedure(cell: Cell
     gate.set_procedure(load_wps(share_path(f"{WPS_FOLDER}/gmaw_steel_lap.yaml")))
     moment = Moment(stamp_nanoseconds(message.header.stamp) + 50_000_000, 1.0)
     gate.step(moment)
-    gate.heartbeat(Heartbeat(message.session_id, 0, message.model_revision, True), moment)
+    gate.heartbeat(Heartbeat(moment.now_ns, message.session_id, 0, message.model_revision, True), moment)
     assert gate.receive(advice_from_message(message), moment) is None
     assert gate.clamped == 0
 

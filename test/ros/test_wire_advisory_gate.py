@@ -87,8 +87,8 @@ def test_the_simulated_cell_runs_behind_its_gate_and_a_frozen_monitor_is_noticed
     with up("simulated_cell", f"model:={model_dir}", "overlay:=false", "modalities:=telemetry,acoustic") as running:
         wait_for(running.lines, "WPS gmaw_steel_lap is in force", 90)
         assert until(lambda: said.get("monitor session", "none") != "none", 60), running.output()
-        assert said["WPS"] == "gmaw_steel_lap"
-        assert gated and gated[-1].voltage_max_v == pytest.approx(22.0)
+        assert until(lambda: said["WPS"] == "gmaw_steel_lap"), said
+        assert until(lambda: gated and gated[-1].voltage_max_v == pytest.approx(22.0))
         os.kill(running.node_process("weld_monitor_node"), signal.SIGSTOP)
         assert until(lambda: said["message"] == "the monitor is silent", 30), said
         assert until(lambda: gated[-1].voltage_delta_v == gated[-1].travel_speed_delta_m_s == 0.0, 30)
