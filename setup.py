@@ -53,7 +53,7 @@ setup(
         "rich>=13.0",
         "matplotlib>=3.6",
     ],
-    extras_require={"training": ["torch>=2.4", "onnx>=1.16", "onnxscript>=0.3"]},
+    extras_require={"training": ["torch>=2.4", "onnx>=1.16", "onnxscript>=0.3", "scikit-learn>=1.3"]},
     entry_points={
         "console_scripts": [
             "msstan = msstan_core.cli:main",

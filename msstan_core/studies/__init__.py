@@ -1,0 +1,1 @@
+"""Studies: protocols that measure what the decision layer is worth, each behind `msstan study NAME`."""
