@@ -3,6 +3,8 @@
 A beam above the threshold intensity opens a keyhole that absorbs most of the power; below it metal reflects (conduction
 mode). Keyhole depth follows P / (w sqrt(v)); the keyhole fluctuates by some kilohertz and that is its sound, whose
 zero-crossing rate rises with depth. Spatter grows with speed (strongly from 10 to 16 m/min) and with a displaced focus.
+On keyhole and conduction mode, absorption and the scaling of depth: W. M. Steen, J. Mazumder, Laser Material
+Processing, 4th ed. (2010), ch. 4.
 """
 
 from __future__ import annotations
