@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model_examples import EVERYTHING, ON, network, small
 
@@ -133,7 +133,7 @@ def test_magnified_motion_by_hand() -> None:
     assert (added[1] == 0).all()  # no valid map before: nothing is known to have moved
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(size=st.floats(0.0, 0.05), motion=st.floats(0.5, 50.0))
 def test_noise_is_never_magnified_like_motion(size: float, motion: float) -> None:
     """As printed (34), both would come out at the same size."""
