@@ -59,7 +59,7 @@ class MagnificationConfig(_Group):
     enabled: bool = False
     gain: float = Field(0.1, description="first value of the learnable gamma")
     least_noise: float = Field(
-        0.05, gt=0, description="least epsilon (34), root mean square of a feature difference; training measures more"
+        0.02, gt=0, description="least epsilon (34), root mean square of a feature difference; training measures more"
     )
 
 

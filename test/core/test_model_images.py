@@ -65,7 +65,7 @@ def test_refined_map_by_hand() -> None:
     background = torch.sigmoid(refinement.background.gate(torch.cat([now, mean], dim=1))) * mean
     difference = now - before
     size = math.sqrt(float(difference.square().mean()))
-    motion = 0.1 * difference / (size + 0.05)
+    motion = 0.1 * difference / (size + 0.02)
     torch.testing.assert_close(refined.maps, mask * (now - background + motion))
     torch.testing.assert_close(refined.visible, mask.mean().reshape(1))
     assert past.previous is now and past.mean is not None
