@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from msstan_core.errors import InputError
 
 if TYPE_CHECKING:
+    from msstan_core.simulation.material_pairs import Pair
     from msstan_core.simulation.scenario import Scenario
 
 
@@ -27,6 +28,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--seed", type=int, help="seed instead of the scenario's; with --random the first one (default 0)"
     )
     parser.add_argument("--random", type=int, metavar="N", help="write N bags of randomised scenarios into --out-dir")
+    parser.add_argument(
+        "--materials",
+        metavar="PAIRS",
+        help="with --random: only these pairs, equally often, each by the processes "
+        "that join it, e.g. aluminium+carbon_steel,titanium+nickel,magnesium",
+    )
     parser.add_argument(
         "--out-dir", type=Path, metavar="DIR", help="folder for the bags of --random; existing bags are kept"
     )
@@ -64,16 +71,29 @@ def run(arguments: argparse.Namespace) -> int:
             raise InputError("--random", "draws its own scenarios", "leave out SCENARIO and OUT_BAG")
         if arguments.random < 1:
             raise InputError("--random", f"{arguments.random} bags asked for", "give a number from 1")
+        pairs = None if arguments.materials is None else _pairs(arguments.materials)
         first = arguments.seed or 0
         for seed in range(first, first + arguments.random):
-            bag = arguments.out_dir / f"random-{seed:06d}"
+            scenario = randomised(seed, pairs)
+            bag = arguments.out_dir / f"random-{seed:06d}{scenario.name.removeprefix(f'random-{seed}')}"
             if not bag.exists():
-                _report(randomised(seed), bag, arguments.raw_images)
+                _report(scenario, bag, arguments.raw_images)
         return 0
+    if arguments.materials is not None:
+        raise InputError("--materials", "restricts randomised welds only", "add --random N --out-dir DIR")
     if arguments.scenario is None or arguments.out_bag is None:
         raise InputError("arguments", "SCENARIO and OUT_BAG are needed", "see msstan simulate --help, or --list")
     _report(load_scenario(arguments.scenario, arguments.seed), arguments.out_bag, arguments.raw_images)
     return 0
+
+
+def _pairs(text: str) -> list[Pair]:
+    from msstan_core.simulation.material_pairs import parse_pair
+
+    try:
+        return [parse_pair(part.strip()) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise InputError("--materials", str(error), "name pairs like aluminium+carbon_steel, with commas") from None
 
 
 def _report(scenario: Scenario, bag: Path, raw_images: bool) -> None:

@@ -7,35 +7,26 @@ microphone, time of events) varies independently of what it shall recognise.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
 from msstan_core.simulation.gmaw import WIRE_MELTING, GmawArc
+from msstan_core.simulation.material_pairs import Pair, PairChoice
 from msstan_core.simulation.materials import PROPERTIES
 from msstan_core.simulation.random_sensors import Draw, between, camera, log_between, microphone, telemetry, thermal
 from msstan_core.simulation.scenario import Scenario
 from msstan_core.simulation.scenario_files import parse_scenario
 from msstan_core.vocabulary import Filler, Material
 
-#: material pair, filler, weight
-_GMAW_PAIRS: tuple[tuple[str, str, str, float], ...] = (
-    ("carbon_steel", "carbon_steel", "steel", 0.55),
-    ("stainless_steel", "stainless_steel", "stainless", 0.1),
-    ("aluminium", "aluminium", "aluminium_silicon", 0.1),
-    ("aluminium", "carbon_steel", "aluminium_silicon", 0.1),
-    ("copper", "stainless_steel", "copper_silicon", 0.05),
-    ("titanium", "nickel", "nickel", 0.05),
-    ("magnesium", "magnesium", "magnesium", 0.05),
-)
 
-
-def randomised(seed: int) -> Scenario:
-    """The scenario of a seed. Equal seeds give equal scenarios."""
-    draw = np.random.default_rng([seed, 0x5EED])
-    content: dict[str, Any] = {"name": f"random-{seed}", "seed": seed}
-    kind = str(draw.choice(["gmaw", "laser", "fsw"], p=[0.76, 0.14, 0.10]))
-    content.update({"gmaw": _gmaw, "laser": _laser, "fsw": _friction_stir}[kind](draw))
+def randomised(seed: int, pairs: Collection[Pair] | None = None) -> Scenario:
+    """The scenario of a seed, of one of these material pairs (None: all). Equal arguments give equal scenarios."""
+    draw, choice = np.random.default_rng([seed, 0x5EED]), PairChoice(seed, pairs)
+    content: dict[str, Any] = {"name": f"random-{seed}{choice.scenario_suffix}", "seed": seed}
+    kind = choice.process(draw)
+    content.update({"gmaw": _gmaw, "laser": _laser, "fsw": _friction_stir}[kind](draw, choice))
     travel, seam = content["process"]["travel_speed_m_s"], content["joint"]["seam_length_m"]
     weld_s = seam / travel
     content["procedure"] = _procedure(draw, weld_s)
@@ -56,9 +47,8 @@ def randomised(seed: int) -> Scenario:
     return parse_scenario(content, f"randomised({seed})")
 
 
-def _gmaw(draw: Draw) -> dict[str, Any]:
-    index = int(draw.choice(len(_GMAW_PAIRS), p=np.array([p[3] for p in _GMAW_PAIRS])))
-    near, far, filler, _ = _GMAW_PAIRS[index]
+def _gmaw(draw: Draw, choice: PairChoice) -> dict[str, Any]:
+    near, far, filler = choice.gmaw(draw)
     a, b, transition = WIRE_MELTING[Filler[filler.upper()]]
     light = filler.startswith(("aluminium", "magnesium"))
     carbon_dioxide = 0.0 if light else float(draw.choice([0.02, 0.08, 0.18, 0.18, 1.0]))
@@ -108,20 +98,8 @@ def _gmaw(draw: Draw) -> dict[str, Any]:
     }
 
 
-_LASER_PAIRS = (
-    ("stainless_steel", "stainless_steel"), ("carbon_steel", "carbon_steel"), ("titanium", "nickel"),
-    ("copper", "stainless_steel"), ("aluminium", "aluminium"),
-)  # fmt: skip
-_STIR_PAIRS = (
-    ("aluminium", "aluminium"),
-    ("aluminium", "carbon_steel"),
-    ("magnesium", "magnesium"),
-    ("aluminium", "magnesium"),
-)
-
-
-def _laser(draw: Draw) -> dict[str, Any]:
-    near, far = _LASER_PAIRS[int(draw.integers(len(_LASER_PAIRS)))]
+def _laser(draw: Draw, choice: PairChoice) -> dict[str, Any]:
+    near, far = choice.laser(draw)
     travel = log_between(draw, 0.012, 0.05)
     return {
         "process": {
@@ -145,8 +123,8 @@ def _laser(draw: Draw) -> dict[str, Any]:
     }
 
 
-def _friction_stir(draw: Draw) -> dict[str, Any]:
-    near, far = _STIR_PAIRS[int(draw.integers(len(_STIR_PAIRS)))]
+def _friction_stir(draw: Draw, choice: PairChoice) -> dict[str, Any]:
+    near, far = choice.friction_stir(draw)
     travel = log_between(draw, 0.0015, 0.008)
     thickness = between(draw, 0.003, 0.008)
     return {

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from msstan_core.cli import main
 from msstan_core.errors import InputError
 from msstan_core.simulation import builtin_scenarios, load_scenario, parse_scenario, randomised
 from msstan_core.simulation.fault_settings import DISTURBANCES
+from msstan_core.simulation.material_pairs import pair_name, parse_pair
 
 
 def refusal(content: dict[str, Any]) -> str:
@@ -113,3 +115,37 @@ def test_randomised_scenarios_cover_processes_materials_views_and_faults() -> No
     assert {s.camera.mount for s in drawn} == {"torch", "cell"}
     assert len({d.kind for s in drawn for d in s.disturbances}) >= 9
     assert 0.25 < sum(not s.disturbances for s in drawn) / len(drawn) < 0.55
+
+
+def test_named_material_pairs_are_drawn_alone_and_about_equally_often() -> None:
+    pairs = [parse_pair(text) for text in ("carbon_steel+aluminium", "titanium+nickel", "magnesium")]
+    drawn = [randomised(seed, pairs) for seed in range(120)]
+    found = [pair_name(parse_pair(f"{s.joint.material_a}+{s.joint.material_b}")) for s in drawn]
+    counts = {name: found.count(name) for name in found}
+    assert sorted(counts) == ["aluminium+carbon_steel", "magnesium", "nickel+titanium"]
+    assert min(counts.values()) > 25
+    assert {s.process.kind for s, name in zip(drawn, found, strict=True) if name == "magnesium"} == {"gmaw", "fsw"}
+    assert drawn == [randomised(seed, pairs[::-1]) for seed in range(120)], "the order of the names says nothing"
+    assert len({s.name for s in drawn} | {randomised(seed).name for seed in range(120)}) == 240
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("unobtainium", "carbon_steel"),
+        ("copper+magnesium", "copper\\+stainless_steel"),
+        ("copper+nickel+titanium", "not welded"),
+    ],
+)
+def test_a_pair_that_is_not_welded_is_refused_with_those_that_are(text: str, named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        parse_pair(text)
+
+
+def test_a_restriction_that_would_do_nothing_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = ["--out-dir", str(tmp_path)]
+    assert main(["simulate", "gmaw_steel_lap", str(tmp_path / "bag"), "--materials", "magnesium"]) == 1
+    assert main(["simulate", "--random", "1", *out, "--materials", "copper+lead"]) == 1
+    assert main(["simulate", "--random", "1", *out, "--materials", " , "]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3 and "--random" in lines[0] and "'lead'" in lines[1] and "names no pair" in lines[2]
