@@ -1,0 +1,39 @@
+"""A peer's decision update as an ONNX graph, so that peers are timed in the same runtime as MS-STAN."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from msstan_core.peers.registry import Peer
+
+_OPSET = 18
+
+
+def export_update(peer: Peer, path: Path, full: bool = True) -> dict[str, NDArray[np.float32]]:
+    """Write one decision update of ``peer`` as ONNX to ``path``; returns random feeds for it.
+
+    Args:
+        peer: from the registry. path: of the .onnx file; weights are in it. full: published or reduced size.
+    """
+    module, inputs = peer.update(full)
+    names = [f"input_{i}" for i in range(len(inputs))]
+    with warnings.catch_warnings(), torch.inference_mode(False):
+        warnings.simplefilter("ignore")
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        torch.onnx.export(
+            module,
+            inputs,
+            path,
+            input_names=names,
+            opset_version=_OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    return {name: value.numpy() for name, value in zip(names, inputs, strict=True)}
