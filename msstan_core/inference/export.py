@@ -23,7 +23,6 @@ from msstan_core.inference.step_graph import (
 )
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.preprocessing.preprocessor import INPUT_NAMES
-from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
 from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
 
 OPSET = 18
@@ -104,7 +103,7 @@ def random_tick(model: MsStan, rng: np.random.Generator) -> tuple[Tensor, ...]:
         rng.integers(0, 256, (1, px, px, 3), dtype=np.uint8),
         rng.uniform(20, 3000, (1, thermal_px, thermal_px)).astype(np.float32),
         rng.uniform(-100, 0, (1, spec.log_mel.bands, spec.log_mel.frames)).astype(np.float32),
-        rng.normal(size=(1, FEATURE_COUNT)).astype(np.float32),
+        rng.normal(size=(1, spec.telemetry_count)).astype(np.float32),
         rng.integers(0, 4, (1, 4)).astype(np.int64),
         valid,
         rng.uniform(0, 1, (1, 4)).astype(np.float32),

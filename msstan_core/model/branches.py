@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from msstan_core.model.configuration import ModelConfig
-from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
 from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
 from msstan_core.vocabulary import Filler, Material, Process
 
@@ -131,11 +130,11 @@ class TelemetryBranch(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(FEATURE_COUNT, config.width), nn.GELU(), nn.Linear(config.width, config.width)
+            nn.Linear(config.inputs.telemetry_count, config.width), nn.GELU(), nn.Linear(config.width, config.width)
         )
 
     def forward(self, telemetry: Tensor) -> Tensor:
-        """telemetry: [B, FEATURE_COUNT] -> token [B, d]."""
+        """telemetry: [B, InputSpec.telemetry_count] -> token [B, d]."""
         return self.layers(telemetry)  # type: ignore[no-any-return]
 
 

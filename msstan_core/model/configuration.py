@@ -69,7 +69,7 @@ class ModelConfig(BaseModel):
 
 def nano() -> ModelConfig:
     """For two CPU cores."""
-    return ModelConfig(thermal_statistics=True)
+    return ModelConfig(thermal_statistics=True, inputs=InputSpec(telemetry_drift=True))
 
 
 def base() -> ModelConfig:
@@ -77,7 +77,7 @@ def base() -> ModelConfig:
     return ModelConfig(
         size="base",
         thermal_statistics=True,
-        inputs=InputSpec(camera_px=160, thermal_px=96),
+        inputs=InputSpec(camera_px=160, thermal_px=96, telemetry_drift=True),
         backbone_blocks=11,
         width=192,
         attention_heads=6,

@@ -26,6 +26,6 @@ class HeatInputConditioning(nn.Module):
         self.layers = nn.Sequential(nn.Linear(len(ENERGY_FEATURES), d // 4), nn.GELU(), last)
 
     def forward(self, telemetry: Tensor, valid: Tensor) -> Tensor:
-        """telemetry: [N, FEATURE_COUNT], valid: [N, 4] -> condition [N, d]; zero where telemetry is not valid."""
+        """telemetry: [N, InputSpec.telemetry_count], valid: [N, 4] -> condition [N, d]; zero where not valid."""
         energy = telemetry[:, ENERGY_FEATURES[0] : ENERGY_FEATURES[-1] + 1]
         return self.layers(energy) * valid[:, Modality.TELEMETRY, None]  # type: ignore[no-any-return]

@@ -17,7 +17,6 @@ from torch.nn import functional
 
 from msstan_core.model.configuration import ModelConfig
 from msstan_core.model.state import gate_state_shapes, thermal_map_side
-from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
 from msstan_core.vocabulary import MODALITIES, Modality
 
 #: Cells per side over which changes of the grey image are averaged.
@@ -58,10 +57,10 @@ class ImportanceGate(nn.Module):
             (config.inputs.camera_px // 4) ** 2,
             thermal_map_side(config) ** 2,
             config.inputs.log_mel.bands,
-            FEATURE_COUNT,
+            config.inputs.telemetry_count,
             len(MODALITIES),
         ]
-        changes = _CELLS**2 + 1 + 2 + 2 + FEATURE_COUNT + len(MODALITIES)
+        changes = _CELLS**2 + 1 + 2 + 2 + config.inputs.telemetry_count + len(MODALITIES)
         self.score = nn.Sequential(nn.Linear(changes, sampling.width), nn.GELU(), nn.Linear(sampling.width, 1))
 
     def summary(self, thumbnail: Tensor, thermal: Tensor, log_mel: Tensor, telemetry: Tensor, valid: Tensor) -> Tensor:
@@ -69,7 +68,7 @@ class ImportanceGate(nn.Module):
 
         Args:
             thumbnail: [N, H, W] grey levels. thermal: [N, px, px] degC. log_mel: [N, bands, frames] dB.
-            telemetry: [N, FEATURE_COUNT]. valid: [N, 4].
+            telemetry: [N, InputSpec.telemetry_count]. valid: [N, 4].
 
         Returns:
             [N, S]; zero where a modality is not valid.

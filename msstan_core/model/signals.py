@@ -14,7 +14,7 @@ class Features(NamedTuple):
     camera: Tensor  #: [..., channels, h, w] backbone features
     thermal: Tensor  #: [..., H, W] degC
     log_mel: Tensor  #: [..., bands, frames] dB
-    telemetry: Tensor  #: [..., FEATURE_COUNT]
+    telemetry: Tensor  #: [..., InputSpec.telemetry_count]
     context: Tensor  #: [..., 4] ids
     valid: Tensor  #: [..., 4] 0 or 1
     age_s: Tensor  #: [..., 4]

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from msstan_core.model.configuration import ModelConfig
-from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
 from msstan_core.vocabulary import MODALITIES
 
 if TYPE_CHECKING:
@@ -82,4 +81,4 @@ def gate_state_shapes(config: ModelConfig, batch: int = 1) -> dict[str, tuple[in
     """Name -> shape of the importance gate's state (model/importance.py); zeros before the first tick."""
     inputs = config.inputs
     summary = (inputs.camera_px // 4) ** 2 + thermal_map_side(config) ** 2 + inputs.log_mel.bands
-    return {"reference": (batch, summary + FEATURE_COUNT + len(MODALITIES)), "may_hold": (batch,)}
+    return {"reference": (batch, summary + inputs.telemetry_count + len(MODALITIES)), "may_hold": (batch,)}

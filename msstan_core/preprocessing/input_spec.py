@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from msstan_core.preprocessing.process_drift import DRIFT_COUNT
+from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
+
 
 class LogMelSpec(BaseModel):
     """Log-mel spectrogram of the last ``frames`` hops; rate-independent (everything in seconds and hertz)."""
@@ -29,3 +32,9 @@ class InputSpec(BaseModel):
     camera_px: int = Field(128, ge=32, le=512, multiple_of=16)
     thermal_px: int = Field(48, ge=16, le=256, multiple_of=8)
     log_mel: LogMelSpec = LogMelSpec()
+    telemetry_drift: bool = Field(False, description="telemetry also relative to the weld's own beginning")
+
+    @property
+    def telemetry_count(self) -> int:
+        """Numbers that the telemetry branch reads."""
+        return FEATURE_COUNT + (DRIFT_COUNT if self.telemetry_drift else 0)

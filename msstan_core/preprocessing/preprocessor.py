@@ -12,7 +12,8 @@ from msstan_core.observation import Tick
 from msstan_core.preprocessing.images import FrameReader, thermal_image
 from msstan_core.preprocessing.input_spec import InputSpec
 from msstan_core.preprocessing.log_mel import FLOOR_DB, log_mel
-from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT, telemetry_features
+from msstan_core.preprocessing.process_drift import ProcessDrift
+from msstan_core.preprocessing.telemetry_features import telemetry_features
 from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT, ThermalStatistics
 from msstan_core.vocabulary import MODALITIES, Modality
 
@@ -27,7 +28,7 @@ class NetworkInput:
     camera: NDArray[np.uint8]  #: [px, px, 3] RGB
     thermal: NDArray[np.float32]  #: [px, px] degC
     log_mel: NDArray[np.float32]  #: [bands, frames] dB
-    telemetry: NDArray[np.float32]  #: [FEATURE_COUNT]
+    telemetry: NDArray[np.float32]  #: [InputSpec.telemetry_count]
     context: NDArray[np.int64]  #: [4] process, material a, material b, filler
     valid: NDArray[np.float32]  #: [4] 1 where the modality may be used
     age_s: NDArray[np.float32]  #: [4] clipped to [0, OLDEST_AGE_S]
@@ -42,7 +43,8 @@ INPUT_NAMES: tuple[str, ...] = tuple(field.name for field in fields(NetworkInput
 
 
 class Preprocessor:
-    """Turns ticks into network inputs; remembers the stream's image size and the last half second of temperatures.
+    """Turns ticks into network inputs; remembers the stream's image size, the last half second of
+    temperatures and what this weld's telemetry began with.
 
     Args:
         spec: sizes, from the model's card.
@@ -58,7 +60,8 @@ class Preprocessor:
         self._no_thermal = np.zeros((spec.thermal_px, spec.thermal_px), np.float32)
         self._no_sound = np.full((spec.log_mel.bands, spec.log_mel.frames), FLOOR_DB, np.float32)
         self._no_heat = np.zeros(STATISTICS_COUNT, np.float32)
-        self._no_telemetry = np.zeros(FEATURE_COUNT, np.float32)
+        self._drift = ProcessDrift() if spec.telemetry_drift else None
+        self._no_telemetry = np.zeros(spec.telemetry_count, np.float32)
 
     def __call__(self, tick: Tick) -> tuple[NetworkInput, tuple[str, ...]]:
         """The network's input and, in words, what had to be left out though it was sent."""
@@ -87,6 +90,9 @@ class Preprocessor:
         if valid[Modality.TELEMETRY] and tick.telemetry is not None:
             if np.isfinite(tick.telemetry.values).any():
                 telemetry = telemetry_features(tick.telemetry, tick.context.process)
+                if self._drift is not None:
+                    drift = self._drift.update(tick.stamp_ns, tick.telemetry, tick.context.process)
+                    telemetry = np.concatenate([telemetry, drift])
             else:
                 valid[Modality.TELEMETRY] = False
         context = tick.context

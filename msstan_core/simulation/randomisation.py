@@ -88,7 +88,7 @@ def _gmaw(draw: Draw, choice: PairChoice) -> dict[str, Any]:
             "filler": filler,
             "thickness_a_m": thickness,
             "thickness_b_m": float(np.clip(round(thickness * draw.uniform(0.8, 1.25), 5), 0.0015, 0.01)),
-            "seam_length_m": float(np.clip(round(travel * draw.uniform(4.0, 11.0), 4), 0.02, 0.12)),
+            "seam_length_m": float(np.clip(round(travel * draw.uniform(5.0, 12.0), 4), 0.02, 0.12)),
             "gap_m": between(draw, 0.0, 0.0006),
             "ambient_c": between(draw, 12.0, 34.0),
             "preheat_c": between(draw, 34.0, 160.0) if draw.random() < 0.25 else 25.0,
@@ -223,15 +223,15 @@ _FAULTS: dict[str, dict[str, tuple[float, float]]] = {
 
 
 def _disturbances(draw: Draw, weld_s: float, kind: str, welds: int) -> list[dict[str, Any]]:
-    """None in four of ten recordings, one or two in the others."""
+    """None in three of ten recordings, one or two in the others."""
     choices = _FAULTS[kind]
     found = []
-    for _ in range(int(draw.choice([0, 1, 2], p=[0.4, 0.42, 0.18]))):
+    for _ in range(int(draw.choice([0, 1, 2], p=[0.3, 0.4, 0.3]))):
         name = str(draw.choice(list(choices)))
         low, high = choices[name]
         magnitude = between(draw, low, high)
         start = between(draw, 0.8, max(weld_s - 1.5, 1.0))
-        length = between(draw, 1.0, 4.0)
+        length = between(draw, 1.5, 5.0)
         if name == "travel_factor" and draw.random() < 0.4:
             magnitude = between(draw, 0.35, 0.6)  # too slow: too hot, too much metal
         if name == "wire_feed_factor" and draw.random() < 0.4:

@@ -42,7 +42,7 @@ class RecordingFeatures:
     thermal: NDArray[np.float16]  #: [K, px, px] degC of the K ticks with a thermal frame
     thermal_row: NDArray[np.int64]  #: [N] row of ``thermal``, -1 where there is none
     log_mel: NDArray[np.float16]  #: [N, bands, frames] dB
-    telemetry: NDArray[np.float32]  #: [N, FEATURE_COUNT]
+    telemetry: NDArray[np.float32]  #: [N, InputSpec.telemetry_count]
     context: NDArray[np.int64]  #: [N, 4]
     valid: NDArray[np.float32]  #: [N, 4]
     age_s: NDArray[np.float32]  #: [N, 4]
