@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("scenario", nargs="?", help="name of a built-in scenario, or a YAML file")
     parser.add_argument("out_bag", nargs="?", type=Path, metavar="OUT_BAG", help="folder of the bag to create")
     parser.add_argument(
-        "--seed", type=int, help="seed instead of the scenario's; with --random the first one (default 0)"
+        "--seed", type=int, help="seed instead of the scenario's; with --random or --faults the first one (default 0)"
     )
     parser.add_argument("--random", type=int, metavar="N", help="write N bags of randomised scenarios into --out-dir")
     parser.add_argument(
@@ -35,7 +36,14 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "that join it, e.g. aluminium+carbon_steel,titanium+nickel,magnesium",
     )
     parser.add_argument(
-        "--out-dir", type=Path, metavar="DIR", help="folder for the bags of --random; existing bags are kept"
+        "--faults",
+        type=int,
+        metavar="N",
+        help="write N welds per imperfection of the closed-loop study's procedures into --out-dir, of seeds that the "
+        "study does not weld",
+    )
+    parser.add_argument(
+        "--out-dir", type=Path, metavar="DIR", help="folder for the bags of --random, --faults; existing bags are kept"
     )
     parser.add_argument("--raw-images", action="store_true", help="store camera images uncompressed")
     parser.add_argument("--list", action="store_true", help="print the built-in scenarios and leave")
@@ -55,7 +63,6 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; raises :class:`InputError` for bad arguments."""
     from msstan_core.simulation import builtin_scenarios, load_scenario
-    from msstan_core.simulation.randomisation import randomised
 
     if arguments.list:
         print("\n".join(builtin_scenarios()))
@@ -64,18 +71,9 @@ def run(arguments: argparse.Namespace) -> int:
         return _compare(arguments)
     if arguments.seed is not None and not 0 <= arguments.seed < 2**63:
         raise InputError("--seed", f"{arguments.seed} is out of range", "give an integer from 0 to 2^63-1")
-    if arguments.random is not None:
-        if arguments.out_dir is None:
-            raise InputError("--random", "needs a folder for the bags", "add --out-dir DIR")
-        if arguments.scenario is not None:
-            raise InputError("--random", "draws its own scenarios", "leave out SCENARIO and OUT_BAG")
-        if arguments.random < 1:
-            raise InputError("--random", f"{arguments.random} bags asked for", "give a number from 1")
-        pairs = None if arguments.materials is None else _pairs(arguments.materials)
-        first = arguments.seed or 0
-        for seed in range(first, first + arguments.random):
-            scenario = randomised(seed, pairs)
-            bag = arguments.out_dir / f"random-{seed:06d}{scenario.name.removeprefix(f'random-{seed}')}"
+    if arguments.random is not None or arguments.faults is not None:
+        for name, scenario in _drawn(arguments):
+            bag = arguments.out_dir / name
             if not bag.exists():
                 _report(scenario, bag, arguments.raw_images)
         return 0
@@ -85,6 +83,35 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("arguments", "SCENARIO and OUT_BAG are needed", "see msstan simulate --help, or --list")
     _report(load_scenario(arguments.scenario, arguments.seed), arguments.out_bag, arguments.raw_images)
     return 0
+
+
+def _drawn(arguments: argparse.Namespace) -> Iterator[tuple[str, Scenario]]:
+    """(name of the bag, scenario) of every weld that --random or --faults asks for."""
+    from msstan_core.closed_loop.study import FIRST_SEED
+    from msstan_core.closed_loop.welds import FAULTS, study_weld
+    from msstan_core.simulation.randomisation import randomised
+
+    option, count = ("--random", arguments.random) if arguments.random is not None else ("--faults", arguments.faults)
+    if arguments.random is not None and arguments.faults is not None:
+        raise InputError("--faults", "goes not together with --random", "ask for them one after the other")
+    if arguments.out_dir is None:
+        raise InputError(option, "needs a folder for the bags", "add --out-dir DIR")
+    if arguments.scenario is not None:
+        raise InputError(option, "draws its own scenarios", "leave out SCENARIO and OUT_BAG")
+    if count < 1:
+        raise InputError(option, f"{count} bags asked for", "give a number from 1")
+    seeds = range(arguments.seed or 0, (arguments.seed or 0) + count)
+    if option == "--random":
+        pairs = None if arguments.materials is None else _pairs(arguments.materials)
+        for seed in seeds:
+            scenario = randomised(seed, pairs)
+            yield f"random-{seed:06d}{scenario.name.removeprefix(f'random-{seed}')}", scenario
+        return
+    if arguments.materials is not None:
+        raise InputError("--materials", "restricts randomised welds only", "add --random N --out-dir DIR")
+    if seeds[-1] >= FIRST_SEED:
+        raise InputError(option, f"seed {seeds[-1]} is one of the study's", f"stay below seed {FIRST_SEED}")
+    yield from ((f"faults-{code:04d}-{seed:02d}", study_weld(code, seed)) for seed in seeds for code in FAULTS)
 
 
 def _pairs(text: str) -> list[Pair]:

@@ -111,7 +111,8 @@ def _quantities(window: TelemetryWindow, process: Process) -> NDArray[np.float64
     means = np.where(count > 0, means, np.nan)
     values = np.concatenate([means, arc_power_and_heat_input(window, process)])
     with np.errstate(invalid="ignore"):
-        return np.log(np.where(values >= _LEAST, values, np.nan))
+        logarithms: NDArray[np.float64] = np.log(np.where(values >= _LEAST, values, np.nan))
+    return logarithms
 
 
 def _at_work(window: TelemetryWindow) -> bool:

@@ -1,0 +1,78 @@
+"""``msstan simulate``: which welds it draws, and what it refuses."""
+
+from pathlib import Path
+
+import pytest
+
+from msstan_core.cli import main
+from msstan_core.closed_loop.study import FIRST_SEED
+from msstan_core.closed_loop.welds import FAULTS, study_weld
+from msstan_core.recordings.bag import BagReader
+from msstan_core.simulation import recording
+
+
+@pytest.fixture
+def welded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the scenarios that would be simulated, instead of simulating them."""
+    names: list[str] = []
+
+    def record(scenario, bag: Path, raw_images: bool) -> tuple[float, list[object]]:
+        names.append(scenario.name)
+        bag.mkdir(parents=True)
+        return 1.0, []
+
+    monkeypatch.setattr(recording, "record", record)
+    return names
+
+
+def test_faults_are_drawn_for_every_imperfection_of_the_study(tmp_path: Path, welded: list[str]) -> None:
+    assert main(["simulate", "--faults", "2", "--out-dir", str(tmp_path)]) == 0
+    assert welded == [study_weld(code, seed).name for seed in (0, 1) for code in FAULTS]
+
+
+def test_existing_bags_are_kept(tmp_path: Path, welded: list[str]) -> None:
+    (tmp_path / "random-000003").mkdir()
+    assert main(["simulate", "--random", "2", "--seed", "3", "--out-dir", str(tmp_path)]) == 0
+    assert welded == ["random-4"]
+
+
+def test_no_weld_of_the_study_can_be_drawn_for_training(
+    tmp_path: Path, welded: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["simulate", "--faults", "2", "--seed", str(FIRST_SEED - 1), "--out-dir", str(tmp_path)]) != 0
+    assert f"seed {FIRST_SEED} is one of the study's" in capsys.readouterr().err
+    assert welded == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--random", "1"], "add --out-dir"),
+        (["--random", "0", "--out-dir", "x"], "give a number from 1"),
+        (["--faults", "1", "--random", "1", "--out-dir", "x"], "not together"),
+        (["gmaw_steel_lap", "--faults", "1", "--out-dir", "x"], "leave out SCENARIO"),
+        ([], "SCENARIO and OUT_BAG are needed"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_one_line(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["simulate", *arguments]) != 0
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_a_recorded_weld_says_how_it_was_made(tmp_path: Path) -> None:
+    scenario = tmp_path / "short.yaml"
+    scenario.write_text(
+        "name: short\njoint: {seam_length_m: 0.02}\n"
+        "procedure: {idle_s: 0.2, placement_s: 0, approach_s: 0.5, cooling_s: 0.5}\n"
+        "camera: {enabled: false}\nthermal: {enabled: false}\n",
+        encoding="utf-8",
+    )
+    assert main(["simulate", str(scenario), str(tmp_path / "bag")]) == 0
+    with BagReader(tmp_path / "bag") as reader:
+        assert reader.attributes["simulated"] == "true"
+        assert reader.attributes["group"] == "short"
+        assert reader.annotations
