@@ -100,7 +100,8 @@ class _Mean:
         self._mean = np.where(np.isnan(log_values), self._mean, np.where(first, log_values, moved))
 
     def log_ratio(self, log_values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.clip(np.nan_to_num(log_values - self._mean), -LARGEST, LARGEST)
+        ratio: NDArray[np.float64] = np.clip(np.nan_to_num(log_values - self._mean), -LARGEST, LARGEST)
+        return ratio
 
 
 def _quantities(window: TelemetryWindow, process: Process) -> NDArray[np.float64]:
