@@ -1,4 +1,5 @@
-"""A model folder: ``card.json`` (what it is), ``step.onnx`` (what runs), ``weights.pt`` (what trains), ``nominal.npz``.
+"""A model folder: ``card.json`` (what it is), ``step.onnx`` (what runs), ``weights.pt`` (what trains), ``nominal.npz``,
+``guard.npz`` (what adaptation is held to).
 
 The card holds the hash of every other file. A folder whose files do not match is refused: half-copied or tampered
 weights must not advise a robot.
@@ -22,6 +23,7 @@ CARD_FILE = "card.json"
 STEP_FILE = "step.onnx"
 WEIGHTS_FILE = "weights.pt"
 NOMINAL_FILE = "nominal.npz"
+GUARD_FILE = "guard.npz"
 #: The step in parts, for models with an importance gate (inference/step_graph.py).
 GATE_FILE, LOOK_FILE, HELD_STEP_FILE = "gate.onnx", "look.onnx", "held_step.onnx"
 CARD_FORMAT = 1
@@ -132,7 +134,7 @@ def load_package(directory: Path) -> ModelPackage:
 
 def save_card(directory: Path, card: ModelCard) -> ModelCard:
     """Write ``card.json`` with the hashes of the files that are there, atomically; returns the card written."""
-    known = (STEP_FILE, GATE_FILE, LOOK_FILE, HELD_STEP_FILE, WEIGHTS_FILE, NOMINAL_FILE)
+    known = (STEP_FILE, GATE_FILE, LOOK_FILE, HELD_STEP_FILE, WEIGHTS_FILE, NOMINAL_FILE, GUARD_FILE)
     names = [n for n in known if (directory / n).is_file()]
     card = card.model_copy(update={"files": {name: sha256(directory / name) for name in names}})
     temporary = directory / (CARD_FILE + ".part")

@@ -11,12 +11,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from msstan_core.adaptation.guard import GuardSet
 from msstan_core.decision.anomaly import NominalEmbeddings
 from msstan_core.decision.calibration import action_probabilities, expected_calibration_error, fit_temperature
 from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.card_text import CARD_TEXT_FILE, card_markdown
 from msstan_core.inference.export import export_step
-from msstan_core.inference.model_package import NOMINAL_FILE, WEIGHTS_FILE, ModelCard, SmoothingCard, save_card
+from msstan_core.inference.model_package import (
+    GUARD_FILE,
+    NOMINAL_FILE,
+    WEIGHTS_FILE,
+    ModelCard,
+    SmoothingCard,
+    save_card,
+)
 from msstan_core.model.ms_stan import MsStan, Output
 from msstan_core.training.clips import whole_recording
 from msstan_core.training.configuration import TrainingConfig
@@ -155,14 +163,18 @@ def save_model(
     novelty: tuple[NominalEmbeddings | None, float],
     training: Sequence[Recording],
     metrics: dict[str, object],
+    guard: GuardSet | None = None,
 ) -> ModelCard:
-    """Write the model folder: weights, ONNX graph, nominal embeddings, card (last)."""
+    """Write the model folder: weights, ONNX graph, nominal embeddings, guard set, card (last)."""
     directory.mkdir(parents=True, exist_ok=True)
     torch.save(trained_model.model.state_dict(), directory / WEIGHTS_FILE)
     difference = export_step(trained_model.model, directory)
     embeddings, threshold = novelty
     if embeddings is not None:
         embeddings.save(directory / NOMINAL_FILE)
+    (directory / GUARD_FILE).unlink(missing_ok=True)  # one of earlier weights would guard nothing
+    if guard is not None:
+        guard.save(directory / GUARD_FILE)
     seen: NDArray[np.bool_] = np.concatenate([r.features.valid for r in training]).max(axis=0) > 0
     card = ModelCard(
         name=config.name,

@@ -1,0 +1,117 @@
+"""The sealed guard set: held-out ticks with their true actions, stored with the model, never learnt from.
+
+``guard.npz`` also holds the shipped head, so that adapting needs neither torch nor the graph's insides, and reference
+ticks of the training recordings: examples of what the shipped head knows, which the memory mixes with the feedback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msstan_core.adaptation.adapted_head import Head
+from msstan_core.errors import InputError
+from msstan_core.vocabulary import ACTIONS
+
+#: Ticks of one action in the guard set, and among the reference ticks.
+GUARD_TICKS, REFERENCE_TICKS = 300, 100
+#: With fewer actions or ticks than these a guard set guards nothing.
+LEAST_ACTIONS, LEAST_TICKS = 2, 50
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledTicks:
+    """Embeddings with their true actions."""
+
+    embeddings: NDArray[np.float32]  #: [N, d]
+    labels: NDArray[np.int64]  #: [N] index into ACTIONS
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @classmethod
+    def none(cls, width: int) -> LabelledTicks:
+        """No tick of embeddings of this width."""
+        return cls(np.zeros((0, width), np.float32), np.zeros(0, np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class GuardSet:
+    """What ``guard.npz`` holds."""
+
+    shipped: Head
+    sealed: LabelledTicks  #: of held-out recordings; only ever answered, never learnt from
+    reference: LabelledTicks  #: of training recordings; learnt from beside the feedback
+
+    def save(self, path: Path) -> None:
+        """Write ``guard.npz``."""
+        np.savez_compressed(
+            path,
+            weight=self.shipped.weight.astype(np.float32),
+            bias=self.shipped.bias.astype(np.float32),
+            embeddings=self.sealed.embeddings.astype(np.float16),
+            labels=self.sealed.labels.astype(np.int8),
+            reference_embeddings=self.reference.embeddings.astype(np.float16),
+            reference_labels=self.reference.labels.astype(np.int8),
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> GuardSet:
+        """Read ``guard.npz``.
+
+        Raises:
+            InputError: when it is damaged or its shapes do not fit each other.
+        """
+        try:
+            # Opened here: NumPy leaves a file that it cannot read open.
+            with path.open("rb") as stream, np.load(stream) as data:
+                shipped = Head.shipped(data["weight"], data["bias"])
+                sealed, reference = (
+                    LabelledTicks(data[f"{part}embeddings"].astype(np.float32), data[f"{part}labels"].astype(np.int64))
+                    for part in ("", "reference_")
+                )
+        except Exception as error:  # a damaged archive raises zlib's, zipfile's and NumPy's own types
+            raise InputError(path, f"cannot be read ({error})", "train or export the model again") from None
+        width = shipped.weight.shape[1]
+        for ticks in (sealed, reference):
+            fits = ticks.embeddings.shape == (len(ticks), width) and np.isfinite(ticks.embeddings).all()
+            known = ((ticks.labels >= 0) & (ticks.labels < len(ACTIONS))).all()
+            if shipped.weight.shape[0] != len(ACTIONS) or not fits or not known:
+                raise InputError(path, "holds arrays that do not fit each other", "train or export the model again")
+        return cls(shipped, sealed, reference)
+
+
+def balanced(
+    embeddings: Sequence[NDArray[np.float32]],
+    labels: Sequence[NDArray[np.int64]],
+    per_action: int,
+    rng: np.random.Generator,
+) -> LabelledTicks:
+    """At most ``per_action`` ticks of each action, from all recordings as evenly as they allow.
+
+    Args:
+        embeddings: of each recording, [N, d]. labels: of each recording, [N] index into ACTIONS, negative: none.
+    """
+    rows: list[tuple[int, int]] = []
+    for action in range(len(ACTIONS)):
+        queues = [rng.permutation(np.flatnonzero(part == action)) for part in labels]
+        turns = [(turn, source) for source, queue in enumerate(queues) for turn in range(len(queue))]
+        rows += [(source, int(queues[source][turn])) for turn, source in sorted(turns)[:per_action]]
+    if not rows:
+        return LabelledTicks.none(embeddings[0].shape[1] if embeddings else 0)
+    return LabelledTicks(
+        np.stack([embeddings[source][row] for source, row in rows]).astype(np.float32),
+        np.array([labels[source][row] for source, row in rows], np.int64),
+    )
+
+
+def accuracy(head: Head, ticks: LabelledTicks, trained: NDArray[np.bool_]) -> float:
+    """Share of ``ticks`` that ``head`` answers rightly among the trained actions; NaN without any."""
+    if not len(ticks):
+        return float("nan")
+    logits = np.where(trained, head.logits(ticks.embeddings), -np.inf)
+    return float((logits.argmax(axis=1) == ticks.labels).mean())
