@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.errors import InputError
-from msstan_core.observation import Tick
+from msstan_core.observation import ThermalFrame, Tick
 from msstan_core.preprocessing.images import FrameReader, thermal_image
 from msstan_core.preprocessing.input_spec import InputSpec
 from msstan_core.preprocessing.log_mel import FLOOR_DB, log_mel
@@ -57,6 +57,8 @@ class Preprocessor:
         self._frames = FrameReader(spec.camera_px)
         self._no_camera = np.zeros((spec.camera_px, spec.camera_px, 3), np.uint8)
         self._heat = ThermalStatistics()
+        self._thermal_frame: ThermalFrame | None = None  #: whose image is ``_thermal``: two ticks often share a frame
+        self._thermal: NDArray[np.float32] = np.zeros(0, np.float32)
         self._no_thermal = np.zeros((spec.thermal_px, spec.thermal_px), np.float32)
         self._no_sound = np.full((spec.log_mel.bands, spec.log_mel.frames), FLOOR_DB, np.float32)
         self._no_heat = np.zeros(STATISTICS_COUNT, np.float32)
@@ -77,7 +79,7 @@ class Preprocessor:
                 degraded.append(str(error))
         if valid[Modality.THERMAL] and tick.thermal is not None:
             try:
-                thermal = thermal_image(tick.thermal.celsius, self._spec.thermal_px)
+                thermal = self._thermal_image(tick.thermal)
                 heat = self._heat.update(tick.thermal.stamp_ns, thermal)
             except InputError as error:
                 valid[Modality.THERMAL] = False
@@ -102,3 +104,9 @@ class Preprocessor:
             NetworkInput(camera, thermal, sound, telemetry, ids, valid.astype(np.float32), ages, heat),
             tuple(degraded),
         )
+
+    def _thermal_image(self, frame: ThermalFrame) -> NDArray[np.float32]:
+        if frame is not self._thermal_frame:
+            self._thermal = thermal_image(frame.celsius, self._spec.thermal_px)
+            self._thermal_frame = frame
+        return self._thermal

@@ -63,7 +63,7 @@ class ThermalStatistics:
         self._past.append((stamp_ns, tracked))
         while stamp_ns - self._past[0][0] > WINDOW_S * NANOSECONDS_PER_SECOND:
             self._past.popleft()
-        shares = [np.clip((pixels - level) / ISOTHERM_WIDTH_C + 0.5, 0.0, 1.0).mean() for level in ISOTHERMS_C]
+        shares = _shares_inside_isotherms(pixels)
         levels = np.append(tracked, pixels[0]) / LEVEL_SCALE_C
         self._last = np.concatenate([levels, shares, self._change()]).clip(-_LARGEST, _LARGEST).astype(np.float32)
         return self._last
@@ -78,3 +78,14 @@ class ThermalStatistics:
         flicker = np.abs(np.diff(rows, axis=0)).mean(axis=0)
         logarithm = np.log1p(flicker) / _LOG_FLICKER_SCALE
         return np.concatenate([slope, flicker / FLICKER_SCALE_C, logarithm, [1.0]]).astype(np.float32)
+
+
+def _shares_inside_isotherms(pixels: NDArray[np.float32]) -> NDArray[np.float64]:
+    """[len(ISOTHERMS_C)] share of the sorted ``pixels`` [N] above each isotherm; across its soft edge from 0 to 1."""
+    edges = np.array(ISOTHERMS_C) + [[-0.5 * ISOTHERM_WIDTH_C], [0.5 * ISOTHERM_WIDTH_C]]
+    below, above = np.searchsorted(pixels, edges.astype(np.float32))
+    shares = (len(pixels) - above).astype(np.float64)
+    for index in np.flatnonzero(above > below):
+        edge = pixels[below[index] : above[index]]
+        shares[index] += (edge - ISOTHERMS_C[index]).sum() / ISOTHERM_WIDTH_C + 0.5 * len(edge)
+    return shares / len(pixels)

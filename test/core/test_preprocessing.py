@@ -137,6 +137,32 @@ def test_thermal_pixels_without_value_take_the_lowest_one() -> None:
         thermal_image(np.full((4, 4), NAN, np.float32), 16)
 
 
+@pytest.mark.parametrize("shape", [(480, 640), (721, 1283), (96, 500)])
+def test_large_images_are_averaged_over_all_their_pixels(shape: tuple[int, int]) -> None:
+    """Halving first must not move or dim the view: a ramp stays a ramp, and single bright pixels keep their share."""
+    ramp = np.linspace(0, 1000, shape[1], dtype=np.float32)[None].repeat(shape[0], axis=0)
+    expected = (np.arange(32) + 0.5) / 32 * 1000
+    np.testing.assert_allclose(thermal_image(ramp, 32).mean(axis=0), expected, atol=2.0)
+    sparks = np.zeros(shape, np.float32)
+    sparks[1:-2:7, 2:-2:5] = 1000.0
+    assert thermal_image(sparks, 32).mean() == pytest.approx(sparks.mean(), rel=0.02)
+
+
+def test_a_pixel_without_value_in_a_large_thermal_image_stays_local() -> None:
+    celsius = np.full((480, 640), 500.0, np.float32)
+    celsius[100, 100] = NAN
+    np.testing.assert_allclose(thermal_image(celsius, 48), 500.0)
+
+
+def test_two_ticks_with_one_thermal_frame_read_it_once() -> None:
+    preprocess, tick = Preprocessor(InputSpec()), all_valid()
+    first, _ = preprocess(tick)
+    again, _ = preprocess(tick)
+    other, _ = preprocess(all_valid(thermal=ThermalFrame(2 * 10**9, np.full((8, 8), 90, np.float32))))
+    assert again.thermal is first.thermal
+    assert first.thermal.max() == 20 and other.thermal.max() == 90
+
+
 def all_valid(**fields: object) -> Tick:
     defaults: dict[str, object] = {
         "index": 0,

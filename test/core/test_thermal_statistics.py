@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from msstan_core.preprocessing.thermal_statistics import (
     FLICKER_SCALE_C,
+    ISOTHERM_WIDTH_C,
     ISOTHERMS_C,
     LEAST_FRAMES,
     SLOPE_SCALE_C_S,
@@ -70,3 +73,12 @@ def test_a_jump_of_time_forgets_the_past(jump_ns: int) -> None:
 
 def test_noise_of_any_size_stays_bounded() -> None:
     assert np.abs(after([20.0, 1e6, -1e6, 1e6])).max() <= 5.0
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(-100, 3500, width=32), min_size=1, max_size=40))
+def test_shares_inside_isotherms_have_soft_edges(celsius: list[float]) -> None:
+    image = np.array(celsius, np.float32)[None]
+    found = ThermalStatistics().update(0, image)[4 : 4 + len(ISOTHERMS_C)]
+    expected = [np.clip((image - level) / ISOTHERM_WIDTH_C + 0.5, 0.0, 1.0).mean() for level in ISOTHERMS_C]
+    np.testing.assert_allclose(found, expected, atol=1e-4)
