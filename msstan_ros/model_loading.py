@@ -46,6 +46,8 @@ def load_monitor(settings: MonitorSettings) -> MonitorLike:
         backend=settings.backend,
         threads=settings.threads,
         smoothing=settings.smoothing,
+        provider=settings.provider,
+        sampling_threshold=settings.sampling_threshold,
     )
 
 

@@ -14,6 +14,7 @@ from msstan_core.alignment import AlignmentConfig, OffsetConfig, StalenessConfig
 from msstan_core.errors import InputError
 from msstan_core.image_encodings import SensorScaling
 from msstan_core.inference.engine import Backend
+from msstan_core.inference.providers import PROVIDERS, Provider
 from msstan_core.resources import default_model_dir
 from msstan_core.vocabulary import MODALITIES, Modality, parse_modalities
 from msstan_ros.parameters import ParameterSpec, folder_or_empty, modality_names, value_of
@@ -30,7 +31,14 @@ SPECS: tuple[ParameterSpec, ...] = (
         check=modality_names,
     ),
     ParameterSpec("backend", "onnx", "inference library", choices=("onnx", "torch")),
-    ParameterSpec("threads", 1, "threads of the inference library", 1, 32),
+    ParameterSpec("provider", "auto", "what ONNX Runtime runs on; auto: the best that is there", choices=PROVIDERS),
+    ParameterSpec("threads", 1, "threads of network and image scaling", 1, 32),
+    ParameterSpec(
+        "sampling.enabled", False, "skip the camera backbone where little has changed; needs a model with the gate"
+    ),
+    ParameterSpec(
+        "sampling.threshold", 0.0, "importance from which a frame is looked at; 0: the model's own value", 0, 0.999
+    ),
     ParameterSpec("smoothing", True, "smooth the action probabilities over time; false: each tick alone"),
     ParameterSpec(
         "alignment.clock",
@@ -108,7 +116,9 @@ class MonitorSettings:
     model_dir: Path
     modalities: frozenset[Modality]
     backend: Backend
+    provider: Provider
     threads: int
+    sampling_threshold: float | None  #: see load_engine
     smoothing: bool
     alignment: AlignmentConfig
     scaling: SensorScaling
@@ -171,7 +181,9 @@ def read_settings(node: Node) -> MonitorSettings:
         model_dir=model_dir_or_default(value_of(node, "model_dir")),
         modalities=modalities,
         backend=value_of(node, "backend"),
+        provider=value_of(node, "provider"),
         threads=value_of(node, "threads"),
+        sampling_threshold=value_of(node, "sampling.threshold") if value_of(node, "sampling.enabled") else None,
         smoothing=value_of(node, "smoothing"),
         alignment=alignment,
         scaling=SensorScaling(

@@ -60,6 +60,7 @@ class MonitorSession:
         self._figures = RecentFigures()
         self._limits_s = {m: 2 * getattr(settings.alignment.staleness_s, m.label) for m in MODALITIES}
         self._newest: Decision | None = None
+        self._skipped = 0  #: ticks whose camera frame was not worth the backbone
         self._health = Health.UNKNOWN
         self.history = DecisionHistory(settings.snapshot_seconds)
         self._worker = InferenceWorker(
@@ -101,7 +102,7 @@ class MonitorSession:
             self._advice.reset()
             self._figures = RecentFigures()
             self._streams.forget()
-            self._newest = None
+            self._newest, self._skipped = None, 0
             self._worker.status.failures = 0
             self._worker.status.last_failure = ""
 
@@ -182,6 +183,7 @@ class MonitorSession:
             "stamp to publication p50 (ms)": p50 * 1e3,
             "stamp to publication p99 (ms)": p99 * 1e3,
             "decisions": self._worker.status.decisions,
+            "camera frames held (sampling)": self._skipped,
             "failed steps": self._worker.status.failures,
             "time jumps": statistics.time_jumps,
             "model revision": self._revision,
@@ -214,6 +216,7 @@ class MonitorSession:
         self._figures.add(decision.inference_ms / 1e3, latency_s)
         self.history.add(tick, decision)
         self._newest = decision
+        self._skipped += not decision.looked
 
     def _failed(self, error: Exception) -> None:
         if self._node.context.ok():

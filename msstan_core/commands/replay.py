@@ -47,6 +47,15 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--raw", action="store_true", help="network probabilities without the action filter")
     parser.add_argument("--backend", choices=("onnx", "torch"), default="onnx", help="what runs the network")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of the network (default: 1)")
+    parser.add_argument(
+        "--skip-frames",
+        type=float,
+        nargs="?",
+        const=0.0,
+        metavar="THRESHOLD",
+        help="run the camera backbone only on frames whose importance exceeds THRESHOLD (default: the model's own); "
+        "needs a model with an importance gate",
+    )
     parser.add_argument("--namespace", help="cell to read where the bag holds several, e.g. /cell_2")
     parser.set_defaults(run=run)
 
@@ -78,9 +87,10 @@ def run(arguments: argparse.Namespace) -> int:
         backend=arguments.backend,
         threads=arguments.threads,
         smoothing=not arguments.raw,
+        sampling_threshold=arguments.skip_frames,
     )
     aligner = TickAligner()
-    ticks = unknown = 0
+    ticks = unknown = skipped = 0
     degraded: dict[str, int] = {}
     with BagReader(arguments.bag, namespace=arguments.namespace) as reader:
         duration = max(reader.duration_s, 1e-9)
@@ -101,6 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
                     writer.writerow(csv_row(decision, time_s))
                     ticks += 1
                     unknown += decision.action == 0
+                    skipped += not decision.looked
                     for reason in decision.degraded:
                         degraded[reason] = degraded.get(reason, 0) + 1
                     progress.update(task, completed=time_s)
@@ -118,7 +129,8 @@ def run(arguments: argparse.Namespace) -> int:
     if unknown:
         console.print(f"[yellow]{unknown} of {ticks} ticks had no usable modality: action UNKNOWN", highlight=False)
     card = monitor.info.card
-    print(f"{arguments.csv}: {ticks} ticks over {duration:.1f} s, model {card.name} {card.version}")
+    skips = "" if arguments.skip_frames is None else f", camera backbone skipped at {skipped / ticks:.0%} of them"
+    print(f"{arguments.csv}: {ticks} ticks over {duration:.1f} s{skips}, model {card.name} {card.version}")
     return 0
 
 

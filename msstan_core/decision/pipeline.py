@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
@@ -17,6 +18,7 @@ from msstan_core.decision.seam import SeamPosition
 from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.engine import Backend, Engine, load_engine
 from msstan_core.inference.model_package import NOMINAL_FILE, ModelCard, load_package
+from msstan_core.inference.providers import Provider
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Tick
 from msstan_core.preprocessing.preprocessor import Preprocessor
 from msstan_core.vocabulary import ACTIONS, ARC_ON, IMPERFECTIONS, MODALITIES, Action, Modality
@@ -80,14 +82,17 @@ class Monitor:
         threads: int = 1,
         smoothing: bool = True,
         anomalies: AnomalyConfig | None = None,
+        provider: Provider = "auto",
+        sampling_threshold: float | None = None,
     ) -> Monitor:
-        """Open a model folder.
+        """Open a model folder; ``threads`` are those of network and image scaling, other arguments as in load_engine.
 
         Raises:
-            InputError: when the folder is missing, corrupt or made for another vocabulary.
+            InputError: when the folder is missing, corrupt or made for another vocabulary, or cannot do what is asked.
         """
         package = load_package(Path(model_dir))
-        engine = load_engine(package, backend, threads)
+        engine = load_engine(package, backend, threads, provider=provider, sampling_threshold=sampling_threshold)
+        cv2.setNumThreads(threads)
         card = package.card
         nominal = load_novelty(package.path(NOMINAL_FILE)) if NOMINAL_FILE in card.files else None
         info = ModelInfo(
@@ -153,6 +158,7 @@ class Monitor:
             dropped=tick.dropped,
             attention=attention,
             events=events,
+            looked=output.looked,
             inference_ms=(time.perf_counter() - started) * 1e3,
             model_revision=self.info.revision,
             degraded=degraded,

@@ -79,5 +79,6 @@ class Decision:
     attention: NDArray[np.float32] | None  #: [h, w] spatial attention over the camera image, sums to 1
     events: tuple[AnomalyEvent, ...] = field(default=())
     inference_ms: float = float("nan")  #: preprocessing + network + decision, wall time
+    looked: bool = True  #: False where the camera frame was skipped and an earlier one stood in for it (41)
     model_revision: int = 1
     degraded: tuple[str, ...] = field(default=())  #: in words: what is missing, stale or corrupt at this tick

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.errors import InputError
+from msstan_core.inference.bound_graph import BoundGraph, Places
+from msstan_core.inference.graph_names import OUTPUT_NAMES
 from msstan_core.inference.model_package import STEP_FILE, WEIGHTS_FILE, ModelPackage
+from msstan_core.inference.providers import Provider, device_of, open_session
 from msstan_core.model.configuration import ModelConfig
 from msstan_core.model.state import state_shapes
 from msstan_core.preprocessing.preprocessor import NetworkInput
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Backend = Literal["onnx", "torch"]
 BACKENDS: tuple[Backend, ...] = ("onnx", "torch")
 
-#: ONNX Runtime providers in order of preference; the CPU is always there.
-_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+#: Stands for the threshold that the model was trained with.
+MODEL_THRESHOLD = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,16 @@ class EngineOutput:
     embedding: NDArray[np.float32]  #: [d]
     modality_weights: NDArray[np.float32]  #: [4]
     attention: NDArray[np.float32]  #: [h, w]
+    looked: bool = True  #: False where the camera frame was not worth the backbone and an earlier one stood in for it
+    importance: float = float("nan")  #: a_t of equation 40; NaN where frames are not sampled
+
+    @classmethod
+    def of(
+        cls, parts: Iterable[NDArray[np.float32]], looked: bool = True, importance: float = float("nan")
+    ) -> EngineOutput:
+        """From the arrays in the order of OUTPUT_NAMES."""
+        actions, imperfections, embedding, weights, attention = parts
+        return cls(actions, imperfections, embedding, weights, attention, looked, importance)
 
 
 class Engine(ABC):
@@ -47,21 +65,55 @@ class Engine(ABC):
     def reset(self) -> None:
         """Forget the past."""
 
+    @abstractmethod
+    def fork(self) -> Engine:
+        """An engine with the same weights in memory and a state of its own: for another torch in one process."""
 
-def load_engine(package: ModelPackage, backend: Backend = "onnx", threads: int = 1) -> Engine:
+
+def load_engine(
+    package: ModelPackage,
+    backend: Backend = "onnx",
+    threads: int = 1,
+    *,
+    provider: Provider = "auto",
+    sampling_threshold: float | None = None,
+) -> Engine:
     """Open a model.
 
     Args:
         package: verified model folder.
         backend: "onnx" (ONNX Runtime) or "torch".
         threads: CPU threads for one step.
+        provider: of ONNX Runtime.
+        sampling_threshold: importance up to which a camera frame is not looked at (41); MODEL_THRESHOLD: the model's
+            own; None: every frame is looked at.
 
     Raises:
-        InputError: when the runtime is not installed or cannot read the graph.
+        InputError: when the runtime is not installed or cannot read the graph, or the model cannot sample frames.
     """
+    threshold = None if sampling_threshold is None else _threshold(package, sampling_threshold)
     if backend == "torch":
-        return TorchEngine(package, threads)
-    return OnnxEngine(package, threads)
+        return TorchEngine(package, threads, threshold)
+    if threshold is None:
+        return OnnxEngine(package, threads, provider)
+    from msstan_core.inference.sampling_engine import SamplingEngine
+
+    return SamplingEngine(package, threads, provider, threshold)
+
+
+def _threshold(package: ModelPackage, asked: float) -> float:
+    sampling = package.card.config.sampling
+    if not sampling.enabled:
+        raise InputError(
+            package.directory,
+            "has no importance gate, so that no frame can be skipped",
+            "leave frame sampling off, or train a model with sampling enabled",
+        )
+    if not 0.0 <= asked < 1.0:
+        raise InputError(
+            "sampling threshold", f"is {asked:g}", f"give {MODEL_THRESHOLD:g} for the model's own, or less than 1"
+        )
+    return sampling.threshold if asked == MODEL_THRESHOLD else asked
 
 
 def initial_state(config: ModelConfig) -> dict[str, NDArray[np.float32]]:
@@ -72,56 +124,37 @@ def initial_state(config: ModelConfig) -> dict[str, NDArray[np.float32]]:
 class OnnxEngine(Engine):
     """The step graph in ONNX Runtime."""
 
-    def __init__(self, package: ModelPackage, threads: int = 1) -> None:
-        try:
-            import onnxruntime
-        except ImportError:
-            raise InputError("backend onnx", "onnxruntime is not installed", "pip install onnxruntime") from None
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        # Spinning threads steal the cores from DDS and the camera driver; measured p99 is far better without.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        path = package.path(STEP_FILE)
-        available = onnxruntime.get_available_providers()
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=[p for p in _PROVIDERS if p in available]
-            )
-        except Exception as error:  # onnxruntime raises its own unrelated classes for every kind of bad file
-            raise InputError(
-                path, f"ONNX Runtime cannot open it ({str(error).splitlines()[0]})", "export it again"
-            ) from error
-        self.provider = self._session.get_providers()[0]
-        self._output_names = [o.name for o in self._session.get_outputs()]
-        self._input_names = {i.name for i in self._session.get_inputs()}
-        self._config = package.card.config
-        self.reset()
+    def __init__(self, package: ModelPackage, threads: int = 1, provider: Provider = "auto") -> None:
+        self._open(open_session(package.path(STEP_FILE), threads, provider))
+
+    def _open(self, session: Any) -> None:
+        self._session = session
+        self.provider = session.get_providers()[0]
+        self._places = Places(device_of(session))
+        self._graph = BoundGraph(session, self._places, OUTPUT_NAMES)
 
     def reset(self) -> None:
         """Forget the past."""
-        self._state: dict[str, Any] = initial_state(self._config)
+        self._graph.reset()
+
+    def fork(self) -> OnnxEngine:
+        """Another stream on the same session."""
+        other = OnnxEngine.__new__(OnnxEngine)
+        other._open(self._session)
+        return other
 
     def step(self, tick: NetworkInput) -> EngineOutput:
         """Process one tick and advance the state."""
-        feeds = {**tick.arrays(), **self._state}
-        feeds = {name: array for name, array in feeds.items() if name in self._input_names}
-        results = dict(zip(self._output_names, self._session.run(None, feeds), strict=True))
-        self._state = {name: results[f"next_{name}"] for name in self._state}
-        return EngineOutput(
-            results["action_logits"][0],
-            results["imperfection_logits"][0],
-            results["combined"][0],
-            results["modality_weights"][0],
-            results["attention"][0],
-        )
+        for name, array in tick.arrays().items():
+            self._places.write(name, array)
+        self._graph.run()
+        return EngineOutput.of(self._graph.result(name)[0].copy() for name in OUTPUT_NAMES)
 
 
 class TorchEngine(Engine):
     """The same step in torch: the reference for the export, and the engine that can be adapted."""
 
-    def __init__(self, package: ModelPackage, threads: int = 1) -> None:
+    def __init__(self, package: ModelPackage, threads: int = 1, threshold: float | None = None) -> None:
         try:
             import torch
         except ImportError:
@@ -138,11 +171,21 @@ class TorchEngine(Engine):
         self.model.load_state_dict(torch.load(package.path(WEIGHTS_FILE), map_location="cpu", weights_only=True))
         self.model.eval().to(self._device)
         self.provider = f"torch {self._device.type}"
+        self._threshold = threshold
         self.reset()
 
     def reset(self) -> None:
         """Forget the past."""
         self._state = self.model.initial_state().map(lambda part: part.to(self._device))
+        self._seen: tuple[Tensor, Tensor | None] | None = None
+        if self.model.gate is not None:
+            self._gate_state = self.model.gate.initial_state(device=self._device)
+
+    def fork(self) -> TorchEngine:
+        """Another stream on the same weights."""
+        other = copy.copy(self)
+        other.reset()
+        return other
 
     def step(self, tick: NetworkInput) -> EngineOutput:
         """Process one tick and advance the state."""
@@ -151,5 +194,24 @@ class TorchEngine(Engine):
         torch = self._torch
         arrays = {name: torch.from_numpy(np.ascontiguousarray(a)).to(self._device) for name, a in tick.arrays().items()}
         with torch.inference_mode():
-            output, self._state = self.model.step(arrays["camera"], Features(**arrays), self._state)
-        return EngineOutput(*(part[0].cpu().numpy() for part in output))
+            looked, importance = self._decide(arrays)
+            if looked or self._seen is None:
+                seen = self.model.look(arrays["camera"])
+                if not looked:  # no frame was ever looked at: as the graphs have it, zeros stand in
+                    seen = (torch.zeros_like(seen[0]), None if seen[1] is None else torch.zeros_like(seen[1]))
+                self._seen = seen
+            features = Features(**{**arrays, "camera": self._seen[0]}, thumbnail=self._seen[1])
+            output, self._state = self.model.step_features(features, self._state)
+        return EngineOutput.of((part[0].cpu().numpy() for part in output), looked, importance)
+
+    def _decide(self, arrays: dict[str, Tensor]) -> tuple[bool, float]:
+        """Whether to look at the frame (41), and its importance (40)."""
+        if self._threshold is None or self.model.gate is None:
+            return True, float("nan")
+        from msstan_core.model.thumbnail import grey_thumbnail
+
+        gate, valid = self.model.gate, arrays["valid"]
+        read = (grey_thumbnail(arrays["camera"]), arrays["thermal"], arrays["log_mel"], arrays["telemetry"], valid)
+        threshold = self._torch.tensor([self._threshold], device=self._device)
+        gated, self._gate_state = gate.step(gate.summary(*read), valid, self._gate_state, threshold)
+        return bool(gated.looked > 0), float(gated.importance)

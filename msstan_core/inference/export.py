@@ -12,15 +12,9 @@ import torch
 from torch import Tensor
 
 from msstan_core.errors import InputError
+from msstan_core.inference.graph_names import GATE_INPUT_NAMES
 from msstan_core.inference.model_package import GATE_FILE, HELD_STEP_FILE, LOOK_FILE, STEP_FILE
-from msstan_core.inference.step_graph import (
-    GATE_INPUT_NAMES,
-    GateGraph,
-    HeldStepGraph,
-    LookGraph,
-    StepGraph,
-    StreamingGraph,
-)
+from msstan_core.inference.step_graph import GateGraph, HeldStepGraph, LookGraph, StepGraph, StreamingGraph
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.preprocessing.preprocessor import INPUT_NAMES
 from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
@@ -57,7 +51,7 @@ def export_step(model: MsStan, directory: Path) -> float:
 
     def gate_tick(rng: np.random.Generator) -> tuple[Tensor, ...]:
         tick = dict(zip(INPUT_NAMES, random_tick(model, rng), strict=True))
-        return tuple(tick[name] for name in GATE_INPUT_NAMES)
+        return (*(tick[name] for name in GATE_INPUT_NAMES), torch.tensor([model.config.sampling.threshold]))
 
     return max(
         worst,

@@ -4,7 +4,7 @@
 whether the frame is worth the backbone, ``LookGraph`` is the backbone, and ``HeldStepGraph`` is the rest of the tick on
 what was seen of the last frame that was looked at:
 
-    importance, looked, *gate_state = gate(camera, thermal, log_mel, telemetry, valid, *gate_state)
+    importance, looked, *gate_state = gate(camera, thermal, log_mel, telemetry, valid, threshold, *gate_state)
     if looked: seen = look(camera)                     # zeros before the first look
     *output, *state = held_step(*seen, thermal, log_mel, telemetry, context, valid, age_s, *state)
 
@@ -17,23 +17,19 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from msstan_core.model.configuration import ModelConfig
+from msstan_core.inference.graph_names import (
+    GATE_INPUT_NAMES,
+    GATE_OUTPUT_NAMES,
+    NEXT,
+    OUTPUT_NAMES,
+    THRESHOLD_NAME,
+    seen_names,
+)
 from msstan_core.model.importance import GateState
 from msstan_core.model.ms_stan import Features, MsStan, State
 from msstan_core.model.state import gate_state_shapes, state_shapes
 from msstan_core.model.thumbnail import grey_thumbnail
 from msstan_core.preprocessing.preprocessor import INPUT_NAMES
-
-OUTPUT_NAMES = ("action_logits", "imperfection_logits", "combined", "modality_weights", "attention")
-#: What the gate reads of a tick, before its state.
-GATE_INPUT_NAMES = ("camera", "thermal", "log_mel", "telemetry", "valid")
-GATE_OUTPUT_NAMES = ("importance", "looked")
-
-
-def seen_names(config: ModelConfig) -> tuple[str, ...]:
-    """What a look gives: backbone features, and the thumbnail where the attention is guided by it."""
-    guided = config.knowledge.enabled and config.knowledge.hottest_spot
-    return ("camera_features", "thumbnail") if guided else ("camera_features",)
 
 
 class StreamingGraph(nn.Module, ABC):
@@ -57,7 +53,7 @@ class StreamingGraph(nn.Module, ABC):
     @property
     def output_names(self) -> tuple[str, ...]:
         """All results in order."""
-        return (*self.outputs, *(f"next_{name}" for name in self.initial_state()))
+        return (*self.outputs, *(NEXT + name for name in self.initial_state()))
 
 
 class StepGraph(StreamingGraph):
@@ -130,7 +126,7 @@ class HeldStepGraph(StreamingGraph):
 class GateGraph(StreamingGraph):
     """``ImportanceGate.step`` from a tick's arrays; for models with the gate."""
 
-    inputs, outputs = GATE_INPUT_NAMES, GATE_OUTPUT_NAMES
+    inputs, outputs = (*GATE_INPUT_NAMES, THRESHOLD_NAME), GATE_OUTPUT_NAMES
 
     def __init__(self, model: MsStan) -> None:
         super().__init__()
@@ -144,7 +140,7 @@ class GateGraph(StreamingGraph):
 
     def forward(self, *arguments: Tensor) -> tuple[Tensor, ...]:
         """The gate's inputs, then its state -> a_t (40), 1 where the frame is to be looked at (41), its new state."""
-        camera, thermal, log_mel, telemetry, valid, *state = arguments
+        camera, thermal, log_mel, telemetry, valid, threshold, *state = arguments
         summary = self.gate.summary(grey_thumbnail(camera), thermal, log_mel, telemetry, valid)
-        gated, after = self.gate.step(summary, valid, GateState(*state))
+        gated, after = self.gate.step(summary, valid, GateState(*state), threshold)
         return (*gated, *after)

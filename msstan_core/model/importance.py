@@ -94,10 +94,13 @@ class ImportanceGate(nn.Module):
         sizes = torch.cat([cells, *extremes, telemetry, valid], dim=1)
         return torch.log1p(_CHANGE_SCALE * sizes)
 
-    def step(self, summary: Tensor, valid: Tensor, state: GateState) -> tuple[Gated, GateState]:
-        """One tick. summary: [B, S], valid: [B, 4]."""
+    def step(
+        self, summary: Tensor, valid: Tensor, state: GateState, threshold: Tensor | None = None
+    ) -> tuple[Gated, GateState]:
+        """One tick. summary: [B, S], valid: [B, 4], threshold: [B] instead of the configuration's."""
         importance = self.score(self.changes(summary, state.reference)).squeeze(1).sigmoid()  # (40)
-        wanted = (importance > self.threshold) | (state.may_hold <= 0)  # (41)
+        limit = self.threshold if threshold is None else threshold
+        wanted = (importance > limit) | (state.may_hold <= 0)  # (41)
         looked = (wanted & (valid[:, Modality.CAMERA] > 0)).to(summary.dtype)
         reference = torch.where(looked[:, None] > 0, summary, state.reference)
         may_hold = torch.where(looked > 0, self.longest_hold, (state.may_hold - 1.0).clamp(min=0.0))

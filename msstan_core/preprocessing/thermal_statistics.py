@@ -82,10 +82,11 @@ class ThermalStatistics:
 
 def _shares_inside_isotherms(pixels: NDArray[np.float32]) -> NDArray[np.float64]:
     """[len(ISOTHERMS_C)] share of the sorted ``pixels`` [N] above each isotherm; across its soft edge from 0 to 1."""
-    edges = np.array(ISOTHERMS_C) + [[-0.5 * ISOTHERM_WIDTH_C], [0.5 * ISOTHERM_WIDTH_C]]
-    below, above = np.searchsorted(pixels, edges.astype(np.float32))
-    shares = (len(pixels) - above).astype(np.float64)
+    middle, half = np.array(ISOTHERMS_C, np.float32), np.float32(0.5 * ISOTHERM_WIDTH_C)
+    below, above = np.searchsorted(pixels, np.stack([middle - half, middle + half]))
+    shares: NDArray[np.float64] = (len(pixels) - above).astype(np.float64)
     for index in np.flatnonzero(above > below):
         edge = pixels[below[index] : above[index]]
         shares[index] += (edge - ISOTHERMS_C[index]).sum() / ISOTHERM_WIDTH_C + 0.5 * len(edge)
-    return shares / len(pixels)
+    shares /= len(pixels)
+    return shares

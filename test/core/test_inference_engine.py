@@ -1,0 +1,214 @@
+"""Engines: torch and ONNX agree over long streams, streams do not mix, and what is skipped is not computed."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from model_examples import ON
+from small_model import write_model
+
+from msstan_core.errors import InputError
+from msstan_core.inference.bound_graph import Places
+from msstan_core.inference.engine import MODEL_THRESHOLD, Engine, EngineOutput, OnnxEngine, load_engine
+from msstan_core.inference.export import random_tick
+from msstan_core.inference.model_package import ModelPackage
+from msstan_core.inference.providers import chosen_providers
+from msstan_core.inference.sampling_engine import SamplingEngine
+from msstan_core.model.ms_stan import Features, MsStan
+from msstan_core.model.switches import SamplingConfig
+from msstan_core.preprocessing.preprocessor import NetworkInput
+from msstan_core.vocabulary import Modality
+
+AGREE = 1e-4
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
+    """With a gate whose random scores lie on both sides of the threshold, and thumbnails for the attention."""
+    sampling = {"enabled": True, "longest_hold": 4, "threshold": 0.5}
+    sizes = {"width": 16, "backbone_blocks": 4, "inputs": {"camera_px": 32, "thermal_px": 16}, "windows": (2, 9)}
+    return write_model(tmp_path_factory.mktemp("gated"), sampling=sampling, knowledge=ON, **sizes)
+
+
+@pytest.fixture(scope="module")
+def model(package: ModelPackage) -> MsStan:
+    engine = load_engine(package, "torch")
+    return engine.model  # type: ignore[attr-defined,no-any-return]
+
+
+def ticks(model: MsStan, count: int, seed: int = 0) -> list[NetworkInput]:
+    """Random ticks; the camera moves little most of the time, so that a gate has something to hold."""
+    rng = np.random.default_rng(seed)
+    out: list[NetworkInput] = []
+    for index in range(count):
+        tick = NetworkInput(*(part[0].numpy() for part in random_tick(model, rng)))
+        if out and index % 5:
+            kept = {name: getattr(out[-1], name) for name in ("camera", "thermal", "log_mel", "telemetry", "valid")}
+            tick = NetworkInput(**{**{n: getattr(tick, n) for n in tick.arrays()}, **kept})
+        out.append(tick)
+    return out
+
+
+def run(engine: Engine, stream: list[NetworkInput]) -> list[EngineOutput]:
+    return [engine.step(tick) for tick in stream]
+
+
+def assert_equal(ours: EngineOutput, theirs: EngineOutput, tolerance: float = AGREE) -> None:
+    for name in ("action_logits", "imperfection_logits", "embedding", "modality_weights", "attention"):
+        np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), atol=tolerance)
+
+
+@pytest.mark.parametrize("threshold", [None, MODEL_THRESHOLD, 0.49], ids=["every frame", "model's", "own"])
+def test_torch_and_onnx_give_the_same_answers(package: ModelPackage, model: MsStan, threshold: float | None) -> None:
+    stream = ticks(model, 60)
+    onnx = run(load_engine(package, "onnx", sampling_threshold=threshold), stream)
+    reference = run(load_engine(package, "torch", sampling_threshold=threshold), stream)
+    for ours, theirs in zip(onnx, reference, strict=True):
+        assert ours.looked == theirs.looked
+        assert_equal(ours, theirs)
+
+
+def test_streaming_through_the_engine_equals_unrolled_over_thousands_of_ticks(
+    package: ModelPackage, model: MsStan
+) -> None:
+    """In clips that overlap by all that a tick can see of the past."""
+    distinct = ticks(model, 250, seed=3)
+    arrays = {name: np.stack([getattr(t, name) for t in distinct]) for name in distinct[0].arrays()}
+    with torch.inference_mode():
+        camera, thumbnail = model.look(torch.from_numpy(arrays["camera"]))
+    features = Features(
+        **{**{n: torch.from_numpy(a) for n, a in arrays.items()}, "camera": camera}, thumbnail=thumbnail
+    )
+    order = np.random.default_rng(0).integers(0, len(distinct), 3000)
+    engine = load_engine(package)
+    streamed = np.array([engine.step(distinct[index]).action_logits for index in order])
+    reach = model.config.ring_ticks + model.config.temporal_kernel - 2
+    for begin in range(0, len(order), 500):
+        first = max(0, begin - reach)
+        clip = features.map(lambda part, first=first, begin=begin: part[order[first : begin + 500]][None])
+        with torch.inference_mode():
+            unrolled = model.unroll(clip).action_logits[0, begin - first :].numpy()
+        np.testing.assert_allclose(streamed[begin : begin + 500], unrolled, atol=1e-5)
+
+
+def test_a_skipped_frame_does_not_run_the_backbone(package: ModelPackage, model: MsStan) -> None:
+    engine = load_engine(package, sampling_threshold=MODEL_THRESHOLD)
+    assert isinstance(engine, SamplingEngine)
+    runs = 0
+    look = engine._look.run
+
+    def counted() -> None:
+        nonlocal runs
+        runs += 1
+        look()
+
+    engine._look.run = counted  # type: ignore[method-assign]
+    answers = run(engine, ticks(model, 60))
+    assert 0 < runs < 60
+    assert runs == sum(answer.looked for answer in answers)
+
+
+def test_looking_at_every_frame_in_parts_is_the_whole_step(package: ModelPackage, model: MsStan) -> None:
+    stream = [t for t in ticks(model, 60) if t.valid[Modality.CAMERA]]
+    parts = run(load_engine(package, sampling_threshold=1e-9), stream)
+    whole = run(load_engine(package), stream)
+    for ours, theirs in zip(parts, whole, strict=True):
+        assert ours.looked and 0 < ours.importance < 1
+        assert_equal(ours, theirs, 1e-5)
+
+
+def test_a_held_frame_stands_in_exactly(package: ModelPackage, model: MsStan) -> None:
+    """What the sampling engine says is what the whole step says of a stream in which held frames are repeated."""
+    stream = [t for t in ticks(model, 60) if t.valid[Modality.CAMERA]]
+    sampled = run(load_engine(package, sampling_threshold=MODEL_THRESHOLD), stream)
+    held, last = [], stream[0]
+    for tick, answer in zip(stream, sampled, strict=True):
+        last = tick if answer.looked else last
+        held.append(NetworkInput(**{**{n: getattr(tick, n) for n in tick.arrays()}, "camera": last.camera}))
+    for ours, theirs in zip(sampled, run(load_engine(package), held), strict=True):
+        assert_equal(ours, theirs, 1e-5)
+
+
+@pytest.mark.parametrize("threshold", [None, MODEL_THRESHOLD], ids=["every frame", "sampled"])
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_streams_of_one_model_do_not_mix(
+    package: ModelPackage, model: MsStan, backend: str, threshold: float | None
+) -> None:
+    one, other = ticks(model, 12), ticks(model, 12, seed=9)
+    engine = load_engine(package, backend, sampling_threshold=threshold)  # type: ignore[arg-type]
+    alone = run(engine, one)
+    engine.reset()
+    fork = engine.fork()
+    for index, tick in enumerate(one):
+        fork.step(other[index])
+        assert_equal(engine.step(tick), alone[index], 1e-6)
+
+
+def test_a_reset_forgets_everything(package: ModelPackage, model: MsStan) -> None:
+    for threshold in (None, MODEL_THRESHOLD):
+        engine = load_engine(package, sampling_threshold=threshold)
+        for length in (7, 8):  # states lie in two places in turn: both parities
+            first = run(engine, ticks(model, length))
+            engine.reset()
+            for ours, theirs in zip(run(engine, ticks(model, length)), first, strict=True):
+                assert_equal(ours, theirs, 0.0)
+            engine.reset()
+
+
+def test_an_answer_is_not_overwritten_by_the_next_tick(package: ModelPackage, model: MsStan) -> None:
+    engine, stream = load_engine(package), ticks(model, 6)
+    first = engine.step(stream[0])
+    kept = first.action_logits.copy(), first.attention.copy()
+    engine.step(stream[5])
+    np.testing.assert_array_equal(first.action_logits, kept[0])
+    np.testing.assert_array_equal(first.attention, kept[1])
+
+
+def test_a_model_without_gate_cannot_skip(package: ModelPackage) -> None:
+    config = package.card.config.model_copy(update={"sampling": SamplingConfig()})
+    card = package.card.model_copy(update={"config": config})
+    without = dataclasses.replace(package, card=card)
+    assert isinstance(load_engine(without), OnnxEngine)
+    with pytest.raises(InputError, match="no importance gate"):
+        load_engine(without, sampling_threshold=0.3)
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.0, float("nan")])
+def test_a_threshold_outside_its_range_is_refused(package: ModelPackage, threshold: float) -> None:
+    with pytest.raises(InputError, match="sampling threshold"):
+        load_engine(package, sampling_threshold=threshold)
+
+
+def test_an_input_of_another_size_is_refused(package: ModelPackage) -> None:
+    engine = load_engine(package)
+    assert isinstance(engine, OnnxEngine)
+    assert isinstance(engine._places, Places)
+    with pytest.raises(ValueError, match="valid has shape"):
+        engine._places.write("valid", np.zeros((1, 5), np.float32))
+
+
+CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
+
+
+@pytest.mark.parametrize(
+    ("choice", "available", "expected"),
+    [
+        ("auto", [CPU], [CPU]),
+        ("auto", [CUDA, CPU], [CUDA, CPU]),
+        ("auto", [CPU, CUDA, TENSORRT], [TENSORRT, CUDA, CPU]),
+        ("cuda", [TENSORRT, CUDA, CPU], [CUDA, CPU]),
+        ("cpu", [TENSORRT, CUDA, CPU], [CPU]),
+    ],
+)
+def test_the_best_provider_that_is_there_is_taken(choice: str, available: list[str], expected: list[str]) -> None:
+    assert [name for name, _ in chosen_providers(choice, available)] == expected  # type: ignore[arg-type]
+
+
+def test_a_provider_that_is_not_there_is_said() -> None:
+    with pytest.raises(InputError, match="has only CPUExecutionProvider"):
+        chosen_providers("tensorrt", [CPU])
+    with pytest.raises(InputError, match="one of auto"):
+        chosen_providers("npu", [CPU])  # type: ignore[arg-type]
