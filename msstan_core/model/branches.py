@@ -86,7 +86,13 @@ class ThermalBranch(nn.Module):
 
     def forward(self, thermal: Tensor) -> Tensor:
         """thermal: [B, H, W] degC -> f_t [B, d, H/8, W/8]."""
-        return self.layers(thermal.unsqueeze(1) / _THERMAL_SCALE_C)  # type: ignore[no-any-return]
+        first, *rest = self.layers
+        x = first(thermal.unsqueeze(1) / _THERMAL_SCALE_C)  # [B, 16, H/2, W/2]
+        # Channels last: depthwise convolutions and their gradients take a third of the time. One channel has no order.
+        x = x.contiguous(memory_format=torch.channels_last)
+        for layer in rest:
+            x = layer(x)
+        return x  # type: ignore[no-any-return]
 
 
 class ThermalLevels(nn.Module):

@@ -76,6 +76,8 @@ class ImagePath:
         if len(rows) == 0:
             return None
         present = images[rows].float()  # images are kept in half precision until here
+        if present.dim() == 4:  # channels last: the layout in which the layers behind are fastest on a CPU
+            present = present.contiguous(memory_format=torch.channels_last)
         refined = Refined(self.encode(present), None, None)
         if self.refinement is not None:
             dense = _spread(refined.maps, rows, valid.numel()).unflatten(0, valid.shape)

@@ -43,7 +43,10 @@ class SpatialAttention(nn.Module):
         if guidance is not None:
             scores = scores + guidance.flatten(1)  # (45)
         attention = scores.softmax(dim=1)  # (13), (17)
-        attended = (features.flatten(2) * attention.unsqueeze(1)).sum(dim=2)  # (14)
+        places = features.permute(0, 2, 3, 1).flatten(
+            1, 2
+        )  # [B, h*w, d]; no copy where channels are last, as in training
+        attended = (attention.unsqueeze(1) @ places).squeeze(1)  # (14)
         return attended, attention.reshape(batch, height, width)
 
 
