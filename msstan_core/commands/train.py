@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.table import Table
 
     from msstan_core.training.configuration import load_training_config
-    from msstan_core.training.finishing import fit, fit_novelty, save_model
+    from msstan_core.training.finishing import fit, fit_anomalies, save_model
     from msstan_core.training.guarding import guard_set
     from msstan_core.training.progress import load_recordings, training_bar
     from msstan_core.training.splits import hold_out_groups
@@ -48,18 +48,24 @@ def run(arguments: argparse.Namespace) -> int:
     with training_bar(console, f"training {config.name}") as progress:
         model = train(config, kept, arguments.out, progress=progress)
     seconds = time.monotonic() - started
-    fitted = fit(model, kept, held_out)
-    novelty = fit_novelty(model.model, kept, held_out, config.seed)
+    with console.status("calibrating the actions") as status:
+        fitted = fit(model, kept, held_out)
+        anomalies = fit_anomalies(
+            config, model, fitted, kept, held_out, progress=lambda what: status.update(f"calibrating: {what}")
+        )
     metrics: dict[str, object] = {"final_loss": model.final_loss, "training_seconds": round(seconds, 1)}
     guard = guard_set(model.model, kept, held_out, config.seed)
-    card = save_model(arguments.out, config, model, fitted, novelty, kept, metrics, guard)
+    card = save_model(arguments.out, config, model, fitted, anomalies, kept, metrics, guard)
     table = Table(title=f"{card.name} {card.version}", show_header=False)
     table.add_row("recordings", f"{len(kept)} trained on, {len(held_out)} held out for calibration")
     table.add_row("actions", ", ".join(card.trained_actions))
     table.add_row("modalities", ", ".join(card.trained_modalities))
     guarded = f"{len(guard.sealed)} ticks" if guard else "none (too little held out): this model will not adapt"
     table.add_row("guard set", guarded)
+    table.add_row("calibrated for", f"{len(card.subsets)} sets of modalities")
     for name, value in card.metrics.items():
+        if isinstance(value, dict):
+            continue  # for the card
         table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
     console.print(table)
     print(

@@ -94,6 +94,7 @@ class AnomalyEvents:
         novelty: float,
         novelty_threshold: float,
         seam_position_m: float = math.nan,
+        thresholds: NDArray[np.float32] | None = None,
     ) -> tuple[AnomalyEvent, ...]:
         """One tick.
 
@@ -101,12 +102,16 @@ class AnomalyEvents:
             stamp_ns: of the tick. probabilities: [13], NaN where no statement can be made.
             novelty: distance, NaN when unknown. novelty_threshold: distance from which it is novel.
             seam_position_m: at the tick, NaN when unknown.
+            thresholds: [13] of the imperfections from this tick on, where they depend on what sensors are there.
 
         Returns:
             Onsets, open events (ONGOING, every tick) and clearances of this tick.
         """
         now = _Now(stamp_ns, seam_position_m)
         self._tracks[-1].threshold = novelty_threshold
+        if thresholds is not None:
+            for track, threshold in zip(self._tracks, map(float, thresholds), strict=False):
+                track.threshold = threshold
         scores = [*map(float, probabilities), float(novelty)]
         events = (self._advance(track, now, score) for track, score in zip(self._tracks, scores, strict=True))
         return tuple(event for event in events if event is not None)

@@ -20,6 +20,14 @@ def action_probabilities(
     return np.asarray(exponent / exponent.sum(axis=-1, keepdims=True), np.float32)
 
 
+def tempered(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Probabilities [..., 9] with their logarithms divided by ``temperature``; the order of the classes stays."""
+    if temperature == 1.0:
+        return probabilities
+    power = np.asarray(probabilities, np.float64) ** (1.0 / temperature)
+    return np.asarray(power / power.sum(axis=-1, keepdims=True), np.float32)
+
+
 def imperfection_probabilities(logits: NDArray[np.float32], trained: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Sigmoid of each logit; NaN for imperfections that training has never seen: no statement is not "absent"."""
     probability = 1.0 / (1.0 + np.exp(-np.clip(logits, -60.0, 60.0)))

@@ -79,18 +79,34 @@ def calibrate_novelty(
     held_out = [weld for weld in held_out if len(weld.time_s)]
     if not nominal or sum(len(w.time_s) for w in nominal) < 2 * nominal[0].embeddings.shape[1]:
         return None
-    hold_s = AnomalyConfig().onset_s if onset_s is None else onset_s
     detectors = {kind: _fit(kind, nominal, seed) for kind in DETECTORS}
     auc = {}
     if held_out and any(len(w.time_s) for w in defective):
         auc = {kind: separation(*_both(detector, held_out, defective)) for kind, detector in detectors.items()}
     kind = max(auc, key=lambda name: auc[name]) if auc else next(iter(DETECTORS))
     scored = _scores(detectors[kind], held_out) if held_out else _scores_across_groups(kind, nominal, seed)
-    maxima = block_maxima(((t, sustained(t, s, hold_s)) for t, s in scored), block_s)
-    alarm = threshold_for_rate(maxima, block_s, rate_per_hour)
+    alarm = _alarm(scored, rate_per_hour, block_s, onset_s)
     if not math.isfinite(alarm.threshold):
         return None
     return CalibratedNovelty(detectors[kind], alarm, bool(held_out), auc)
+
+
+def novelty_alarm(
+    detector: NoveltyDetector,
+    nominal: Sequence[WeldTicks],
+    *,
+    rate_per_hour: float = 1.0,
+    block_s: float = BLOCK_S,
+    onset_s: float | None = None,
+) -> AlarmThreshold:
+    """The threshold of a fitted detector on other nominal welds; arguments as of :func:`calibrate_novelty`."""
+    return _alarm(_scores(detector, [w for w in nominal if len(w.time_s)]), rate_per_hour, block_s, onset_s)
+
+
+def _alarm(scored: Sequence[Scored], rate_per_hour: float, block_s: float, onset_s: float | None) -> AlarmThreshold:
+    hold_s = AnomalyConfig().onset_s if onset_s is None else onset_s
+    maxima = block_maxima(((t, sustained(t, s, hold_s)) for t, s in scored), block_s)
+    return threshold_for_rate(maxima, block_s, rate_per_hour)
 
 
 def separation(nominal: NDArray[np.float32], strange: NDArray[np.float32]) -> float:

@@ -10,12 +10,13 @@ import cv2
 import numpy as np
 
 from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
-from msstan_core.decision.calibration import action_probabilities, imperfection_probabilities
+from msstan_core.decision.calibration import action_probabilities, imperfection_probabilities, tempered
 from msstan_core.decision.evidence import evidence_of
 from msstan_core.decision.novelty import NoveltyDetector, load_novelty
 from msstan_core.decision.result import AnomalyEvent, Decision
 from msstan_core.decision.seam import SeamPosition
 from msstan_core.decision.smoothing import ActionFilter
+from msstan_core.decision.subset_calibration import SubsetCalibration
 from msstan_core.inference.engine import Backend, Engine, load_engine
 from msstan_core.inference.model_package import NOMINAL_FILE, ModelCard, load_package
 from msstan_core.inference.providers import Provider
@@ -61,13 +62,13 @@ class Monitor:
         self._engine = engine
         self._preprocess = Preprocessor(card.config.inputs, info.modalities)
         self._nominal = nominal
-        self._novelty_threshold = card.novelty_threshold if nominal else float("nan")
-        self._temperature = card.temperature
         self._trained = np.array([a in card.actions for a in ACTIONS])
         self._trained_imperfections = np.array([i.iso_code in card.trained_imperfections for i in IMPERFECTIONS])
         prior = np.array(card.action_prior, np.float32)
         self._filter = ActionFilter.from_card(card.smoothing, prior, self._trained) if smoothing else None
-        self._events = AnomalyEvents(anomalies or AnomalyConfig(), card.imperfection_thresholds, card.severity)
+        config = anomalies or AnomalyConfig()
+        self._calibrations = SubsetCalibration(card, config.imperfection_threshold)
+        self._events = AnomalyEvents(config, card.imperfection_thresholds, card.severity)
         self._seam = SeamPosition()
         self._pending_events: tuple[AnomalyEvent, ...] = ()
         self._last_stamp_ns = 0
@@ -122,20 +123,30 @@ class Monitor:
         output = self._engine.step(network_input)
         valid = network_input.valid.astype(bool)
         seen = bool(valid.any())
-        raw = action_probabilities(output.action_logits, self._temperature, self._trained)
+        calibration = self._calibrations.of(valid)
+        novelty_threshold = calibration.novelty_threshold if self._nominal else float("nan")
+        raw = action_probabilities(output.action_logits, calibration.temperature, self._trained)
         imperfections = imperfection_probabilities(output.imperfection_logits, self._trained_imperfections)
         if not seen or not np.isfinite(raw).all():
             raw = np.full_like(raw, np.nan)
             imperfections = np.full_like(imperfections, np.nan)
-        probabilities = self._filter.update(tick.stamp_ns / NANOSECONDS_PER_SECOND, raw) if self._filter else raw
-        if not seen:
-            probabilities = raw
+        probabilities = raw
+        if self._filter:
+            belief = self._filter.update(tick.stamp_ns / NANOSECONDS_PER_SECOND, raw)
+            probabilities = tempered(belief, calibration.published_temperature) if seen else raw
         best = int(np.argmax(probabilities)) if np.isfinite(probabilities).all() else -1
         action = ACTIONS[best] if best >= 0 else Action.UNKNOWN
         novelty = self._novelty(output.embedding, action, seen)
         seam_position_m = self._seam.update(tick.stamp_ns, tick.telemetry if tick.has(Modality.TELEMETRY) else None)
         attention = output.attention if valid[Modality.CAMERA] else None
-        events = self._events.update(tick.stamp_ns, imperfections, novelty, self._novelty_threshold, seam_position_m)
+        events = self._events.update(
+            tick.stamp_ns,
+            imperfections,
+            novelty,
+            novelty_threshold,
+            seam_position_m,
+            calibration.imperfection_thresholds,
+        )
         if events and seen:
             evidence = evidence_of(output.modality_weights, attention)
             events = tuple(replace(event, evidence=evidence) for event in events)
@@ -151,7 +162,7 @@ class Monitor:
             raw_action_probabilities=raw,
             imperfection_probabilities=imperfections,
             anomaly_score=novelty,
-            anomaly_threshold=self._novelty_threshold,
+            anomaly_threshold=novelty_threshold,
             modality_weights=output.modality_weights,
             valid=valid,
             age_s=tick.age_s,

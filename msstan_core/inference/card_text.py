@@ -39,11 +39,14 @@ def card_markdown(card: ModelCard) -> str:
         "",
         "| figure | value |",
         "|---|---|",
-        *(f"| {name} | {_text(value)} |" for name, value in card.metrics.items()),
+        *(f"| {name} | {_text(value)} |" for name, value in card.metrics.items() if not isinstance(value, dict)),
         f"| temperature | {card.temperature:.3f} |",
+        f"| temperature of the published probability | {card.published_temperature:.3f} |",
         f"| emission power of the action filter | {card.smoothing.emission_power} |",
         f"| novelty threshold | {card.novelty_threshold:.2f} |",
         "",
+        *_alarms(card),
+        *_subsets(card),
         "## Files",
         "",
         "| file | sha256 |",
@@ -52,6 +55,49 @@ def card_markdown(card: ModelCard) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _alarms(card: ModelCard) -> list[str]:
+    """What stands behind the thresholds, and what was found with them."""
+    figures: dict[str, dict[str, float]] = card.metrics.get("imperfections", {})
+    if not card.alarms and not figures:
+        return []
+    table = ["| ISO 6520-1 | threshold | labelled spans | found | AUC over ticks |", "|---|---|---|---|---|"] + [
+        f"| {code} | {f['threshold']:.3g} | {f['spans']:.0f} | {_share(f.get('found'))} | {_share(f.get('auc'))} |"
+        for code, f in figures.items()
+    ]
+    severity = ", ".join(map(str, card.severity)) or "none"
+    stated = ["## Alarms", "", *(f"- {statement}" for statement in card.alarms)]
+    return [*stated, f"- severity is given for: {severity}", "", *(table if figures else []), ""]
+
+
+def _subsets(card: ModelCard) -> list[str]:
+    """Calibration by what is there."""
+    if not card.subsets:
+        return []
+    rows = []
+    for name, subset in card.subsets.items():
+        f = subset.figures
+        named = ("accuracy", "confidence", "ece_before", "ece_after", "published_ece_before", "published_ece_after")
+        temperatures = (f"{subset.temperature:.2f}", f"{subset.published_temperature:.2f}")
+        cells = [name, f"{f.get('recordings', 0):.0f}", *temperatures, *(_share(f.get(key)) for key in named)]
+        rows.append(f"| {' | '.join(cells)} |")
+    return [
+        "## With some modalities only",
+        "",
+        "Accuracy and confidence are of the published probability. Expected calibration errors (ECE) are across "
+        "groups: each part of the held-out groups with temperatures fitted on the others.",
+        "",
+        "| modalities | recordings | temperature | of published | accuracy | confidence "
+        "| ECE | calibrated | of published | calibrated |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+        *rows,
+        "",
+    ]
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _text(value: object) -> str:

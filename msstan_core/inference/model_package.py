@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -40,6 +41,29 @@ class SmoothingCard(BaseModel):
     emission_power: float = Field(0.3, gt=0, le=1, description="tempering of the network's probabilities")
 
 
+class SubsetCard(BaseModel):
+    """What holds while exactly these modalities are valid; measured with the others withheld (see training/)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    temperature: float = Field(gt=0, description="calibration of the action logits")
+    published_temperature: float = Field(1.0, gt=0, description="calibration of the action filter's belief")
+    novelty_threshold: float | None = Field(None, description="never below the card's; None: the card's")
+    imperfection_thresholds: dict[int, float] = Field(
+        default_factory=dict, description="ISO code -> probability, never below the card's; the card's where missing"
+    )
+    figures: dict[str, float] = Field(
+        default_factory=dict,
+        description="recordings, ticks, and on groups not fitted on: accuracy, mean confidence, expected calibration "
+        "error of the network's and of the published probabilities before and after",
+    )
+
+
+def subset_name(modalities: Iterable[Modality]) -> str:
+    """``"camera+acoustic"``: the key of a subset in the card, in the vocabulary's order."""
+    chosen = frozenset(modalities)
+    return "+".join(m.label for m in MODALITIES if m in chosen)
+
+
 class ModelCard(BaseModel):
     """Everything that must be known to run the weights and to judge them."""
 
@@ -63,6 +87,11 @@ class ModelCard(BaseModel):
     severity: dict[int, tuple[tuple[float, float], ...]] = Field(
         default_factory=dict, description="ISO code -> rising (highest probability, severity) pairs, where they agree"
     )
+    published_temperature: float = Field(1.0, gt=0, description="calibration of the action filter's belief")
+    subsets: dict[str, SubsetCard] = Field(
+        default_factory=dict, description="modalities, e.g. camera+acoustic -> calibration while only they are valid"
+    )
+    alarms: list[str] = Field(default_factory=list, description="what stands behind the thresholds, in words")
     data: list[str] = Field(default_factory=list, description="what it was trained on, in words")
     limits: list[str] = Field(default_factory=list)
     metrics: dict[str, Any] = Field(default_factory=dict)

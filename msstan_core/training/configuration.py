@@ -68,6 +68,9 @@ class TrainingConfig(BaseModel):
     losses: LossWeights = LossWeights()
     group_balance: float = Field(0.5, ge=0, le=1, description="0: ticks count equally; 1: groups count equally")
     validation_share: float = Field(0.15, ge=0, lt=1, description="share of the groups held out for calibration")
+    false_alarms_per_hour: float = Field(
+        1.0, gt=0, le=60, description="of nominal welding: for novelty, and for all imperfections together"
+    )
     withhold: tuple[WithholdRule, ...] = ()
     trained_imperfections: tuple[int, ...] = Field((), description="ISO codes the data labels completely")
     augmentation: AugmentationConfig = AugmentationConfig()

@@ -1,9 +1,8 @@
-"""After training: calibration, the action filter's durations, the nominal embeddings; then the model folder."""
+"""After training: calibration, the action filter, thresholds of anomalies; then the model folder."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from msstan_core.adaptation.guard import GuardSet
-from msstan_core.decision.anomaly import NominalEmbeddings
-from msstan_core.decision.calibration import action_probabilities, expected_calibration_error, fit_temperature
+from msstan_core.decision.calibration import action_probabilities
+from msstan_core.decision.novelty_calibration import CalibratedNovelty, calibrate_novelty
+from msstan_core.decision.severity import SeverityMap
 from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.card_text import CARD_TEXT_FILE, card_markdown
 from msstan_core.inference.export import export_step
@@ -23,57 +23,55 @@ from msstan_core.inference.model_package import (
     WEIGHTS_FILE,
     ModelCard,
     SmoothingCard,
+    SubsetCard,
     save_card,
 )
-from msstan_core.model.ms_stan import MsStan, Output
-from msstan_core.training.clips import whole_recording
+from msstan_core.training.anomaly_fitting import (
+    Held,
+    defective_welds,
+    imperfection_figures,
+    imperfection_thresholds,
+    nominal_welds,
+    severity_maps,
+    training_welds,
+)
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.durations import fit_durations
-from msstan_core.training.metrics import shifted_phase_macro_f1
+from msstan_core.training.filter_fitting import choose_emission_power
+from msstan_core.training.network_runs import NetworkRun, decided, filtered_beliefs, run_network, run_on
 from msstan_core.training.recording_features import UNLABELLED, Recording
+from msstan_core.training.subset_calibration import Thresholds, calibrate_subsets, fit_temperatures
+from msstan_core.training.temperatures import fit_across_groups
 from msstan_core.training.trainer import TrainedModel
-from msstan_core.vocabulary import ACTIONS, ARC_ON, MODALITIES
+from msstan_core.vocabulary import ACTIONS, MODALITIES
 
-EMISSION_POWERS = (0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5)
-#: Novelty threshold: the largest of the block maxima on held-out nominal welds, with this margin.
-NOVELTY_MARGIN = 1.1
-NOMINAL_TICKS = 20_000
+__all__ = ["Anomalies", "Fitted", "filtered_actions", "fit", "fit_anomalies", "run_network", "save_model"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """Everything the decision layer learns from data."""
+    """What the decision layer learns about actions."""
 
     temperature: float
+    published_temperature: float
     smoothing: SmoothingCard
     trained: NDArray[np.bool_]  #: [9]
     metrics: dict[str, object]
+    runs: list[NetworkRun]  #: of the network over the recordings that this was fitted on
+    beliefs: list[NDArray[np.float32]]  #: of the filter over them, each [N, 9]
 
     def filter(self, prior: NDArray[np.float32]) -> ActionFilter:
         """A fresh action filter with these parameters."""
         return ActionFilter.from_card(self.smoothing, prior, self.trained)
 
 
-def run_network(model: MsStan, recording: Recording) -> Output:
-    """The network over a whole recording, batch axis removed; equal to streaming it tick by tick."""
-    with torch.inference_mode():
-        output = model.unroll(whole_recording(recording))
-    return Output(*(part[0] for part in output))
-
-
 def filtered_actions(
     action_filter: ActionFilter, recording: Recording, probabilities: NDArray[np.float32]
 ) -> NDArray[np.int64]:
     """[N] indices into ACTIONS after the filter; UNLABELLED where no modality was valid."""
-    action_filter.reset()
-    valid: NDArray[np.bool_] = recording.features.valid.max(axis=1) > 0
-    out = np.full(len(probabilities), UNLABELLED)
-    for i, (time_s, p) in enumerate(zip(recording.features.time_s, probabilities, strict=True)):
-        observed = p if valid[i] else np.full_like(p, np.nan)
-        belief = action_filter.update(float(time_s), observed)
-        if valid[i]:
-            out[i] = int(np.argmax(belief))
-    return out
+    nothing = np.empty((len(probabilities), 0), np.float32)
+    run = NetworkRun(recording, nothing, nothing, nothing)
+    return decided(run, filtered_beliefs(action_filter, run, probabilities))
 
 
 def fit(trained_model: TrainedModel, training: Sequence[Recording], held_out: Sequence[Recording]) -> Fitted:
@@ -83,76 +81,81 @@ def fit(trained_model: TrainedModel, training: Sequence[Recording], held_out: Se
         labels = recording.features.action
         trained[np.unique(labels[labels != UNLABELLED])] = True
     means, stages = fit_durations(training)
-    judged = list(held_out) or list(training)
-    logits = [run_network(trained_model.model, r).action_logits.numpy() for r in judged]
-    all_logits = np.concatenate(logits)
-    all_labels = np.concatenate([r.features.action for r in judged])
-    known = all_labels != UNLABELLED
-    temperature = fit_temperature(all_logits[known], all_labels[known], trained)
-    before = action_probabilities(all_logits[known], 1.0, trained)
-    after = action_probabilities(all_logits[known], temperature, trained)
-    scores: dict[float, float] = {}
-    for power in EMISSION_POWERS:
-        candidate = SmoothingCard(mean_duration_s=means, duration_stages=stages, emission_power=power)
-        action_filter = ActionFilter.from_card(candidate, trained_model.action_prior, trained)
-        per_recording = [
-            _judge(action_filter, r, action_probabilities(x, temperature, trained))
-            for r, x in zip(judged, logits, strict=True)
-        ]
-        scores[power] = float(np.nanmean(per_recording))
-    best = max(scores, key=lambda power: scores[power])
+    durations = SmoothingCard(mean_duration_s=means, duration_stages=stages)
+    runs = [run_on(trained_model.model, r) for r in list(held_out) or list(training)]
+    labels_of, groups = [run.labels for run in runs], [run.recording.group for run in runs]
+    temperature = fit_across_groups([run.action_logits for run in runs], labels_of, groups, trained).value
+    probabilities = [action_probabilities(run.action_logits, temperature, trained) for run in runs]
+    prior = trained_model.action_prior
+    power, scores = choose_emission_power(runs, probabilities, durations, prior, trained)
+    smoothing = durations.model_copy(update={"emission_power": power})
+    fitted = fit_temperatures(runs, trained, lambda: ActionFilter.from_card(smoothing, prior, trained))
+    figures = fitted.figures(len(runs))
     metrics: dict[str, object] = {
         "held_out_recordings": len(held_out),
-        "held_out_tick_accuracy": float((after.argmax(axis=1) == all_labels[known]).mean()),
-        "held_out_filter_score": scores[best],
-        "ece_before": expected_calibration_error(before.max(axis=1), before.argmax(axis=1) == all_labels[known]),
-        "ece_after": expected_calibration_error(after.max(axis=1), after.argmax(axis=1) == all_labels[known]),
+        "held_out_tick_accuracy": fitted.network.accuracy,
+        "held_out_filter_score": scores[power],
+        "filter_score_by_emission_power": {str(p): round(score, 4) for p, score in scores.items()},
+        **{name: figures[name] for name in figures if "ece" in name},
     }
-    smoothing = SmoothingCard(mean_duration_s=means, duration_stages=stages, emission_power=best)
-    return Fitted(temperature, smoothing, trained, metrics)
+    return Fitted(fitted.network.value, fitted.published.value, smoothing, trained, metrics, runs, fitted.beliefs)
 
 
-#: Points of macro-F1 that a second of delay costs when the filter's tempering is chosen.
-DELAY_COST_PER_S = 0.05
+@dataclass(frozen=True, slots=True)
+class Anomalies:
+    """What the decision layer learns about anomalies and about missing modalities."""
+
+    novelty: CalibratedNovelty | None
+    imperfection_thresholds: dict[int, float]
+    severity: dict[int, SeverityMap]
+    subsets: dict[str, SubsetCard]
+    statements: list[str]  #: what stands behind the thresholds
+    metrics: dict[str, object]
 
 
-def _judge(action_filter: ActionFilter, recording: Recording, probabilities: NDArray[np.float32]) -> float:
-    """How good a filter is: agreement with the labels up to their clock's offset, less a price for delay."""
-    actions = filtered_actions(action_filter, recording, probabilities)
-    score, shift_s = shifted_phase_macro_f1(recording.features.time_s, recording.features.action, actions)
-    return score - DELAY_COST_PER_S * max(shift_s, 0.0)
+def fit_anomalies(
+    config: TrainingConfig,
+    trained_model: TrainedModel,
+    fitted: Fitted,
+    training: Sequence[Recording],
+    held_out: Sequence[Recording],
+    progress: Callable[[str], None] = lambda what: None,
+) -> Anomalies:
+    """Novelty, imperfection thresholds, severity, and the calibration of every subset of modalities.
 
-
-def fit_novelty(
-    model: MsStan, training: Sequence[Recording], held_out: Sequence[Recording], seed: int
-) -> tuple[NominalEmbeddings | None, float]:
-    """Nominal embeddings of arc-on ticks without imperfection, and the threshold from held-out nominal welds."""
-    nominal = _nominal_embeddings(model, training)
-    if not nominal:
-        return None, math.inf
-    pool = np.concatenate(nominal)
-    if len(pool) > NOMINAL_TICKS:
-        pool = pool[np.random.default_rng(seed).choice(len(pool), NOMINAL_TICKS, replace=False)]
-    if len(pool) < 2 * pool.shape[1]:
-        return None, math.inf
-    embeddings = NominalEmbeddings.fit(pool)
-    judged = _nominal_embeddings(model, held_out) or nominal
-    maxima = [float(embeddings.distance(e).max()) for e in judged]
-    return embeddings, NOVELTY_MARGIN * max(maxima)
-
-
-def _nominal_embeddings(model: MsStan, recordings: Sequence[Recording]) -> list[NDArray[np.float32]]:
-    arc = [ACTIONS.index(a) for a in ARC_ON]
-    out = []
-    for recording in recordings:
-        features = recording.features
-        defective = (np.nan_to_num(features.imperfection) > 0).any(axis=1)
-        if recording.attributes.get("verdict", "good") != "good":
-            continue
-        keep = np.isin(features.action, arc) & ~defective & features.valid.any(axis=1)
-        if keep.any():
-            out.append(run_network(model, recording).embedding.numpy()[keep])
-    return out
+    Args:
+        config: of the run. trained_model, fitted: see :func:`fit`. training, held_out: the same recordings as there.
+        progress: called with what is being done.
+    """
+    rate, codes = config.false_alarms_per_hour, config.trained_imperfections
+    progress("nominal welds")
+    held = [Held(run, decided(run, b)) for run, b in zip(fitted.runs, fitted.beliefs, strict=True)] if held_out else []
+    novelty = calibrate_novelty(
+        training_welds(trained_model.model, training, config.seed),
+        nominal_welds(held),
+        defective=defective_welds(held),
+        rate_per_hour=rate,
+        seed=config.seed,
+    )
+    runs = fitted.runs if held_out else []
+    found = imperfection_thresholds(runs, codes, rate)
+    thresholds = {code: t.probability for code, t in found.items()}
+    statements = [novelty.statement()] if novelty else ["novelty: too little nominal data for a detector"]
+    statements += [f"imperfection {code}: from {t.probability:.3g}; {t.alarm.statement()}" for code, t in found.items()]
+    known = Thresholds(
+        novelty.detector if novelty else None, novelty.alarm.threshold if novelty else 0.0, thresholds, codes, rate
+    )
+    subsets = calibrate_subsets(
+        trained_model.model,
+        held_out,
+        fitted.trained,
+        lambda: fitted.filter(trained_model.action_prior),
+        known,
+        seed=config.seed,
+        progress=progress,
+    )
+    metrics: dict[str, object] = {"imperfections": imperfection_figures(runs, codes, thresholds)} if runs else {}
+    return Anomalies(novelty, thresholds, severity_maps(runs, codes), subsets, statements, metrics)
 
 
 def save_model(
@@ -160,7 +163,7 @@ def save_model(
     config: TrainingConfig,
     trained_model: TrainedModel,
     fitted: Fitted,
-    novelty: tuple[NominalEmbeddings | None, float],
+    anomalies: Anomalies,
     training: Sequence[Recording],
     metrics: dict[str, object],
     guard: GuardSet | None = None,
@@ -169,9 +172,10 @@ def save_model(
     directory.mkdir(parents=True, exist_ok=True)
     torch.save(trained_model.model.state_dict(), directory / WEIGHTS_FILE)
     difference = export_step(trained_model.model, directory)
-    embeddings, threshold = novelty
-    if embeddings is not None:
-        embeddings.save(directory / NOMINAL_FILE)
+    novelty = anomalies.novelty
+    (directory / NOMINAL_FILE).unlink(missing_ok=True)  # of a model that was here before
+    if novelty is not None:
+        novelty.detector.save(directory / NOMINAL_FILE)
     (directory / GUARD_FILE).unlink(missing_ok=True)  # one of earlier weights would guard nothing
     if guard is not None:
         guard.save(directory / GUARD_FILE)
@@ -184,12 +188,17 @@ def save_model(
         trained_imperfections=config.trained_imperfections,
         trained_modalities=tuple(m.label for m in MODALITIES if seen[m]),
         temperature=fitted.temperature,
+        published_temperature=fitted.published_temperature,
         action_prior=tuple(float(p) for p in trained_model.action_prior),
         smoothing=fitted.smoothing,
-        novelty_threshold=threshold if embeddings is not None else 0.0,
+        novelty_threshold=novelty.alarm.threshold if novelty is not None else 0.0,
+        imperfection_thresholds=anomalies.imperfection_thresholds,
+        severity=anomalies.severity,
+        subsets=anomalies.subsets,
+        alarms=anomalies.statements,
         data=config.data_description,
         limits=config.limits,
-        metrics={**fitted.metrics, **metrics, "onnx_difference": difference},
+        metrics={**fitted.metrics, **anomalies.metrics, **metrics, "onnx_difference": difference},
     )
     card = save_card(directory, card)
     (directory / CARD_TEXT_FILE).write_text(card_markdown(card), encoding="utf-8")

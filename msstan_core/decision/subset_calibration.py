@@ -1,0 +1,56 @@
+"""The calibration that holds for the modalities of the moment: with the camera gone, the model is sure of less."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msstan_core.inference.model_package import ModelCard, subset_name
+from msstan_core.vocabulary import ISO_CODES, MODALITIES
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How logits, beliefs and distances are read at one tick."""
+
+    temperature: float  #: of the action logits
+    published_temperature: float  #: of the action filter's belief
+    novelty_threshold: float  #: distance from which a tick is novel
+    imperfection_thresholds: NDArray[np.float32]  #: [13] probability from which each counts
+
+
+class SubsetCalibration:
+    """Looks up what a model card says of the modalities that are valid.
+
+    Args:
+        card: of the model. imperfection_threshold: of imperfections without a calibrated one.
+    """
+
+    def __init__(self, card: ModelCard, imperfection_threshold: float) -> None:
+        self._card = card
+        self._usual = imperfection_threshold
+        self._known: dict[bytes, Calibration] = {}
+
+    def of(self, valid: NDArray[np.bool_]) -> Calibration:
+        """For the modalities with ``valid`` [4]; the card's own values where it has none for exactly these."""
+        key = valid.tobytes()
+        if key not in self._known:
+            self._known[key] = self._read(subset_name(m for m in MODALITIES if valid[m]))
+        return self._known[key]
+
+    def _read(self, name: str) -> Calibration:
+        card, subset = self._card, self._card.subsets.get(name)
+        thresholds = dict(card.imperfection_thresholds)
+        if subset is None:
+            return self._calibration(card.temperature, card.published_temperature, card.novelty_threshold, thresholds)
+        novelty = card.novelty_threshold if subset.novelty_threshold is None else subset.novelty_threshold
+        thresholds.update(subset.imperfection_thresholds)
+        return self._calibration(subset.temperature, subset.published_temperature, novelty, thresholds)
+
+    def _calibration(
+        self, temperature: float, published: float, novelty: float, thresholds: dict[int, float]
+    ) -> Calibration:
+        each = np.array([thresholds.get(code, self._usual) for code in ISO_CODES], np.float32)
+        return Calibration(temperature, published, novelty, each)

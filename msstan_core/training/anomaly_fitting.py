@@ -1,0 +1,156 @@
+"""After training: which ticks were nominal, and what novelty, imperfections and severity make of held-out ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msstan_core.decision.anomaly import AnomalyConfig
+from msstan_core.decision.calibration import imperfection_probabilities
+from msstan_core.decision.conformal import sustained
+from msstan_core.decision.imperfection_calibration import ImperfectionThreshold, calibrate_imperfections
+from msstan_core.decision.novelty_calibration import WeldTicks
+from msstan_core.decision.severity import SeverityMap, fit_severity
+from msstan_core.model.ms_stan import MsStan
+from msstan_core.recordings.annotations import FILE_NAME, Annotation, read_annotations
+from msstan_core.training.network_runs import NetworkRun, run_on, spread_over_groups
+from msstan_core.training.recording_features import Recording
+from msstan_core.vocabulary import ACTIONS, ARC_ON, ISO_CODES
+
+#: Recordings whose nominal ticks a detector is fitted on at most: more cost network time and add little.
+MOST_NOMINAL_RECORDINGS = 30
+#: How long the embedding remembers an imperfection that is over (64 ticks), s: not nominal yet.
+MEMORY_S = 2.5
+#: An onset that comes up to this long after a labelled span still belongs to it, s.
+LATEST_S = 1.0
+_ARC = [ACTIONS.index(a) for a in ARC_ON]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A recording that training has not seen, and what the monitor made of it."""
+
+    run: NetworkRun
+    actions: NDArray[np.int64]  #: [N] after the filter, index into ACTIONS
+
+
+def nominal_ticks(recording: Recording) -> NDArray[np.bool_]:
+    """[N] no labelled imperfection now or just before; none at all in a recording whose verdict is not good."""
+    features = recording.features
+    if recording.attributes.get("verdict", "good") != "good":
+        return np.zeros(len(features.time_s), bool)
+    last = np.maximum.accumulate(np.where(_defective(recording), features.time_s, -np.inf))
+    return np.asarray(features.time_s - last > MEMORY_S)
+
+
+def training_welds(model: MsStan, training: Sequence[Recording], seed: int) -> list[WeldTicks]:
+    """Embeddings of nominal ticks with arc, of recordings that the network was trained on."""
+    good = [r for r in training if (nominal_ticks(r) & np.isin(r.features.action, _ARC)).any()]
+    welds = []
+    for recording in spread_over_groups(good, MOST_NOMINAL_RECORDINGS, seed):
+        run = run_on(model, recording)
+        keep = nominal_ticks(recording) & np.isin(recording.features.action, _ARC) & run.seen
+        welds.append(WeldTicks(recording.group, run.time_s[keep], run.embedding[keep]))
+    return welds
+
+
+def nominal_welds(held: Sequence[Held]) -> list[WeldTicks]:
+    """Nominal ticks during which the monitor itself believes that the arc burns: when it judges novelty."""
+    return [_ticks(h, nominal_ticks(h.run.recording)) for h in held]
+
+
+def defective_welds(held: Sequence[Held]) -> list[WeldTicks]:
+    """Ticks with a labelled imperfection during which the monitor believes that the arc burns."""
+    return [_ticks(h, _defective(h.run.recording)) for h in held]
+
+
+def _defective(recording: Recording) -> NDArray[np.bool_]:
+    return np.asarray((np.nan_to_num(recording.features.imperfection) > 0).any(axis=1), bool)
+
+
+def _ticks(held: Held, wanted: NDArray[np.bool_]) -> WeldTicks:
+    keep = wanted & np.isin(held.actions, _ARC) & held.run.seen
+    return WeldTicks(held.run.recording.group, held.run.time_s[keep], held.run.embedding[keep])
+
+
+def imperfection_thresholds(
+    runs: Sequence[NetworkRun], codes: Sequence[int], rate_per_hour: float
+) -> dict[int, ImperfectionThreshold]:
+    """Thresholds of the trained imperfections from the nominal ticks of held-out runs."""
+    nominal = []
+    for run in runs:
+        keep = nominal_ticks(run.recording) & run.seen
+        nominal.append((run.time_s, np.where(keep[:, None], run.imperfection_logits, np.nan).astype(np.float32)))
+    return calibrate_imperfections(nominal, codes, rate_per_hour=rate_per_hour) if codes else {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """A labelled imperfection and what the network said of it."""
+
+    group: str
+    severity: float
+    peak: float  #: highest probability
+    sustained: float  #: highest probability that lasted as long as an onset needs
+
+
+def severity_maps(runs: Sequence[NetworkRun], codes: Sequence[int]) -> dict[int, SeverityMap]:
+    """Probability -> severity, for the imperfections whose labelled severity it follows."""
+    maps = {}
+    for code in codes:
+        spans = _spans(runs, code)
+        found = fit_severity([s.peak for s in spans], [s.severity for s in spans], [s.group for s in spans])
+        if found is not None:
+            maps[code] = found
+    return maps
+
+
+def imperfection_figures(
+    runs: Sequence[NetworkRun], codes: Sequence[int], thresholds: dict[int, float]
+) -> dict[str, dict[str, float]]:
+    """By ISO code: labelled spans, share of them found at the threshold, AUC over ticks; where there are any."""
+    from msstan_core.decision.novelty_calibration import separation
+
+    usual = AnomalyConfig().imperfection_threshold
+    out = {}
+    for code in codes:
+        column = ISO_CODES.index(code)
+        threshold = thresholds.get(code, usual)
+        spans = _spans(runs, code)
+        scores = np.concatenate([r.imperfection_logits[r.seen, column] for r in runs])
+        labels = np.concatenate([r.recording.features.imperfection[r.seen, column] for r in runs])
+        both = (labels == 0).any() and (labels > 0).any()
+        figures = {"threshold": round(threshold, 4), "spans": float(len(spans))}
+        if spans:
+            figures["found"] = round(float(np.mean([s.sustained >= threshold for s in spans])), 4)
+        if both:
+            figures["auc"] = round(separation(scores[labels == 0], scores[labels > 0]), 4)
+        out[str(code)] = figures
+    return out
+
+
+def _spans(runs: Sequence[NetworkRun], code: int) -> list[_Span]:
+    column = ISO_CODES.index(code)
+    hold_s = AnomalyConfig().onset_s
+    spans = []
+    for run in runs:
+        labelled = [a for a in _labels(run.recording) if a.iso_code == code]
+        if not labelled:
+            continue
+        logits = np.where(run.seen[:, None], run.imperfection_logits, np.nan)
+        probability = imperfection_probabilities(logits, np.ones(len(ISO_CODES), bool))[:, column]
+        lasting = sustained(run.time_s, probability, hold_s)
+        for a in labelled:
+            inside = (run.time_s >= a.start_s) & (run.time_s < a.end_s + LATEST_S)
+            if np.isfinite(probability[inside]).any():
+                peak = float(np.nanmax(probability[inside]))
+                held = lasting[inside & np.isfinite(lasting)]
+                spans.append(_Span(run.recording.group, a.severity, peak, float(held.max()) if len(held) else 0.0))
+    return spans
+
+
+def _labels(recording: Recording) -> list[Annotation]:
+    return read_annotations(recording.path / FILE_NAME)

@@ -1,0 +1,154 @@
+"""Calibration for every set of sensors a cell may have: the network is sure of less when it is given less.
+
+A model that was trained with modalities dropped answers with any of them, but one temperature does not fit all: with
+the camera gone its probabilities must come down. Each subset of modalities is therefore calibrated on held-out
+recordings with the others withheld, the thresholds of novelty and imperfections likewise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msstan_core.decision.calibration import action_probabilities
+from msstan_core.decision.novelty import NoveltyDetector
+from msstan_core.decision.novelty_calibration import novelty_alarm
+from msstan_core.decision.smoothing import ActionFilter
+from msstan_core.inference.model_package import SubsetCard, subset_name
+from msstan_core.model.ms_stan import MsStan
+from msstan_core.training.anomaly_fitting import Held, imperfection_thresholds, nominal_welds
+from msstan_core.training.network_runs import (
+    NetworkRun,
+    decided,
+    filtered_beliefs,
+    present,
+    reduced_to,
+    run_on,
+    spread_over_groups,
+)
+from msstan_core.training.recording_features import Recording
+from msstan_core.training.temperatures import FittedTemperature, fit_across_groups
+from msstan_core.vocabulary import MODALITIES, Modality
+
+#: Recordings judged for each subset at most: fifteen subsets share the time that finishing may take.
+MOST_RECORDINGS = 12
+#: A subset that fewer recordings hold is not calibrated for itself.
+FEWEST_RECORDINGS = 3
+_LEAST_BELIEF = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What is known with everything there; a missing modality never lowers any of it."""
+
+    detector: NoveltyDetector | None
+    novelty: float
+    imperfections: dict[int, float]
+    codes: tuple[int, ...]  #: trained imperfections
+    rate_per_hour: float
+
+
+@dataclass(frozen=True, slots=True)
+class FittedTemperatures:
+    """Of the network's probabilities, and of the filter's belief that is published."""
+
+    network: FittedTemperature
+    published: FittedTemperature
+    beliefs: list[NDArray[np.float32]]  #: of each recording [N, 9], before the published temperature
+
+    def figures(self, recordings: int) -> dict[str, float]:
+        """For the card."""
+        named = {
+            "recordings": float(recordings),
+            "ticks": float(self.network.ticks),
+            "accuracy": self.published.accuracy,
+            "confidence": self.published.confidence,
+            "ece_before": self.network.ece_before,
+            "ece_after": self.network.ece_after,
+            "published_ece_before": self.published.ece_before,
+            "published_ece_after": self.published.ece_after,
+        }
+        return {name: round(value, 4) for name, value in named.items() if math.isfinite(value)}
+
+
+def fit_temperatures(
+    runs: Sequence[NetworkRun], trained: NDArray[np.bool_], action_filter: Callable[[], ActionFilter]
+) -> FittedTemperatures:
+    """Temperatures of some runs.
+
+    Args:
+        runs: over held-out recordings. trained: [9]. action_filter: makes a fresh one.
+    """
+    labels, groups = [run.labels for run in runs], [run.recording.group for run in runs]
+    network = fit_across_groups([run.action_logits for run in runs], labels, groups, trained)
+    fresh = action_filter()
+    beliefs = [
+        filtered_beliefs(fresh, run, action_probabilities(run.action_logits, network.value, trained)) for run in runs
+    ]
+    logarithms = [np.log(np.maximum(belief, _LEAST_BELIEF)) for belief in beliefs]
+    return FittedTemperatures(network, fit_across_groups(logarithms, labels, groups, trained), beliefs)
+
+
+def calibrate_subsets(
+    model: MsStan,
+    held_out: Sequence[Recording],
+    trained: NDArray[np.bool_],
+    action_filter: Callable[[], ActionFilter],
+    thresholds: Thresholds,
+    *,
+    seed: int,
+    progress: Callable[[str], None] = lambda subset: None,
+) -> dict[str, SubsetCard]:
+    """A card for each subset of modalities that enough held-out recordings hold.
+
+    Args:
+        model: trained. held_out: recordings of groups that training has not seen.
+        trained, action_filter: see :func:`fit_temperatures`. thresholds: those with everything there.
+        seed: of the choice of recordings. progress: called with the name of each subset before it is judged.
+    """
+    sensors = [present(recording) for recording in held_out]
+    cards = {}
+    for subset in _subsets(frozenset().union(*sensors)):
+        holding = [r for r, there in zip(held_out, sensors, strict=True) if subset <= there]
+        if len(holding) < FEWEST_RECORDINGS:
+            continue
+        progress(subset_name(subset))
+        runs = [run_on(model, reduced_to(r, subset)) for r in spread_over_groups(holding, MOST_RECORDINGS, seed)]
+        cards[subset_name(subset)] = _card(runs, trained, action_filter, thresholds)
+    return cards
+
+
+def _card(
+    runs: Sequence[NetworkRun],
+    trained: NDArray[np.bool_],
+    action_filter: Callable[[], ActionFilter],
+    thresholds: Thresholds,
+) -> SubsetCard:
+    fitted = fit_temperatures(runs, trained, action_filter)
+    novelty = None
+    if thresholds.detector is not None:
+        held = [Held(run, decided(run, belief)) for run, belief in zip(runs, fitted.beliefs, strict=True)]
+        rate = thresholds.rate_per_hour
+        own = novelty_alarm(thresholds.detector, nominal_welds(held), rate_per_hour=rate).threshold
+        novelty = max(thresholds.novelty, own) if np.isfinite(own) else None
+    found = imperfection_thresholds(runs, thresholds.codes, thresholds.rate_per_hour)
+    imperfections = {code: max(own.probability, thresholds.imperfections.get(code, 0.0)) for code, own in found.items()}
+    return SubsetCard(
+        temperature=fitted.network.value,
+        published_temperature=fitted.published.value,
+        novelty_threshold=novelty,
+        imperfection_thresholds=imperfections,
+        figures=fitted.figures(len(runs)),
+    )
+
+
+def _subsets(modalities: frozenset[Modality]) -> list[frozenset[Modality]]:
+    """All but the empty one, the largest first."""
+    ordered = [m for m in MODALITIES if m in modalities]
+    sizes = range(len(ordered), 0, -1)
+    return [frozenset(chosen) for size in sizes for chosen in combinations(ordered, size)]
