@@ -28,7 +28,7 @@ from msstan_core.training.backbone_features import BackboneFeatures
 from msstan_core.vocabulary import MODALITIES, Modality
 
 #: Raise when the arrays' meaning changes: caches of older meaning are then not read.
-CACHE_FORMAT = 3
+CACHE_FORMAT = 4
 UNLABELLED = -1
 
 
