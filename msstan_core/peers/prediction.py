@@ -1,0 +1,71 @@
+"""What a trained peer says at every tick of a recording."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from msstan_core.peers.layers import normalised
+from msstan_core.peers.peer import OUTPUTS, Kind, Peer
+from msstan_core.peers.pixel_clips import Watched, clip_rows
+from msstan_core.training.clips import whole_recording
+
+_BATCH = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A peer on one recording."""
+
+    logits: NDArray[np.float32]  #: [N, OUTPUTS], held between updates; 0 before the first frame
+    updates: int  #: decisions computed
+    seconds: float  #: processor time of them all
+
+
+def watch(peer: Peer, network: nn.Module, watched: Watched, decision_stride: int) -> Said:
+    """Logits of every tick, from nothing later than it.
+
+    Args:
+        peer: of which ``network`` is the trained reduced size. watched: the recording.
+        decision_stride: ticks between two updates of a clip network, which are too costly for every tick; a streaming
+            network updates at the stride it is trained at, one over features at every tick.
+    """
+    begun = time.process_time()
+    with torch.inference_mode():
+        if peer.kind is Kind.FEATURES:
+            logits = network(whole_recording(watched.recording))[0].numpy()
+            return Said(logits, len(logits), time.process_time() - begun)
+        newest = watched.newest_row
+        stride = decision_stride if peer.kind is Kind.CLIP else peer.reduced.sampling.stride
+        at = np.flatnonzero(newest >= 0)[::stride]
+        if not len(at):
+            return Said(np.zeros((len(newest), OUTPUTS), np.float32), 0, 0.0)
+        updated = _clips(peer, network, watched, at) if peer.kind is Kind.CLIP else _stream(network, watched, at)
+    held = np.searchsorted(at, np.arange(len(newest)), side="right") - 1
+    logits = np.where(held[:, None] >= 0, updated[np.maximum(held, 0)], 0.0).astype(np.float32)
+    return Said(logits, len(at), time.process_time() - begun)
+
+
+def _clips(peer: Peer, network: nn.Module, watched: Watched, at: NDArray[np.int64]) -> NDArray[np.float32]:
+    rows = clip_rows(watched.newest_row[at], peer.reduced.sampling)
+    parts = [
+        network(normalised(torch.from_numpy(watched.frames[rows[begin : begin + _BATCH]]))).numpy()
+        for begin in range(0, len(rows), _BATCH)
+    ]
+    return np.concatenate(parts)
+
+
+def _stream(network: Any, watched: Watched, at: NDArray[np.int64]) -> NDArray[np.float32]:
+    state = network.initial_state(1)
+    out = []
+    for row in watched.newest_row[at]:
+        frame = normalised(torch.from_numpy(watched.frames[row][None, None]))[:, :, 0]
+        logits, *state = network.step(frame, *state)
+        out.append(logits[0].numpy())
+    return np.stack(out)

@@ -1,0 +1,179 @@
+"""MS-STAN and its peers as one thing: trained on a split within a budget, then asked about recordings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msstan_core.errors import InputError
+from msstan_core.peers.hog_svm import HogSvm, hog
+from msstan_core.peers.peer import CAMERA, OUTPUTS, Kind, Peer
+from msstan_core.peers.pixel_clips import Watched
+from msstan_core.peers.prediction import watch
+from msstan_core.peers.registry import PEERS
+from msstan_core.peers.tick_features import ALL
+from msstan_core.peers.training import train_peer
+from msstan_core.training.configuration import TrainingConfig
+from msstan_core.training.finishing import run_network
+from msstan_core.training.recording_features import UNLABELLED, Recording
+from msstan_core.training.trainer import train
+from msstan_core.vocabulary import ACTIONS, MODALITIES, Modality
+
+#: MS-STAN itself, with all sensors and with the camera alone, as the pixel peers have it.
+MS_STAN = {"ms_stan": ("MS-STAN", ALL), "ms_stan_camera": ("MS-STAN, camera only", CAMERA)}
+ENTRANTS = (*MS_STAN, *PEERS)
+#: Steps by which MS-STAN's pace is measured before its schedule is laid into the budget; those after the first two.
+_PACE_STEPS, _WARM_UP_STEPS = 8, 2
+#: Frames that the SVM learns from at most: its solver has no budget, and more frames hardly differ.
+SVM_FRAMES = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A trained entrant on the test split."""
+
+    logits: list[NDArray[np.float32]]  #: [N, 9 + 13] of each recording
+    steps: int
+    train_seconds: float
+    update_ms: float  #: processor time of a decision update of what was trained, in the library it was trained with
+
+
+def label(entrant: str) -> str:
+    """How tables name an entrant, at the size it is trained at."""
+    return MS_STAN[entrant][0] + " nano" if entrant in MS_STAN else PEERS[entrant].reduced.name
+
+
+def modalities(entrant: str) -> frozenset[Modality]:
+    """What an entrant is given."""
+    return MS_STAN[entrant][1] if entrant in MS_STAN else PEERS[entrant].modalities
+
+
+def reads_pixels(entrant: str) -> bool:
+    """Whether an entrant needs the camera's frames and not only features."""
+    return entrant in PEERS and PEERS[entrant].kind is not Kind.FEATURES
+
+
+def judge(
+    entrant: str,
+    config: TrainingConfig,
+    training: Sequence[Watched],
+    test: Sequence[Watched],
+    budget_s: float,
+    decision_stride: int,
+    clock: Callable[[], float] = time.process_time,
+) -> Judged:
+    """Train an entrant on one split within the budget and run it over the other.
+
+    Args:
+        entrant: of ENTRANTS. config: of MS-STAN; its seed and its losses are everybody's.
+        budget_s: training time on ``clock``. decision_stride: see ``prediction.watch``.
+
+    Raises:
+        InputError: for an unknown entrant, or one whose sensors the recordings lack.
+    """
+    if entrant not in ENTRANTS:
+        raise InputError(entrant, "is no peer", f"choose from {', '.join(ENTRANTS)}")
+    given = modalities(entrant)
+    training, test = [_only(w, given) for w in training], [_only(w, given) for w in test]
+    if not any(w.recording.features.valid.any() for w in training):
+        raise InputError(entrant, "reads sensors that the training recordings do not have", "leave it out")
+    if entrant in MS_STAN:
+        return _ms_stan(config, training, test, budget_s, clock)
+    peer = PEERS[entrant]
+    if peer.kind is Kind.FRAME:
+        return _svm(config, training, test, clock)
+    return _network(peer, config, training, test, budget_s, decision_stride, clock)
+
+
+def _ms_stan(
+    config: TrainingConfig,
+    training: Sequence[Watched],
+    test: Sequence[Watched],
+    budget_s: float,
+    clock: Callable[[], float],
+) -> Judged:
+    """Its trainer counts steps; a few of them tell how many fit into what is left of the budget."""
+    recordings = [w.recording for w in training]
+    begun = clock()
+    stamps: list[float] = []
+    train(
+        config.model_copy(update={"steps": _PACE_STEPS}),
+        recordings,
+        progress=lambda step, steps, loss: stamps.append(clock()),
+    )
+    pace = (stamps[-1] - stamps[_WARM_UP_STEPS - 1]) / (_PACE_STEPS - _WARM_UP_STEPS)
+    steps = max(1, int((budget_s - (clock() - begun)) / max(pace, 1e-6)))
+    model = train(config.model_copy(update={"steps": steps}), recordings).model
+    trained_s = clock() - begun
+    asked = clock()
+    logits = []
+    for watched in test:
+        output = run_network(model, watched.recording)
+        logits.append(np.concatenate([output.action_logits.numpy(), output.imperfection_logits.numpy()], axis=1))
+    return Judged(logits, steps, trained_s, 1e3 * (clock() - asked) / _ticks(test))
+
+
+def _network(
+    peer: Peer,
+    config: TrainingConfig,
+    training: Sequence[Watched],
+    test: Sequence[Watched],
+    budget_s: float,
+    decision_stride: int,
+    clock: Callable[[], float],
+) -> Judged:
+    trained = train_peer(peer, config, training, config.seed, budget_s, clock)
+    said = [watch(peer, trained.network, w, decision_stride) for w in test]
+    update_ms = 1e3 * sum(s.seconds for s in said) / max(sum(s.updates for s in said), 1)
+    return Judged([s.logits for s in said], trained.steps, trained.seconds, update_ms)
+
+
+def _svm(
+    config: TrainingConfig, training: Sequence[Watched], test: Sequence[Watched], clock: Callable[[], float]
+) -> Judged:
+    """HOG and SVM on a sample of labelled frames; it says nothing of imperfections."""
+    begun = clock()
+    rng = np.random.default_rng(config.seed)
+    where = [
+        (w, t)
+        for w in training
+        for t in np.flatnonzero((w.recording.features.camera_row >= 0) & (w.recording.features.action != UNLABELLED))
+    ]
+    chosen = [where[i] for i in rng.permutation(len(where))[:SVM_FRAMES]]
+    frames = np.stack([w.frames[w.recording.features.camera_row[t]] for w, t in chosen])
+    svm = HogSvm(config.seed)
+    svm.fit(hog(frames), np.array([w.recording.features.action[t] for w, t in chosen]))
+    trained_s = clock() - begun
+    asked, logits = clock(), []
+    for watched in test:
+        newest = watched.newest_row
+        out = np.zeros((len(newest), OUTPUTS), np.float32)
+        out[:, len(ACTIONS) :] = np.nan
+        if len(watched.frames):
+            scores = svm.scores(hog(watched.frames), len(ACTIONS))
+            out[newest >= 0, : len(ACTIONS)] = scores[newest[newest >= 0]]
+        logits.append(out)
+    return Judged(logits, len(chosen), trained_s, 1e3 * (clock() - asked) / _ticks(test))
+
+
+def _only(watched: Watched, given: frozenset[Modality]) -> Watched:
+    """The recording with the given modalities alone; the weld's context only goes with all of them."""
+    if given == ALL:
+        return watched
+    recording: Recording = watched.recording
+    valid = recording.features.valid.copy()
+    valid[:, [m for m in MODALITIES if m not in given]] = 0
+    context = recording.features.context
+    if Modality.TELEMETRY not in given:
+        context = np.zeros_like(context)
+    return replace(
+        watched, recording=replace(recording, features=replace(recording.features, valid=valid, context=context))
+    )
+
+
+def _ticks(test: Sequence[Watched]) -> int:
+    return max(1, sum(len(w.recording.features.time_s) for w in test))
