@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msstan_core.commands import study_anomaly
+from msstan_core.commands import study_anomaly, study_peers
 
 
 def register(subparsers: Any) -> None:
@@ -16,3 +16,4 @@ def register(subparsers: Any) -> None:
     )
     studies = parser.add_subparsers(dest="study", metavar="STUDY", required=True)
     study_anomaly.register(studies)
+    study_peers.register(studies)

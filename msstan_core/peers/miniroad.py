@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from msstan_core.model.configuration import ModelConfig
 from msstan_core.model.signals import Features
 from msstan_core.peers.tick_features import ALL, TickVector
 from msstan_core.vocabulary import Modality
@@ -23,6 +24,7 @@ class MiniRoad(nn.Module):
     Args:
         outputs: logits. modalities: those that are read. context: whether the weld's context is.
         width: multiplier of embedding and memory; 1.0 is the published network on another feature length.
+        config: of the network whose features are read; None: nano.
     """
 
     #: Share of a training window, from its end, that the loss sees: most of the published non-uniform weighting
@@ -30,11 +32,16 @@ class MiniRoad(nn.Module):
     loss_from = 0.5
 
     def __init__(
-        self, outputs: int, modalities: frozenset[Modality] = ALL, context: bool = True, width: float = 1.0
+        self,
+        outputs: int,
+        modalities: frozenset[Modality] = ALL,
+        context: bool = True,
+        width: float = 1.0,
+        config: ModelConfig | None = None,
     ) -> None:
         super().__init__()
         embedding, self.hidden = round(_EMBEDDING * width), round(_HIDDEN * width)
-        self.vector = TickVector(modalities, context)
+        self.vector = TickVector(modalities, context, config)
         self.embed = nn.Sequential(
             nn.Linear(self.vector.width, embedding), nn.LayerNorm(embedding), nn.ReLU(), nn.Dropout(_DROPOUT)
         )

@@ -46,7 +46,7 @@ class Variant:
     """One size of a network."""
 
     name: str  #: as tables show it
-    build: Callable[[int], nn.Module]  #: number of logits -> network with random weights
+    build: Callable[..., nn.Module]  #: number of logits -> network with random weights; over features also ``config``
     sampling: Sampling
 
 

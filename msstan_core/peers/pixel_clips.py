@@ -29,13 +29,15 @@ class Watched:
     @property
     def newest_row(self) -> NDArray[np.int64]:
         """[N] row of the newest frame at each tick, -1 before the first one."""
-        return np.asarray(np.maximum.accumulate(self.recording.features.camera_row), np.int64)
+        newest: NDArray[np.int64] = np.maximum.accumulate(self.recording.features.camera_row, dtype=np.int64)
+        return newest
 
 
 def clip_rows(newest: NDArray[np.int64], sampling: Sampling) -> NDArray[np.int64]:
     """Rows of the frames that clips look at: newest [N] -> [N, frames], oldest first, the first frame repeated."""
     back = sampling.stride * np.arange(sampling.frames - 1, -1, -1)
-    return np.maximum(newest[:, None] - back[None], 0)
+    rows: NDArray[np.int64] = np.maximum(newest[:, None] - back[None], 0, dtype=np.int64)
+    return rows
 
 
 class PixelClipSampler:

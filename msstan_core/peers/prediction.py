@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,37 +17,25 @@ from msstan_core.training.clips import whole_recording
 _BATCH = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A peer on one recording."""
-
-    logits: NDArray[np.float32]  #: [N, OUTPUTS], held between updates; 0 before the first frame
-    updates: int  #: decisions computed
-    seconds: float  #: processor time of them all
-
-
-def watch(peer: Peer, network: nn.Module, watched: Watched, decision_stride: int) -> Said:
-    """Logits of every tick, from nothing later than it.
+def watch(peer: Peer, network: nn.Module, watched: Watched, decision_stride: int) -> NDArray[np.float32]:
+    """Logits of every tick [N, OUTPUTS], from nothing later than it, held between updates; 0 before the first frame.
 
     Args:
         peer: of which ``network`` is the trained reduced size. watched: the recording.
         decision_stride: ticks between two updates of a clip network, which are too costly for every tick; a streaming
             network updates at the stride it is trained at, one over features at every tick.
     """
-    begun = time.process_time()
     with torch.inference_mode():
         if peer.kind is Kind.FEATURES:
-            logits = network(whole_recording(watched.recording))[0].numpy()
-            return Said(logits, len(logits), time.process_time() - begun)
+            return np.asarray(network(whole_recording(watched.recording))[0].numpy(), np.float32)
         newest = watched.newest_row
         stride = decision_stride if peer.kind is Kind.CLIP else peer.reduced.sampling.stride
         at = np.flatnonzero(newest >= 0)[::stride]
         if not len(at):
-            return Said(np.zeros((len(newest), OUTPUTS), np.float32), 0, 0.0)
+            return np.zeros((len(newest), OUTPUTS), np.float32)
         updated = _clips(peer, network, watched, at) if peer.kind is Kind.CLIP else _stream(network, watched, at)
     held = np.searchsorted(at, np.arange(len(newest)), side="right") - 1
-    logits = np.where(held[:, None] >= 0, updated[np.maximum(held, 0)], 0.0).astype(np.float32)
-    return Said(logits, len(at), time.process_time() - begun)
+    return np.where(held[:, None] >= 0, updated[np.maximum(held, 0)], np.float32(0.0))
 
 
 def _clips(peer: Peer, network: nn.Module, watched: Watched, at: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -195,6 +195,6 @@ PEERS: dict[str, Peer] = {
         partial(SingleTick, modalities=_TELEMETRY, context=True),
         None,
         "rolling statistics of current, voltage, wire feed, travel and gas, and a classifier",
-        0.02,
+        0.03,
     ),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from msstan_core.model.configuration import ModelConfig
 from msstan_core.model.signals import Features
 from msstan_core.peers.tick_features import TickVector
 from msstan_core.vocabulary import Modality
@@ -18,16 +19,22 @@ class SingleTick(nn.Module):
     Args:
         outputs: logits. modalities: those that are read. context: whether the weld's context is.
         hidden: width of the one hidden layer; 0: none.
+        config: of the network whose features are read; None: nano.
     """
 
     #: All ticks of a training window count.
     loss_from = 0.0
 
     def __init__(
-        self, outputs: int, modalities: frozenset[Modality], context: bool = False, hidden: int = _HIDDEN
+        self,
+        outputs: int,
+        modalities: frozenset[Modality],
+        context: bool = False,
+        hidden: int = _HIDDEN,
+        config: ModelConfig | None = None,
     ) -> None:
         super().__init__()
-        self.vector = TickVector(modalities, context)
+        self.vector = TickVector(modalities, context, config)
         self.classify: nn.Module = nn.Linear(self.vector.width, outputs)
         if hidden:
             self.classify = nn.Sequential(

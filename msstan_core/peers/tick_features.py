@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from msstan_core.model.configuration import ModelConfig, nano
 from msstan_core.model.signals import Features
-from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
 from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
 from msstan_core.vocabulary import MODALITIES, Filler, Material, Modality, Process
 
@@ -18,7 +17,47 @@ _THERMAL_GRID, _THERMAL_SCALE_C = 6, 1000.0
 #: log-mel dB -> about unit range; newest frames that are averaged apart.
 _SOUND_MEAN_DB, _SOUND_SCALE_DB, _NEWEST_FRAMES = -70.0, 20.0, 4
 _CONTEXT_WIDTH = 8
+_LEAST_DEVIATION = 0.02
 ALL = frozenset(MODALITIES)
+
+
+#: Batches after which the statistics of what is read stand.
+_STATISTICS_BATCHES = 50
+
+
+class Standardised(nn.Module):
+    """Every number to zero mean and unit variance over the valid ticks of the first training batches; then fixed.
+
+    Args:
+        width: of the vectors.
+    """
+
+    batches: Tensor
+    ticks: Tensor
+    total: Tensor
+    squares: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("batches", torch.zeros(()))
+        self.register_buffer("ticks", torch.zeros(()))
+        self.register_buffer("total", torch.zeros(width))
+        self.register_buffer("squares", torch.zeros(width))
+
+    def forward(self, x: Tensor, valid: Tensor) -> Tensor:
+        """x: [..., width]; valid: [..., 1] of 0 and 1 -> [..., width], 0 where not valid."""
+        if self.training and self.batches < _STATISTICS_BATCHES:
+            rows = (x * valid).detach().flatten(0, -2)
+            self.batches += 1
+            self.ticks += valid.sum()
+            self.total += rows.sum(dim=0)
+            self.squares += rows.square().sum(dim=0)
+        ticks = self.ticks.clamp(min=1.0)
+        mean = self.total / ticks
+        variance = (self.squares / ticks - mean.square()).clamp(min=0.0)
+        # What hardly varies must not become loud; before any training nothing is scaled.
+        deviation = torch.where(self.ticks > 0, (variance + _LEAST_DEVIATION**2).sqrt(), 1.0)
+        return (x - mean) / deviation * valid
 
 
 class TickVector(nn.Module):
@@ -31,15 +70,16 @@ class TickVector(nn.Module):
 
     def __init__(self, modalities: frozenset[Modality], context: bool, config: ModelConfig | None = None) -> None:
         super().__init__()
-        bands = (config or nano()).inputs.log_mel.bands
+        config = config or nano()
+        bands = config.inputs.log_mel.bands
         widths = {
             Modality.CAMERA: 2 * _CAMERA_CHANNELS,
             Modality.THERMAL: STATISTICS_COUNT + _THERMAL_GRID**2,
             Modality.ACOUSTIC: 3 * bands,
-            Modality.TELEMETRY: FEATURE_COUNT,
+            Modality.TELEMETRY: config.inputs.telemetry_count,
         }
         self.modalities = tuple(m for m in MODALITIES if m in modalities)
-        self.norms = nn.ModuleList(nn.LayerNorm(widths[m]) for m in self.modalities)
+        self.norms = nn.ModuleList(Standardised(widths[m]) for m in self.modalities)
         sizes = (Process, Material, Material, Filler) if context else ()
         self.context = nn.ModuleList(nn.Embedding(len(labels), _CONTEXT_WIDTH) for labels in sizes)
         #: Length of the vector: the modalities, their validity and age, the context.
@@ -51,7 +91,7 @@ class TickVector(nn.Module):
         for norm, modality in zip(self.norms, self.modalities, strict=True):
             valid = features.valid[..., modality, None]
             age = features.age_s[..., modality, None]
-            parts += [norm(_RAW[modality](features)) * valid, valid, age * valid]
+            parts += [norm(_RAW[modality](features), valid), valid, age * valid]
         parts += [embed(features.context[..., i]) for i, embed in enumerate(self.context)]
         return torch.cat(parts, dim=-1)
 
@@ -99,7 +139,7 @@ def example_features(images: bool, config: ModelConfig | None = None) -> tuple[T
         camera,
         20.0 + 1000.0 * torch.rand(1, inputs.thermal_px, inputs.thermal_px),
         -70.0 + 20.0 * torch.randn(1, inputs.log_mel.bands, inputs.log_mel.frames),
-        torch.randn(1, FEATURE_COUNT),
+        torch.randn(1, inputs.telemetry_count),
         torch.ones(1, 4, dtype=torch.int64),
         torch.ones(1, len(MODALITIES)),
         torch.zeros(1, len(MODALITIES)),

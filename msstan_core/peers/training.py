@@ -60,7 +60,8 @@ def train_peer(
     if peer.kind is not Kind.FEATURES and not any(len(w.frames) for w in watched):
         raise InputError(peer.name, "reads camera frames and the training recordings hold none", "leave it out")
     torch.manual_seed(seed)
-    network = peer.reduced.build(OUTPUTS).train()
+    sizes = {"config": config.model_config_of_size()} if peer.kind is Kind.FEATURES else {}
+    network = peer.reduced.build(OUTPUTS, **sizes).train()
     draw = _source(peer, network, config, watched, seed)
     weights, _ = class_weights([w.recording for w in watched], config.class_balance)
     optimiser = torch.optim.AdamW(network.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)

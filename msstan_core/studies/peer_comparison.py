@@ -67,7 +67,6 @@ class Run:
     figures: dict[str, float]
     steps: int
     train_seconds: float
-    update_ms: float
 
 
 class RunFile:
@@ -137,7 +136,7 @@ def carry_out(
     judged = judge(entrant, seeded, training, test, protocol.budget_s, protocol.decision_stride)
     known = Reference.of([w.recording for w in training], config.class_balance)
     figures = score([w.recording for w in test], judged.logits, known)
-    return Run(entrant, seed, fold, figures, judged.steps, round(judged.train_seconds, 2), round(judged.update_ms, 4))
+    return Run(entrant, seed, fold, figures, judged.steps, round(judged.train_seconds, 2))
 
 
 def without_frames(recordings: Sequence[Recording]) -> list[Watched]:

@@ -39,7 +39,6 @@ class Judged:
     logits: list[NDArray[np.float32]]  #: [N, 9 + 13] of each recording
     steps: int
     train_seconds: float
-    update_ms: float  #: processor time of a decision update of what was trained, in the library it was trained with
 
 
 def label(entrant: str) -> str:
@@ -109,12 +108,11 @@ def _ms_stan(
     steps = max(1, int((budget_s - (clock() - begun)) / max(pace, 1e-6)))
     model = train(config.model_copy(update={"steps": steps}), recordings).model
     trained_s = clock() - begun
-    asked = clock()
     logits = []
     for watched in test:
         output = run_network(model, watched.recording)
         logits.append(np.concatenate([output.action_logits.numpy(), output.imperfection_logits.numpy()], axis=1))
-    return Judged(logits, steps, trained_s, 1e3 * (clock() - asked) / _ticks(test))
+    return Judged(logits, steps, trained_s)
 
 
 def _network(
@@ -127,9 +125,8 @@ def _network(
     clock: Callable[[], float],
 ) -> Judged:
     trained = train_peer(peer, config, training, config.seed, budget_s, clock)
-    said = [watch(peer, trained.network, w, decision_stride) for w in test]
-    update_ms = 1e3 * sum(s.seconds for s in said) / max(sum(s.updates for s in said), 1)
-    return Judged([s.logits for s in said], trained.steps, trained.seconds, update_ms)
+    logits = [watch(peer, trained.network, w, decision_stride) for w in test]
+    return Judged(logits, trained.steps, trained.seconds)
 
 
 def _svm(
@@ -148,7 +145,7 @@ def _svm(
     svm = HogSvm(config.seed)
     svm.fit(hog(frames), np.array([w.recording.features.action[t] for w, t in chosen]))
     trained_s = clock() - begun
-    asked, logits = clock(), []
+    logits = []
     for watched in test:
         newest = watched.newest_row
         out = np.zeros((len(newest), OUTPUTS), np.float32)
@@ -157,7 +154,7 @@ def _svm(
             scores = svm.scores(hog(watched.frames), len(ACTIONS))
             out[newest >= 0, : len(ACTIONS)] = scores[newest[newest >= 0]]
         logits.append(out)
-    return Judged(logits, len(chosen), trained_s, 1e3 * (clock() - asked) / _ticks(test))
+    return Judged(logits, len(chosen), trained_s)
 
 
 def _only(watched: Watched, given: frozenset[Modality]) -> Watched:
@@ -173,7 +170,3 @@ def _only(watched: Watched, given: frozenset[Modality]) -> Watched:
     return replace(
         watched, recording=replace(recording, features=replace(recording.features, valid=valid, context=context))
     )
-
-
-def _ticks(test: Sequence[Watched]) -> int:
-    return max(1, sum(len(w.recording.features.time_s) for w in test))

@@ -37,13 +37,14 @@ class Reference:
     @classmethod
     def of(cls, training: Sequence[Recording], class_balance: float) -> Reference:
         """From the training split."""
-        trained = np.zeros(len(ACTIONS), bool)
+        trained: NDArray[np.bool_] = np.zeros(len(ACTIONS), bool)
         for recording in training:
             trained[np.unique(recording.features.action[recording.features.action != UNLABELLED])] = True
         means, stages = fit_durations(training)
         card = SmoothingCard(mean_duration_s=means, duration_stages=stages, emission_power=EMISSION_POWER)
         prior = class_weights(training, class_balance)[1]
-        occurs = np.stack([np.nan_to_num(r.features.imperfection).max(axis=0) > 0 for r in training]).any(axis=0)
+        present = np.stack([np.nan_to_num(r.features.imperfection).max(axis=0) > 0 for r in training])
+        occurs = np.asarray(present.any(axis=0), bool)
         return cls(ActionFilter.from_card(card, prior, trained), trained, occurs)
 
 
@@ -90,7 +91,10 @@ def score(recordings: Sequence[Recording], logits: Sequence[NDArray[np.float32]]
 def _imperfections(
     recordings: Sequence[Recording], logits: Sequence[NDArray[np.float32]], known: Reference
 ) -> dict[str, float]:
+    """NaN for an entrant that says nothing of imperfections."""
     truth = np.concatenate([r.features.imperfection for r in recordings])
+    if not np.isfinite(np.concatenate(logits)).all():
+        return {"imperfection_map": float("nan"), "imperfection_f1": float("nan")}
     said = 1.0 / (1.0 + np.exp(-np.clip(np.concatenate(logits), -60, 60)))
     precision, f1 = [], []
     for code in np.flatnonzero(known.imperfections):
