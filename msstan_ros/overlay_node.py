@@ -18,6 +18,7 @@ from sensor_msgs.msg import Image
 from visualization_msgs.msg import Marker, MarkerArray
 
 from msstan_core.errors import InputError
+from msstan_core.explain.overlay import ACTION_COLOURS, ALARM, Colour, OverlayContent, draw_overlay, thermal_picture
 from msstan_core.messages import Topic, TopicKind, sample_from_message, topic_of
 from msstan_core.observation import CameraFrame, ThermalFrame
 from msstan_core.vocabulary import Action
@@ -27,7 +28,6 @@ from msstan_ros.conversions import image_message, stamp_nanoseconds
 from msstan_ros.health import Health
 from msstan_ros.message_types import message_class
 from msstan_ros.node_process import run_node
-from msstan_ros.overlay import ACTION_COLOURS, ALARM, Colour, OverlayContent, draw_overlay, thermal_picture
 from msstan_ros.parameters import ParameterSpec, declare, value_of
 
 #: Images held while their decision is on its way; 10 at 30 Hz are a third of a second.

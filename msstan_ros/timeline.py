@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from msstan_core.explain.overlay import colour_of
 from msstan_core.vocabulary import ACTIONS, MODALITIES, Action
 from msstan_ros.live_status import ActionRow, AnomalySpan
-from msstan_ros.overlay import ACTION_COLOURS
 
 _MODALITY_COLOURS = ("#4878a8", "#c8553d", "#6a9a58", "#8d6aa8")
 
@@ -90,9 +90,3 @@ def action_spans(rows: Sequence[ActionRow]) -> list[tuple[float, float, Action]]
         else:
             spans.append((row.stamp_s, following.stamp_s, row.action))
     return spans
-
-
-def colour_of(action: Action) -> tuple[float, float, float]:
-    """The action's colour as matplotlib takes it (red, green, blue in 0..1)."""
-    blue, green, red = ACTION_COLOURS[action]
-    return red / 255, green / 255, blue / 255

@@ -4,73 +4,168 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msstan_core.commands.replay import parse_modalities_argument
 from msstan_core.vocabulary import MODALITIES
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from msstan_core.evaluation.replayed import ReplayedBag
+    from msstan_core.inference.model_package import ModelCard
+
+_EPILOG = """\
+Figures mean something only on bags that the model was not trained on.
+
+One model: figures per bag are mean and standard deviation over bags, figures over all ticks have the standard error
+over resampled bags. Several models (the same recipe with other seeds): mean and standard deviation over them.
+
+  msstan evaluate models/default --data bags/unseen --json result.json
+  msstan evaluate seed0 seed1 seed2 --data bags/unseen --subsets --pictures out/pictures --json result.json
+"""
 
 
 def register(subparsers: Any) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "evaluate",
-        help="score a model on annotated bags",
-        description="Replay annotated bags through the monitor and compare its actions with the labels.",
-        epilog="Figures mean something only on bags that the model was not trained on.",
+        help="score models on annotated bags",
+        description="Replay annotated bags through the monitor and compare what it says with the labels: actions, "
+        "their boundaries and calibration, imperfections and their false alarms, by action, imperfection, material "
+        "pair, process and, if asked, by which sensors there are.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model_dir", type=Path, help="model folder")
+    parser.add_argument("model_dir", type=Path, nargs="+", help="model folder; several are one recipe with other seeds")
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="bags, or folders of bags")
     parser.add_argument("--json", type=Path, required=True, help="result file to write")
     parser.add_argument(
         "--modalities", type=parse_modalities_argument, default=frozenset(MODALITIES), help="what the monitor may use"
     )
+    parser.add_argument(
+        "--subsets", action="store_true", help="also with each modality alone and with each missing (9 times as long)"
+    )
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="write reliability, confusion and t-SNE as PNG")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Score every bag; print a table; write the result file."""
+    """Score every bag with every model; print tables; write pictures and the result file."""
     from rich.console import Console
-    from rich.progress import track
-    from rich.table import Table
+    from rich.progress import Progress
 
-    from msstan_core.decision.pipeline import Monitor
     from msstan_core.errors import InputError
-    from msstan_core.results import write_result
-    from msstan_core.training.evaluation import score_bag, summarise
+    from msstan_core.evaluation.bag_scores import score_bag
+    from msstan_core.evaluation.model_figures import details_of, metrics_of, replay_all
+    from msstan_core.evaluation.spread import over_models
+    from msstan_core.evaluation.subsets import ALL, modality_subsets
     from msstan_core.training.recording_features import find_bags
 
     console = Console(stderr=True)
+    if not console.is_terminal:
+        console.width = 140  # a log file is wider than a terminal's default
     bags = find_bags(arguments.data)
-    monitor = Monitor.load(arguments.model_dir, modalities=arguments.modalities)
-    shown = track(bags, "replaying", console=console, disable=not console.is_terminal)
-    scores = [score for bag in shown if (score := score_bag(monitor, bag, arguments.modalities)) is not None]
-    if not scores:
-        raise InputError(arguments.data[0], "holds no annotated bag", "add annotations.csv to the bags")
-    table = Table("bag", "ticks", "accuracy", "macro-F1", "phases F1", "arc on s", "stable s", "arc off s", "ms/tick")
-    for s in scores:
-        errors = (f"{e:+.2f}" for e in s.boundary_s)
-        table.add_row(
-            s.bag,
-            str(s.ticks),
-            f"{s.accuracy:.3f}",
-            f"{s.macro_f1:.3f}",
-            f"{s.phase_macro_f1:.3f}",
-            *errors,
-            f"{s.tick_ms:.2f}",
-        )
-    console.print(table)
-    metrics = summarise(scores)
-    for name in ("macro_f1", "phase_macro_f1", "arc_accuracy", "arc_off_delay_s", "ece"):
-        console.print(f"{name}: {metrics[name]['mean']:.3f} +- {metrics[name]['std']:.3f} over {len(scores)} bags")
+    subsets = modality_subsets(arguments.modalities) if arguments.subsets else {ALL: arguments.modalities}
+    metrics: list[dict[str, Any]] = []
+    details: list[dict[str, Any]] = []
+    by_subset: list[dict[str, Any]] = []
+    first: list[ReplayedBag] = []
+    with Progress(console=console, disable=not console.is_terminal) as progress:
+        for model_dir in arguments.model_dir:
+            own: dict[str, Any] = {}
+            for name, modalities in subsets.items():
+                card, replays = _replay(replay_all, progress, model_dir, bags, modalities, name)
+                if not replays and name == ALL:
+                    raise InputError(arguments.data[0], "holds no annotated bag", "add annotations.csv to the bags")
+                if name == ALL:
+                    metrics.append(metrics_of(replays, card))
+                    details.append(details_of(replays, card))
+                    first = first or replays
+                elif replays:
+                    own[name] = metrics_of(replays, card, ranked=False)
+            by_subset.append(own)
+    scores = [score_bag(replayed) for replayed in first]
+    _show(console, metrics[0], details[0], by_subset[0])
+    if arguments.pictures is not None:
+        for path in _draw(first, arguments.pictures):
+            console.print(path)
+    found = {**over_models(details), **({"by_subset": over_models(by_subset)} if arguments.subsets else {})}
+    merged = _write(arguments, over_models(metrics), found, len(bags) - len(scores), len(scores))
+    mean = {name: merged[name]["mean"] for name in ("action_accuracy", "action_macro_f1", "imperfection_f1", "ece")}
+    print(
+        f"{arguments.json}: "
+        + ", ".join(f"{n.replace('_', ' ')} {'-' if v is None else format(v, '.3f')}" for n, v in mean.items())
+    )
+    return 0
+
+
+def _replay(
+    replay_all: Any, progress: Progress, model_dir: Path, bags: list[Path], modalities: Any, name: str
+) -> tuple[ModelCard, list[ReplayedBag]]:
+    task = progress.add_task(f"{model_dir.name}, {name}", total=len(bags))
+    card, replays = replay_all(model_dir, bags, modalities, lambda bag: progress.update(task, advance=1))
+    return card, replays
+
+
+def _write(
+    arguments: argparse.Namespace, metrics: dict[str, Any], details: dict[str, Any], skipped: int, scored: int
+) -> dict[str, Any]:
+    from msstan_core.evaluation.spread import rounded
+    from msstan_core.results import write_result
+
     names = ",".join(m.label for m in MODALITIES if m in arguments.modalities)
+    models = " ".join(map(str, arguments.model_dir))
+    merged: dict[str, Any] = rounded(metrics)
     write_result(
         arguments.json,
-        command=f"msstan evaluate {arguments.model_dir} --modalities {names} --data ...",
-        seeds=1,
-        data=f"{len(scores)} annotated bags; see details",
-        metrics=metrics,
+        command=f"msstan evaluate {models} --modalities {names}{' --subsets' if arguments.subsets else ''} --data ...",
+        seeds=len(arguments.model_dir),
+        data=f"{scored} annotated bags; see details",
+        metrics=merged,
         baselines={},
-        details={"bags": [s.as_dict() for s in scores], "skipped": len(bags) - len(scores)},
+        details={
+            "spread": "over models" if len(arguments.model_dir) > 1 else "over bags; pooled figures: resampled bags",
+            **rounded(details),
+            "skipped": skipped,
+        },
     )
-    print(f"{arguments.json}: macro-F1 {metrics['macro_f1']['mean']:.3f}, accuracy {metrics['accuracy']['mean']:.3f}")
-    return 0
+    return merged
+
+
+def _draw(replays: list[ReplayedBag], folder: Path) -> list[Path]:
+    from msstan_core.evaluation.pictures import draw_confusion, draw_embeddings, draw_reliability
+
+    paths = [folder / f"{name}.png" for name in ("reliability", "confusion", "embeddings")]
+    for draw, path in zip((draw_reliability, draw_confusion, draw_embeddings), paths, strict=True):
+        draw(replays, path)
+    return paths
+
+
+def _show(console: Console, metrics: dict[str, Any], details: dict[str, Any], subsets: dict[str, Any]) -> None:
+    """Tables of the first model."""
+    from rich.table import Table
+
+    table = Table("bag", "ticks", "accuracy", "macro-F1", "phases F1", "arc on s", "stable s", "arc off s", "ms/tick")
+    for s in details["bags"]:
+        errors = (f"{e:+.2f}" for e in s["boundary_s"])
+        figures = (f"{s[name]:.3f}" for name in ("accuracy", "macro_f1", "phase_macro_f1"))
+        table.add_row(s["bag"], str(s["ticks"]), *figures, *errors, f"{s['tick_ms']:.2f}")
+    console.print(table)
+    table = Table("action", "ticks", "precision", "recall", "F1", "AUC", "onset delay s", "missed")
+    columns = ("precision", "recall", "f1", "auc", "onset_delay_s", "onsets_missed")
+    for name, own in details["by_action"].items():
+        table.add_row(name, str(own["ticks"]), *(f"{own[c]:.3f}" for c in columns))
+    console.print(table)
+    table = Table("imperfection", "spans", "F1", "at best threshold", "AUC", "AP", "detected", "delay s", "false/h")
+    columns = ("f1", "f1_at_best_threshold", "auc", "average_precision", "detected", "onset_delay_s")
+    for name, own in details["by_imperfection"].items():
+        values = [f"{own[c]:.3f}" if c in own else "" for c in (*columns, "false_alarms_per_hour")]
+        table.add_row(name if own["trained"] else f"{name} (not trained)", str(own["spans"]), *values)
+    console.print(table)
+    shown = ("action_accuracy", "action_macro_f1", "ece", "imperfection_f1", "false_alarms_per_hour")
+    table = Table("modalities", *shown)
+    for name, own in {"all": metrics, **subsets}.items():
+        table.add_row(name, *(f"{own[c]['mean']:.3f} +- {own[c]['std']:.3f}" for c in shown))
+    console.print(table)

@@ -173,6 +173,7 @@ class Monitor:
             inference_ms=(time.perf_counter() - started) * 1e3,
             model_revision=self.info.revision,
             degraded=degraded,
+            embedding=output.embedding,
         )
 
     def _novelty(self, embedding: np.ndarray, action: Action, seen: bool) -> float:

@@ -148,9 +148,14 @@ def test_unlabelled_data_is_refused(recordings: list[Recording]) -> None:
 
 def test_trained_model_tells_arc_from_silence_on_an_unseen_weld(model_dir: Path, tmp_path: Path) -> None:
     write_weld(tmp_path / "unseen", seed=99, group="other")
-    assert main(["evaluate", str(model_dir), "--data", str(tmp_path), "--json", str(tmp_path / "out.json")]) == 0
+    where = ["--data", str(tmp_path), "--json", str(tmp_path / "out.json"), "--pictures", str(tmp_path / "pictures")]
+    assert main(["evaluate", str(model_dir), *where, "--modalities", "acoustic,telemetry", "--subsets"]) == 0
     result = json.loads((tmp_path / "out.json").read_text())
     assert result["metrics"]["accuracy"]["mean"] > 0.85
+    assert result["metrics"]["action_accuracy"]["mean"] == result["metrics"]["accuracy"]["mean"]
+    assert result["metrics"]["imperfection_f1"]["mean"] is None
+    assert result["details"]["by_subset"]["acoustic only"]["action_accuracy"]["mean"] > 0.85
+    assert {p.name for p in (tmp_path / "pictures").iterdir()} == {"reliability.png", "confusion.png", "embeddings.png"}
 
 
 @pytest.mark.parametrize("backend", ["onnx", "torch"])

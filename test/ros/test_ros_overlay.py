@@ -9,12 +9,19 @@ from live import Spinner, decision_for, until
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
+from msstan_core.explain.overlay import (
+    ACTION_COLOURS,
+    STRIP_PX,
+    WIDTH_PX,
+    OverlayContent,
+    draw_overlay,
+    thermal_picture,
+)
 from msstan_core.observation import Tick
 from msstan_core.vocabulary import Action
 from msstan_msgs.msg import WeldAction, WeldAnomaly
 from msstan_ros import qos
 from msstan_ros.conversions import action_message, image_message, stamp_message
-from msstan_ros.overlay import ACTION_COLOURS, STRIP_PX, WIDTH_PX, OverlayContent, draw_overlay, thermal_picture
 from msstan_ros.overlay_node import OverlayNode, markers
 
 GREY = np.full((120, 160), 90, np.uint8)

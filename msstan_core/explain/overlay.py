@@ -80,7 +80,7 @@ def draw_overlay(
     """
     view = _enlarged(picture if picture is not None else np.zeros((360, WIDTH_PX), np.uint8))
     if attention is not None and picture is not None:
-        view = _tinted(view, attention)
+        view = tinted(view, attention)
     strip = np.full((STRIP_PX, WIDTH_PX, 3), BACKGROUND, np.uint8)
     _draw_action(strip, content)
     _draw_modalities(strip, content)
@@ -102,6 +102,31 @@ def thermal_picture(celsius: NDArray[np.float32]) -> NDArray[np.uint8]:
     return picture
 
 
+def tinted(view: NDArray[np.uint8], attention: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """A picture with a map over it, stronger where the map is above its own mean.
+
+    Args:
+        view: [H, W, 3] BGR, 8 bit. attention: [h, w], any scale; negative values tint nothing.
+    """
+    peak = float(np.nanmax(attention)) if attention.size else 0.0
+    if not math.isfinite(peak) or peak <= 0:
+        return view
+    # Relative to evenly spread attention: a map that prefers nothing shall not light up.
+    even = max(float(np.nanmean(attention)), 0.0)
+    level = np.clip((np.nan_to_num(attention) - even) / max(peak - even, 1e-12), 0, 1).astype(np.float32)
+    level = cv2.resize(level, (view.shape[1], view.shape[0]), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    colours = cv2.applyColorMap((level * 255).astype(np.uint8), cv2.COLORMAP_JET)
+    opacity = (ATTENTION_OPACITY * level)[..., None]
+    mixed: NDArray[np.uint8] = (view * (1 - opacity) + colours * opacity).astype(np.uint8)
+    return mixed
+
+
+def colour_of(action: Action) -> tuple[float, float, float]:
+    """The action's colour as matplotlib takes it (red, green, blue in 0..1)."""
+    blue, green, red = ACTION_COLOURS[action]
+    return red / 255, green / 255, blue / 255
+
+
 def _enlarged(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if picture.ndim == 2:
         picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR).astype(np.uint8)
@@ -109,20 +134,6 @@ def _enlarged(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     how = cv2.INTER_AREA if picture.shape[1] > WIDTH_PX else cv2.INTER_LINEAR
     resized: NDArray[np.uint8] = cv2.resize(picture, (WIDTH_PX, height), interpolation=how).astype(np.uint8)
     return resized
-
-
-def _tinted(view: NDArray[np.uint8], attention: NDArray[np.float32]) -> NDArray[np.uint8]:
-    peak = float(np.nanmax(attention)) if attention.size else 0.0
-    if not math.isfinite(peak) or peak <= 0:
-        return view
-    # Relative to evenly spread attention: a map that prefers nothing shall not light up.
-    even = float(np.nanmean(attention))
-    level = np.clip((np.nan_to_num(attention) - even) / max(peak - even, 1e-12), 0, 1).astype(np.float32)
-    level = cv2.resize(level, (view.shape[1], view.shape[0]), interpolation=cv2.INTER_LINEAR).astype(np.float32)
-    colours = cv2.applyColorMap((level * 255).astype(np.uint8), cv2.COLORMAP_JET)
-    opacity = (ATTENTION_OPACITY * level)[..., None]
-    tinted: NDArray[np.uint8] = (view * (1 - opacity) + colours * opacity).astype(np.uint8)
-    return tinted
 
 
 def _draw_action(strip: NDArray[np.uint8], content: OverlayContent) -> None:

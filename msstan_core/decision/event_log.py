@@ -1,0 +1,66 @@
+"""Anomaly events of a whole recording: each from onset to clearance as one entry."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from msstan_core.decision.result import AnomalyEvent, EventPhase, Evidence
+
+
+@dataclass(slots=True)
+class LoggedEvent:
+    """One anomaly event, updated while it lasts."""
+
+    event_id: int
+    iso_code: int  #: 0: novelty
+    name: str
+    threshold: float  #: score from which it counts
+    onset_ns: int  #: since when the score was above
+    said_ns: int  #: when the onset was said: later, because a single tick moves nobody
+    end_ns: int  #: clearance, or the newest tick while it is open
+    open: bool = True
+    peak: float = math.nan  #: highest score
+    severity: float = math.nan  #: highest, 0..1
+    seam_position_m: float = math.nan  #: of the onset
+    evidence: Evidence | None = None  #: of the onset
+
+
+class EventLog:
+    """Collects the events of successive decisions."""
+
+    def __init__(self) -> None:
+        self._entries: dict[int, LoggedEvent] = {}
+
+    def add(self, events: Iterable[AnomalyEvent]) -> None:
+        """Take over the events of one decision."""
+        for event in events:
+            entry = self._entries.get(event.event_id)
+            if entry is None and event.phase is EventPhase.CLEARED:
+                continue  # of what went on before this recording: a reset clears it
+            if entry is None:
+                entry = self._entries[event.event_id] = LoggedEvent(
+                    event.event_id,
+                    event.iso_code,
+                    event.name,
+                    event.threshold,
+                    event.onset_stamp_ns,
+                    event.stamp_ns,
+                    event.stamp_ns,
+                    seam_position_m=event.seam_position_m,
+                    evidence=event.evidence,
+                )
+            entry.end_ns = event.stamp_ns
+            entry.open = event.phase is not EventPhase.CLEARED
+            entry.peak = _larger(entry.peak, event.score)
+            entry.severity = _larger(entry.severity, event.severity)
+
+    @property
+    def entries(self) -> tuple[LoggedEvent, ...]:
+        """All events so far, in the order of their onsets."""
+        return tuple(sorted(self._entries.values(), key=lambda e: (e.onset_ns, e.event_id)))
+
+
+def _larger(a: float, b: float) -> float:
+    return b if math.isnan(a) else a if math.isnan(b) else max(a, b)

@@ -1,0 +1,122 @@
+"""Imperfections: ranking over ticks, thresholds, and what became of them as events."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msstan_core.decision.anomaly import AnomalyConfig
+from msstan_core.evaluation.ranking import at_threshold, average_precision, best_threshold, roc_auc
+from msstan_core.evaluation.replayed import ReplayedBag, TimedSpan
+from msstan_core.evaluation.spread import finite_mean
+from msstan_core.vocabulary import IMPERFECTIONS
+
+#: A report this long after an imperfection has ended still belongs to it, s: what an event needs to be said.
+GRACE_S = 0.5
+
+
+def figures_by_imperfection(
+    bags: Sequence[ReplayedBag], trained: Sequence[int], thresholds: Mapping[int, float]
+) -> dict[str, dict[str, Any]]:
+    """ISO code and term -> figures, of every imperfection that occurs or that the model was trained on.
+
+    Args:
+        bags: replays. trained: ISO codes that the model makes statements about.
+        thresholds: ISO code -> probability from which it counts, of the model's card; the default for the others.
+
+    Returns:
+        ``f1``, ``precision`` and ``recall`` over ticks at ``threshold``; ``f1_at_best_threshold``, which is chosen on
+        this very data and is a bound, no result; ``auc``; ``average_precision`` beside ``share`` (what chance gives);
+        ``spans`` labelled, ``detected`` share of them, ``onset_delay_s`` median from onset to the report;
+        ``false_alarms_per_hour``. One that the model was not trained on has only ``share``, ``spans`` and
+        ``trained: False``.
+    """
+    out: dict[str, dict[str, Any]] = {}
+    for column, imperfection in enumerate(IMPERFECTIONS):
+        code = imperfection.iso_code
+        truth, score = _ticks(bags, column)
+        spans = sum(s.iso_code == code for b in bags for s in b.labelled_spans)
+        if code not in trained and not spans:
+            continue
+        own: dict[str, Any] = {
+            "trained": code in trained,
+            "spans": spans,
+            "share": float(truth.mean()) if len(truth) else math.nan,
+        }
+        if code in trained and len(truth):
+            own |= _of_ticks(truth, score, thresholds.get(code, AnomalyConfig().imperfection_threshold))
+            own |= _of_events(bags, code)
+        out[f"{code} {imperfection.name}"] = own
+    return out
+
+
+def imperfection_figures(by_imperfection: Mapping[str, Mapping[str, Any]], *, ranked: bool = True) -> dict[str, float]:
+    """Means over the trained imperfections that occur; false alarms are summed over all trained ones."""
+    judged = [f for f in by_imperfection.values() if f.get("trained") and math.isfinite(f.get("f1", math.nan))]
+    trained = [f for f in by_imperfection.values() if f.get("trained") and "false_alarms_per_hour" in f]
+    figures = {
+        "imperfection_f1": finite_mean([f["f1"] for f in judged]),
+        "imperfection_f1_at_best_thresholds": finite_mean([f["f1_at_best_threshold"] for f in judged]),
+        "imperfections_detected": finite_mean([f["detected"] for f in judged]),
+        "imperfection_onset_delay_s": finite_mean([f["onset_delay_s"] for f in judged]),
+        "false_alarms_per_hour": float(sum(f["false_alarms_per_hour"] for f in trained)) if trained else math.nan,
+    }
+    if ranked:
+        figures["imperfection_auc"] = finite_mean([f["auc"] for f in judged])
+        figures["imperfection_map"] = finite_mean([f["average_precision"] for f in judged])
+    return figures
+
+
+def _ticks(bags: Sequence[ReplayedBag], column: int) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    """Truth and score over the ticks where the truth is known; a tick without a statement scores 0."""
+    truth = np.concatenate([b.imperfections[:, column] for b in bags])
+    score = np.concatenate([b.imperfection_probabilities[:, column] for b in bags])
+    known = np.isfinite(truth)
+    return truth[known] > 0, np.nan_to_num(score[known])
+
+
+def _of_ticks(truth: NDArray[np.bool_], score: NDArray[np.float32], threshold: float) -> dict[str, float]:
+    chosen, best = at_threshold(truth, score, threshold), best_threshold(truth, score)
+    return {
+        "f1": chosen.f1,
+        "precision": chosen.precision,
+        "recall": chosen.recall,
+        "threshold": threshold,
+        "f1_at_best_threshold": best.f1,
+        "best_threshold": best.threshold,
+        "auc": roc_auc(truth, score),
+        "average_precision": average_precision(truth, score),
+    }
+
+
+def _of_events(bags: Sequence[ReplayedBag], code: int) -> dict[str, float]:
+    delays: list[float] = []
+    false_alarms, hours = 0, 0.0
+    for bag in bags:
+        if not bag.hours_complete:
+            continue
+        hours += bag.hours_complete
+        spans = [s for s in bag.labelled_spans if s.iso_code == code]
+        events = [e for e in bag.events if e.iso_code == code]
+        delays += [detection_delay(span, events) for span in spans]
+        false_alarms += sum(not any(_overlap(span, event) for span in spans) for event in events)
+    found = [d for d in delays if math.isfinite(d)]
+    return {
+        "detected": len(found) / len(delays) if delays else math.nan,
+        "onset_delay_s": float(np.median(found)) if found else math.nan,
+        "false_alarms_per_hour": false_alarms / hours if hours else math.nan,
+    }
+
+
+def detection_delay(span: TimedSpan, events: Sequence[TimedSpan]) -> float:
+    """From the onset until a report that overlaps the imperfection, s; 0 when it was open before; NaN when missed."""
+    said = [event.known_s for event in events if _overlap(span, event)]
+    return max(min(said) - span.start_s, 0.0) if said else math.nan
+
+
+def _overlap(span: TimedSpan, event: TimedSpan) -> bool:
+    return event.start_s <= span.end_s + GRACE_S and event.end_s >= span.start_s

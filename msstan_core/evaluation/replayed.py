@@ -1,0 +1,121 @@
+"""One annotated bag, replayed through the monitor that runs live: what it said beside what is true."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msstan_core.decision.event_log import EventLog
+from msstan_core.decision.pipeline import Monitor
+from msstan_core.observation import WeldContext
+from msstan_core.recordings.annotations import action_track, imperfection_track
+from msstan_core.recordings.bag import BagReader
+from msstan_core.training.recording_features import UNLABELLED, ticks_of_bag
+from msstan_core.vocabulary import Material, Modality
+
+
+@dataclass(frozen=True, slots=True)
+class TimedSpan:
+    """A labelled imperfection, or an event that reports one; s from the bag's first stamp."""
+
+    iso_code: int
+    start_s: float
+    end_s: float
+    known_s: float  #: when it was said; equals ``start_s`` for labels
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedBag:
+    """N ticks of one bag."""
+
+    bag: str
+    group: str
+    process: str  #: name of the Process
+    materials: str  #: both joint members by name, in one order: "ALUMINIUM + CARBON_STEEL"
+    time_s: NDArray[np.float64]  #: [N] from the bag's first stamp
+    labels: NDArray[np.int64]  #: [N] index into ACTIONS, UNLABELLED where there is no label
+    predicted: NDArray[np.int64]  #: [N] index into ACTIONS, -1 where the monitor says UNKNOWN
+    probabilities: NDArray[np.float32]  #: [N, 9] published; NaN where UNKNOWN
+    network_probabilities: NDArray[np.float32]  #: [N, 9] calibrated, before the action filter
+    imperfections: NDArray[np.float32]  #: [N, 13] 0 or 1, NaN where the labels do not claim to be complete
+    imperfection_probabilities: NDArray[np.float32]  #: [N, 13] NaN where no statement is made
+    labelled_spans: tuple[TimedSpan, ...]  #: imperfections that are there
+    events: tuple[TimedSpan, ...]  #: imperfections that were reported; novelty left out
+    embeddings: NDArray[np.float32]  #: [N, d]
+    tick_ms: float  #: median wall time
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """[N] ticks with an action label."""
+        return np.asarray(self.labels != UNLABELLED)
+
+    @property
+    def hours_complete(self) -> float:
+        """Time in which the absence of an imperfection is known, h."""
+        if len(self.time_s) < 2 or np.isnan(self.imperfections).all():
+            return 0.0
+        return float(self.time_s[-1] - self.time_s[0]) / 3600.0
+
+
+def replay_bag(monitor: Monitor, bag: Path, modalities: frozenset[Modality]) -> ReplayedBag | None:
+    """Replay one bag; None when it has no action labels.
+
+    Args:
+        monitor: is reset first. bag: to read. modalities: what is read of it.
+
+    Raises:
+        InputError: when the bag cannot be read.
+    """
+    monitor.reset()
+    log, context = EventLog(), WeldContext()
+    decisions = []
+    with BagReader(bag) as reader:
+        annotations = reader.annotations
+        for tick in ticks_of_bag(reader, modalities):
+            decision = monitor.step(tick)
+            log.add(decision.events)
+            decisions.append(decision)
+            context = tick.context
+        if not decisions:
+            return None
+        time_s = np.array([reader.seconds(d.stamp_ns) for d in decisions])
+        events = tuple(
+            TimedSpan(e.iso_code, reader.seconds(e.onset_ns), reader.seconds(e.end_ns), reader.seconds(e.said_ns))
+            for e in log.entries
+            if e.iso_code
+        )
+        attributes = reader.attributes
+    labels = action_track(annotations, time_s).astype(np.int64) - 1
+    if not (labels != UNLABELLED).any():
+        return None
+    complete = attributes.get("imperfections_complete", attributes.get("simulated", "")).lower() == "true"
+    imperfections = imperfection_track(annotations, time_s)
+    spans = [a for a in annotations if a.kind == "imperfection"]
+    return ReplayedBag(
+        bag=bag.name,
+        group=attributes.get("group", bag.name),
+        process=context.process.name,
+        materials=material_pair(context),
+        time_s=time_s,
+        labels=labels,
+        predicted=np.array([int(d.action) - 1 for d in decisions]),
+        probabilities=np.stack([d.action_probabilities for d in decisions]),
+        network_probabilities=np.stack([d.raw_action_probabilities for d in decisions]),
+        imperfections=imperfections if complete else np.full_like(imperfections, np.nan),
+        imperfection_probabilities=np.stack([d.imperfection_probabilities for d in decisions]),
+        labelled_spans=tuple(TimedSpan(a.iso_code, a.start_s, a.end_s, a.start_s) for a in spans) if complete else (),
+        events=events,
+        embeddings=np.stack([d.embedding for d in decisions if d.embedding is not None]),
+        tick_ms=float(np.median([d.inference_ms for d in decisions])),
+    )
+
+
+def material_pair(context: WeldContext) -> str:
+    """Both joint members in one order, because a joint has no first side; "UNKNOWN" when neither is known."""
+    pair = sorted({context.material_a.name, context.material_b.name})
+    if context.material_a is context.material_b:
+        return "UNKNOWN" if context.material_a is Material.UNKNOWN else f"{pair[0]} + {pair[0]}"
+    return " + ".join(pair)
