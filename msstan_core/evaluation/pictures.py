@@ -122,7 +122,7 @@ def draw_tsne(
     for axes, (title, names) in zip(
         np.atleast_1d(figure.subplots(1, len(colourings))), colourings.items(), strict=True
     ):
-        _scatter(axes, places, names)
+        _scatter(axes, places, names, palette or {})
         axes.set_title(title)
     _save(figure, path)
 
