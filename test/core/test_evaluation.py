@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
@@ -60,6 +60,7 @@ def replayed(labels: list[int], predicted: list[int], **changes: object) -> Repl
     return replace(bag, **changes)  # type: ignore[arg-type]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=2, max_size=40))
 def test_ranking_agrees_with_scikit_learn_also_with_ties(rows: list[tuple[bool, int]]) -> None:
     truth, score = np.array([r[0] for r in rows]), np.array([r[1] / 5 for r in rows])
