@@ -27,6 +27,7 @@ COMMANDS = (
     "closed_loop",
     "bench",
     "study",
+    "results",
 )
 
 EXIT_OK, EXIT_INPUT_ERROR, EXIT_INTERRUPTED = 0, 1, 130

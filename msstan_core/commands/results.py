@@ -1,0 +1,32 @@
+"""``msstan results``: the page of all results, from the stored result files."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def register(subparsers: Any) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "results",
+        help="write the page of results from the stored result files",
+        description="Make docs/results.md from every result file: figures beside their baselines and aims, with "
+        "command, revision, machine and seeds. What has no file is said to be not measured yet.",
+        epilog="The commands with --json docs/results/NAME.json write the files; nothing on the page is typed by hand.",
+    )
+    parser.add_argument(
+        "--results", type=Path, default=Path("docs/results"), help="folder of the files (default: docs/results)"
+    )
+    parser.add_argument("--out", type=Path, default=Path("docs/results.md"), help="page (default: docs/results.md)")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the page; say what is missing."""
+    from msstan_core.results_page.page import write_page
+
+    files, missing = write_page(arguments.results, arguments.out)
+    print(f"{arguments.out}: {files} result files" + (f"; not measured yet: {', '.join(missing)}" if missing else ""))
+    return 0

@@ -1,0 +1,1 @@
+"""docs/results.md, made from the result files and from nothing else."""

@@ -1,0 +1,187 @@
+"""What the page of results shows, in which order: one section a result file."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a figure should be."""
+
+    value: float
+    at_most: bool = False  #: the figure should be no larger; otherwise no smaller
+
+    def __str__(self) -> str:
+        return f"{'at most' if self.at_most else 'at least'} {self.value:g}"
+
+    def reached_by(self, value: float) -> bool:
+        """Whether this value reaches it; NaN does not."""
+        if math.isnan(value):
+            return False
+        return value <= self.value if self.at_most else value >= self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One figure of a section."""
+
+    metric: str  #: key in the result file's metrics
+    words: str
+    aim: Aim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One result file's part of the page."""
+
+    name: str  #: of the file, without .json
+    title: str
+    about: str  #: what was measured, on what, split how
+    rows: tuple[Row, ...] = ()  #: shown first, the first one is the headline; the file's other figures follow
+    details: tuple[tuple[str, str], ...] = ()  #: (key in the file's details, heading) of further tables
+    command: str = ""  #: how the file is made; shown while it is missing
+
+
+_BY = (
+    ("by_action", "By action"),
+    ("by_imperfection", "By imperfection"),
+    ("by_material", "By material pair"),
+    ("by_process", "By process"),
+    ("by_subset", "By sensors"),
+)
+
+SECTIONS: tuple[Section, ...] = (
+    Section(
+        "phases",
+        "Phases of real robotic MIG welds",
+        "Microphone alone, telemetry withheld because the labels are computed from it; each configuration left out in "
+        "turn. `macro_f1` is taken at the common shift of the labels that fits best, because their clock is only known "
+        "up to an offset.",
+        (
+            Row("macro_f1", "macro-F1 over four phases", Aim(0.95)),
+            Row("boundary_error_s", "error of a boundary, s"),
+            Row("ece", "ECE", Aim(0.032, at_most=True)),
+            Row("macro_f1_unshifted", "macro-F1 without the shift"),
+            Row("macro_f1_raw", "macro-F1 without the action filter, unshifted"),
+        ),
+        command="msstan cross-validate config/training/mig_phases.yaml --withhold camera --data BAGS --json "
+        "docs/results/phases.json",
+    ),
+    Section(
+        "phases_camera",
+        "The same with the camera",
+        "The one real recording that has both microphone and camera, left out with its configuration.",
+        (Row("macro_f1", "macro-F1 over four phases"), Row("boundary_error_s", "error of a boundary, s")),
+    ),
+    Section(
+        "thermal",
+        "Arc or no arc from a thermal camera alone",
+        "Real recordings that no model was trained on.",
+        (
+            Row("arc_accuracy", "arc burning or not, accuracy"),
+            Row("accuracy", "action accuracy"),
+            Row("arc_off_delay_s", "arc out said late, s"),
+        ),
+        command="msstan evaluate models/default --modalities thermal --data BAGS --json docs/results/thermal.json",
+    ),
+    Section(
+        "ut_interaction",
+        "UT-Interaction, set 1",
+        "Leave one sequence out; a public set of human interactions, to compare the camera path with the literature.",
+        (Row("accuracy", "accuracy", Aim(0.93)),),
+    ),
+    Section(
+        "simulated",
+        "Simulated welds of unseen materials: actions and imperfections",
+        "Figures over all ticks of bags that the models were not trained on.",
+        (
+            Row("action_accuracy", "action accuracy", Aim(0.92)),
+            Row("imperfection_f1", "imperfection F1 at the card's thresholds, mean over kinds", Aim(0.85)),
+            Row("ece", "ECE of the published action", Aim(0.032, at_most=True)),
+            Row("action_macro_f1", "action macro-F1"),
+            Row("action_recall", "action recall, mean over actions"),
+            Row("action_auc", "action AUC, one against the rest"),
+            Row("action_map", "action mAP"),
+            Row("imperfection_auc", "imperfection AUC, mean over kinds"),
+            Row("imperfection_map", "imperfection mAP"),
+            Row("imperfections_detected", "imperfections reported, share"),
+            Row("imperfection_onset_delay_s", "from onset to report, s"),
+            Row("false_alarms_per_hour", "false alarms an hour, all kinds together"),
+        ),
+        _BY,
+        "msstan evaluate MODEL... --data BAGS --subsets --json docs/results/simulated.json",
+    ),
+    Section(
+        "transfer",
+        "Transfer to other materials",
+        "Pretrained on some material pairs, adapted to others from few labelled welds; beside training from scratch.",
+        (
+            Row("accuracy_drop", "accuracy lost on the new materials before adaptation"),
+            Row("gain", "gained by adaptation"),
+            Row("scratch", "trained from scratch on the same few welds"),
+        ),
+    ),
+    Section("ablation", "Ablation", "The same recipe less one mechanism, and with one alone."),
+    Section("peers", "Peers", "The same splits, seeds and wall-clock training budget for all."),
+    Section(
+        "sampling",
+        "Frame sampling",
+        "Skipping frames by importance against looking at all of them.",
+        (
+            Row("time_saved", "time saved, share", Aim(0.30)),
+            Row("f1_loss", "macro-F1 lost", Aim(0.005, at_most=True)),
+        ),
+    ),
+    Section(
+        "smoothing",
+        "Action filter",
+        "Filters over the same network outputs.",
+        (Row("switches_per_true", "changes of action per true one"), Row("delay_ms", "delay, ms")),
+    ),
+    Section(
+        "anomaly",
+        "Imperfections of set-ups never seen",
+        "Real robotic MIG welds; set-ups are never split.",
+        (Row("auc", "AUC, learnt from nominal welds only"), Row("false_alarms_per_hour", "false alarms an hour")),
+    ),
+    Section(
+        "adaptation",
+        "Online adaptation",
+        "Share of what a shift costs that adaptation wins back, and its worst case against frozen weights.",
+        (
+            Row("recovered_fraction", "recovered share"),
+            Row("worst_vs_frozen_points", "worst stream against frozen weights, points"),
+        ),
+    ),
+    Section(
+        "closed_loop",
+        "Closed loop",
+        "Simulated welds with monitor and gate against the programme alone; see [closed_loop.md](closed_loop.md).",
+        (
+            Row("imperfection_time_ratio", "imperfection time, share of the programme alone", Aim(1.0, at_most=True)),
+            Row("wps_violations", "violations of the procedure", Aim(0.0, at_most=True)),
+        ),
+        command="msstan closed-loop --welds 50 --jobs 2 --json docs/results/closed_loop.json --page docs/closed_loop.md",
+    ),
+    Section("closed_loop_live", "Closed loop over DDS", "A part of the study, cell, monitor and gate as processes."),
+    Section("faults", "Faults", "What the system does when a part of it fails."),
+    Section(
+        "bench",
+        "Speed",
+        "Medians and p99 of one run, everything measured in turns on the machine named below. Compare the ratios.",
+        (
+            Row("tick_ms", "a tick with all sensors, ms", Aim(5.0, at_most=True)),
+            Row("end_to_end_ms", "stamp to message, ms", Aim(33.0, at_most=True)),
+            Row("backbone_ratio", "times the backbone alone", Aim(1.3, at_most=True)),
+            Row("ratio_x3d_xs", "times faster than X3D-XS", Aim(12.0)),
+            Row("ratio_r3d_18", "times faster than 3D ResNet-18", Aim(200.0)),
+            Row("ratio_slowfast", "times faster than SlowFast", Aim(200.0)),
+            Row("rss_mb", "memory, MB", Aim(600.0, at_most=True)),
+        ),
+        command="msstan bench --json docs/results/bench.json",
+    ),
+    Section("offsets", "Stream offsets", "Estimated clock offsets of the real recordings' streams."),
+    Section("realism", "Realism of the simulator", "Distances between simulated and real recordings."),
+)

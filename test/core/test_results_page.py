@@ -1,0 +1,120 @@
+"""The page of results: what is in the files is on it, what is not measured is said."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from msstan_core.cli import main
+from msstan_core.results_page.figures import text_of
+from msstan_core.results_page.page import anchor, write_page
+from msstan_core.results_page.sections import Aim
+
+
+def result(metrics: dict[str, Any], **changes: Any) -> str:
+    content = {
+        "command": "msstan try",
+        "revision": "abc",
+        "machine": "a machine",
+        "seeds": 3,
+        "data": "two welds",
+        "metrics": metrics,
+        "baselines": {},
+    }
+    return json.dumps({**content, **changes})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    return folder
+
+
+def page_of(folder: Path) -> str:
+    page = folder.parent / "results.md"
+    assert main(["results", "--results", str(folder), "--out", str(page)]) == 0
+    return page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"mean": 0.9164, "std": 0.0169}, "0.916 ± 0.017"),
+        ({"mean": 0.97, "std": 0.0}, "0.970"),
+        ({"p50": 3.41, "p99": 5.02}, "3.410 (p99 5.020)"),
+        ({"mean": 1.2, "lower95": 0.8, "upper95": 1.9}, "1.200 [0.800, 1.900]"),
+        ({"mean": None, "std": None}, "-"),
+        (2142.0, "2142"),
+        (math.nan, "-"),
+        (True, "yes"),
+        ("a | b", "a \\| b"),
+    ],
+)
+def test_figures_as_text(value: Any, text: str) -> None:
+    assert text_of(value) == text
+
+
+def test_figures_stand_beside_baselines_and_aims(folder: Path) -> None:
+    figure = {"mean": 0.94, "std": 0.01}
+    (folder / "ut_interaction.json").write_text(
+        result({"accuracy": figure}, baselines={"frozen backbone": {"accuracy": {"mean": 0.8}}})
+    )
+    text = page_of(folder)
+    assert "| accuracy | 0.940 ± 0.010 | 0.800 | at least 0.93 |" in text
+    assert "accuracy | 0.940 ± 0.010 | at least 0.93 | yes |" in text
+    assert "`msstan try`, revision abc, 3 seeds, a machine. Data: two welds." in text
+
+
+def test_what_has_no_file_is_said_to_be_not_measured(folder: Path) -> None:
+    text = page_of(folder)
+    assert text.count("Not measured yet") > 10
+    assert "UT-Interaction" in text
+
+
+def test_unknown_files_and_nested_figures_are_shown_too(folder: Path) -> None:
+    nested = {"small": {"f1": {"mean": 0.5}}, "large": {"f1": {"mean": 0.75}}}
+    (folder / "brand_new.json").write_text(result({"sizes": nested, "f1_by_kind": {"a": 1.0}}))
+    text = page_of(folder)
+    assert "## Brand new" in text
+    assert "| small | 0.500 |" in text
+    assert "| large | 0.750 |" in text
+    assert "| f1 by kind | 1.000 |" in text
+
+
+def test_simulated_details_become_tables(folder: Path) -> None:
+    details = {"by_imperfection": {"2011 gas pore": {"trained": True, "f1": 0.5}, "501 undercut": {"trained": False}}}
+    (folder / "simulated.json").write_text(result({"action_accuracy": {"mean": 0.9}}, details=details))
+    text = page_of(folder)
+    assert "| 2011 gas pore | yes | 0.500 |" in text
+    assert "| 501 undercut | no |  |" in text
+    assert "| at least 0.92 | no |" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"), [("{", "is no JSON"), ("{}", "has no command"), ("[1]", "has no command")]
+)
+def test_a_file_that_is_no_result_is_named(folder: Path, content: str, problem: str, capsys: Any) -> None:
+    (folder / "peers.json").write_text(content)
+    assert main(["results", "--results", str(folder), "--out", str(folder.parent / "results.md")]) == 1
+    error = capsys.readouterr().err
+    assert "peers.json" in error and problem in error
+    assert not (folder.parent / "results.md").exists()
+
+
+def test_links_go_to_headings(folder: Path) -> None:
+    write_page(folder, folder.parent / "page.md")
+    text = (folder.parent / "page.md").read_text(encoding="utf-8")
+    headings = {anchor(line.removeprefix("## ")) for line in text.splitlines() if line.startswith("## ")}
+    links = {part.split(")")[0] for part in text.split("](#")[1:]}
+    assert links and links <= headings
+
+
+def test_an_aim_is_not_reached_by_what_is_not_defined() -> None:
+    assert Aim(0.5).reached_by(0.5)
+    assert not Aim(0.5).reached_by(math.nan)
+    assert not Aim(0.5, at_most=True).reached_by(0.6)
