@@ -14,8 +14,8 @@ from msstan_core.results_page.sections import SECTIONS, Section
 _HEAD = """\
 # Results
 
-Written by `msstan results` from the files in [results/](results/); not edited by hand. Scores are fractions, spreads are
-standard deviations over seeds unless a section says otherwise. What has no file is not measured yet, and says so.
+Written by `msstan results` from the files in [results/](results/); not edited by hand. Scores are fractions, spreads
+are standard deviations over seeds, with one seed over recordings. What has no file is not measured yet, and says so.
 """
 _FIELDS = ("command", "revision", "machine", "seeds", "data", "metrics", "baselines")
 

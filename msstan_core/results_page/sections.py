@@ -163,7 +163,7 @@ SECTIONS: tuple[Section, ...] = (
             Row("imperfection_time_ratio", "imperfection time, share of the programme alone", Aim(1.0, at_most=True)),
             Row("wps_violations", "violations of the procedure", Aim(0.0, at_most=True)),
         ),
-        command="msstan closed-loop --welds 50 --jobs 2 --json docs/results/closed_loop.json --page docs/closed_loop.md",
+        command="msstan closed-loop --welds 50 --json docs/results/closed_loop.json --page docs/closed_loop.md",
     ),
     Section("closed_loop_live", "Closed loop over DDS", "A part of the study, cell, monitor and gate as processes."),
     Section("faults", "Faults", "What the system does when a part of it fails."),
