@@ -10,13 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from msstan_core.errors import InputError
 from msstan_core.peers.peer import Sampling
 from msstan_core.training.recording_features import UNLABELLED, Recording
 
 #: Share of the clips that end near a change of action, as the clip sampler of MS-STAN places its clips.
 AROUND_CHANGE = 0.7
-#: Augmentation: uniform +-share of contrast, +-grey levels of brightness, probability of a mirrored clip, shift in px.
-_CONTRAST, _BRIGHTNESS, _MIRRORED, _SHIFT_PX = 0.2, 20.0, 0.5, 6
+#: Augmentation: uniform +-share of contrast, +-grey levels of brightness, probability of a mirrored clip, shift as
+#: a share of the side.
+_CONTRAST, _BRIGHTNESS, _MIRRORED, _SHIFT = 0.2, 20.0, 0.5, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,22 @@ def clip_rows(newest: NDArray[np.int64], sampling: Sampling) -> NDArray[np.int64
     back = sampling.stride * np.arange(sampling.frames - 1, -1, -1)
     rows: NDArray[np.int64] = np.maximum(newest[:, None] - back[None], 0, dtype=np.int64)
     return rows
+
+
+def shrunk(frames: NDArray[np.uint8], pixels: int) -> NDArray[np.uint8]:
+    """Frames [..., H, W, 3] averaged down to [..., pixels, pixels, 3].
+
+    Raises:
+        InputError: when ``pixels`` does not divide the frames' side.
+    """
+    side = frames.shape[-2]
+    if side == pixels:
+        return frames
+    if side % pixels:
+        raise InputError("camera frames", f"of {side} px do not shrink to {pixels} px", "keep a multiple of it")
+    factor = side // pixels
+    blocks = frames.reshape(*frames.shape[:-3], pixels, factor, pixels, factor, 3)
+    return np.asarray(np.rint(blocks.mean(axis=(-4, -2), dtype=np.float32)), np.uint8)
 
 
 class PixelClipSampler:
@@ -78,14 +96,15 @@ class PixelClipSampler:
         known = (ticks >= 0) & (newest[np.maximum(ticks, 0)] >= 0)
         actions = np.where(known, features.action[np.maximum(ticks, 0)], UNLABELLED)
         imperfections = np.where(known[:, None], features.imperfection[np.maximum(ticks, 0)], np.nan)
-        return self._augmented(watched.frames[rows]), actions, imperfections.astype(np.float32)
+        return self._augmented(shrunk(watched.frames[rows], size.pixels)), actions, imperfections.astype(np.float32)
 
     def _augmented(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Another exposure, another mounting: the same change for all frames of a clip."""
         rng = self._rng
         if rng.random() < _MIRRORED:
             frames = frames[:, :, ::-1]
-        down, across = rng.integers(-_SHIFT_PX, _SHIFT_PX + 1, 2)
+        farthest = round(_SHIFT * frames.shape[1])
+        down, across = rng.integers(-farthest, farthest + 1, 2)
         frames = np.roll(frames, (int(down), int(across)), axis=(1, 2))
         levels = np.arange(256, dtype=np.float32)
         contrast = 1.0 + rng.uniform(-_CONTRAST, _CONTRAST)

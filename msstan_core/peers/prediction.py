@@ -11,7 +11,7 @@ from torch import nn
 
 from msstan_core.peers.layers import normalised
 from msstan_core.peers.peer import OUTPUTS, Kind, Peer
-from msstan_core.peers.pixel_clips import Watched, clip_rows
+from msstan_core.peers.pixel_clips import Watched, clip_rows, shrunk
 from msstan_core.training.clips import whole_recording
 
 _BATCH = 16
@@ -33,25 +33,27 @@ def watch(peer: Peer, network: nn.Module, watched: Watched, decision_stride: int
         at = np.flatnonzero(newest >= 0)[::stride]
         if not len(at):
             return np.zeros((len(newest), OUTPUTS), np.float32)
-        updated = _clips(peer, network, watched, at) if peer.kind is Kind.CLIP else _stream(network, watched, at)
+        updated = _clips(peer, network, watched, at) if peer.kind is Kind.CLIP else _stream(peer, network, watched, at)
     held = np.searchsorted(at, np.arange(len(newest)), side="right") - 1
     return np.where(held[:, None] >= 0, updated[np.maximum(held, 0)], np.float32(0.0))
 
 
 def _clips(peer: Peer, network: nn.Module, watched: Watched, at: NDArray[np.int64]) -> NDArray[np.float32]:
     rows = clip_rows(watched.newest_row[at], peer.reduced.sampling)
-    parts = [
-        network(normalised(torch.from_numpy(watched.frames[rows[begin : begin + _BATCH]]))).numpy()
-        for begin in range(0, len(rows), _BATCH)
-    ]
+    pixels = peer.reduced.sampling.pixels
+    parts = []
+    for begin in range(0, len(rows), _BATCH):
+        frames = shrunk(watched.frames[rows[begin : begin + _BATCH]], pixels)
+        parts.append(network(normalised(torch.from_numpy(frames))).numpy())
     return np.concatenate(parts)
 
 
-def _stream(network: Any, watched: Watched, at: NDArray[np.int64]) -> NDArray[np.float32]:
+def _stream(peer: Peer, network: Any, watched: Watched, at: NDArray[np.int64]) -> NDArray[np.float32]:
     state = network.initial_state(1)
     out = []
     for row in watched.newest_row[at]:
-        frame = normalised(torch.from_numpy(watched.frames[row][None, None]))[:, :, 0]
+        pixels = shrunk(watched.frames[row], peer.reduced.sampling.pixels)
+        frame = normalised(torch.from_numpy(pixels[None, None]))[:, :, 0]
         logits, *state = network.step(frame, *state)
         out.append(logits[0].numpy())
     return np.stack(out)

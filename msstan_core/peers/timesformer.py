@@ -57,15 +57,22 @@ class TimeSformer(nn.Module):
 
     Args:
         outputs: logits. frames, pixels: of the clips. width: multiplier of the 768 channels. depth: blocks.
+        patch: side of a patch in pixels.
     """
 
     def __init__(
-        self, outputs: int, frames: int = 8, pixels: int = 224, width: float = 1.0, depth: int = _DEPTH
+        self,
+        outputs: int,
+        frames: int = 8,
+        pixels: int = 224,
+        width: float = 1.0,
+        depth: int = _DEPTH,
+        patch: int = _PATCH,
     ) -> None:
         super().__init__()
         channels = max(_HEAD_WIDTH, round(_WIDTH * width / _HEAD_WIDTH) * _HEAD_WIDTH)
-        places = (pixels // _PATCH) ** 2
-        self.patches = nn.Conv2d(3, channels, _PATCH, _PATCH)
+        places = (pixels // patch) ** 2
+        self.patches = nn.Conv2d(3, channels, patch, patch)
         self.summary = nn.Parameter(torch.zeros(1, 1, channels))
         self.place = nn.Parameter(torch.zeros(1, places + 1, channels))
         self.moment = nn.Parameter(torch.zeros(1, frames, channels))
