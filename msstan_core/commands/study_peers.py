@@ -47,7 +47,9 @@ def register(studies: Any) -> None:
     parser.add_argument("--peers", nargs="+", metavar="NAME", help="only these entrants (default: all; --list)")
     parser.add_argument("--list", action=_List, help="print the entrants and leave")
     parser.add_argument("--max-runs", type=int, metavar="N", help="stop after this many runs")
-    parser.add_argument("--time", action="store_true", help="also time one update of each at full size")
+    parser.add_argument(
+        "--time", action="store_true", help="first time one update of each at full size; needed for the paced_ figures"
+    )
     parser.add_argument("--cache", type=Path, default=Path("out/features"), help="folder for features and frames")
     parser.set_defaults(run=run)
 
@@ -76,6 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     limit_threads()
     console = Console(stderr=True)
     config = load_training_config(arguments.config)
+    timings = _timings(arguments, console, config)
     files: list[tuple[Protocol, RunFile]] = []
     left = arguments.max_runs
     for name, folders, group in (
@@ -83,9 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
         ("real_phases", arguments.phases, set_up),
     ):
         if folders:
-            found = _Comparison(arguments, console, config, name, folders, group, files)
+            found = _Comparison(arguments, console, config, name, folders, group, files, timings)
             left = found.carry_out(left)
-    timings = _timings(arguments, console, config)
     for protocol, file in files:
         console.print(table(protocol, file, timings))
     _write(arguments, files, timings)
@@ -125,6 +127,7 @@ class _Comparison:
         folders: list[Path],
         group: Any,
         files: list[tuple[Protocol, RunFile]],
+        timings: dict[str, float],
     ) -> None:
         from msstan_core.studies.peer_comparison import Protocol, RunFile
         from msstan_core.training.progress import load_recordings
@@ -137,7 +140,7 @@ class _Comparison:
         self._file = RunFile(arguments.runs, self._protocol)
         if self._file.others:
             console.print(f"{arguments.runs}: {self._file.others} runs of other protocols are left alone")
-        self._files = files
+        self._files, self._timings = files, timings
         files.append((self._protocol, self._file))
 
     def carry_out(self, most: int | None) -> int | None:
@@ -157,7 +160,7 @@ class _Comparison:
             if reads_pixels(key[0]) and framed is None:
                 framed = self._with_frames(watched)
             given = framed if framed is not None and reads_pixels(key[0]) else watched
-            run = carry_out(key, self._protocol, self._config, given, self._group)
+            run = carry_out(key, self._protocol, self._config, given, self._group, self._timings.get(key[0]))
             self._file.add(run)
             most = None if most is None else most - 1
             shown = ", ".join(f"{n} {run.figures[n]:.3f}" for n in ("accuracy", "macro_f1", "event_f1"))
@@ -166,7 +169,7 @@ class _Comparison:
                 f"({run.steps} steps in {run.train_seconds:.0f} s)",
                 highlight=False,
             )
-            _write(self._arguments, self._files, {})
+            _write(self._arguments, self._files, self._timings)
         return most
 
     def _seeds(self, entrant: str) -> int:
@@ -232,10 +235,11 @@ def _write(arguments: argparse.Namespace, files: list[tuple[Protocol, RunFile]],
         return
     sets = "; ".join(f"{p.name}: {p.recordings} recordings, {p.ticks} ticks" for p, _ in files)
     given = "".join(f" --{name} ..." for name in ("data", "phases") if getattr(arguments, name))
+    only = f" --only-folds {' '.join(map(str, arguments.only_folds))}" if arguments.only_folds else ""
     write_result(
         arguments.json,
         command=f"msstan study peers {arguments.config}{given} --budget {arguments.budget:g} --folds "
-        f"{arguments.folds} --seeds {arguments.seeds} --heavy-seeds {arguments.heavy_seeds}",
+        f"{arguments.folds}{only} --seeds {arguments.seeds} --heavy-seeds {arguments.heavy_seeds}",
         data=sets,
         **content(files, timings),
     )

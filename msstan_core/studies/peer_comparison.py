@@ -15,13 +15,17 @@ from typing import Any
 from msstan_core.errors import InputError
 from msstan_core.peers.pixel_clips import Watched
 from msstan_core.studies.peer_entrants import judge
-from msstan_core.studies.peer_scores import Reference, score
+from msstan_core.studies.peer_scores import Reference, pace_ticks, paced, score
 from msstan_core.studies.peer_splits import grouped_folds
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.recording_features import Recording
 
 #: The two protocols: simulated welds on materials never seen, phases of real welds of set-ups never seen.
 MATERIALS, PHASES = "unseen_materials", "real_phases"
+
+
+#: Figures that are also given for a monitor that waits for its updates.
+PACED = ("accuracy", "macro_f1", "event_f1", "imperfection_map")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +128,15 @@ def carry_out(
     config: TrainingConfig,
     watched: Sequence[Watched],
     group: Callable[[Recording], str],
+    update_ms: float | None = None,
 ) -> Run:
     """Train and score one entrant.
 
     Args:
         run: (entrant, seed, fold). protocol: folds, budget and stride. config: of MS-STAN; everybody's losses.
         watched: all recordings, with frames where the entrant reads pixels. group: of a recording.
+        update_ms: what one decision update costs at full size, where it is known; the figures named ``paced_`` are
+            then those of a monitor that has to wait for it.
     """
     entrant, seed, fold = run
     left_out = protocol.folds[fold]
@@ -138,7 +145,12 @@ def carry_out(
     seeded = config.model_copy(update={"seed": seed})
     judged = judge(entrant, seeded, training, test, protocol.budget_s, protocol.decision_stride)
     known = Reference.of([w.recording for w in training], config.class_balance)
-    figures = score([w.recording for w in test], judged.logits, known)
+    recordings = [w.recording for w in test]
+    figures = score(recordings, judged.logits, known)
+    if update_ms is not None:
+        ticks = pace_ticks(recordings, update_ms)
+        late = score(recordings, [paced(x, ticks) for x in judged.logits], known)
+        figures |= {f"paced_{name}": late[name] for name in PACED} | {"pace_ticks": ticks}
     if protocol.name != PHASES:
         del figures["phase_macro_f1"]
     return Run(entrant, seed, fold, figures, judged.steps, round(judged.train_seconds, 2))

@@ -10,13 +10,13 @@ import numpy as np
 from rich.table import Table
 
 from msstan_core.peers.registry import PEERS
-from msstan_core.studies.peer_comparison import Protocol, Run, RunFile
+from msstan_core.studies.peer_comparison import MATERIALS, PHASES, Protocol, Run, RunFile
 from msstan_core.studies.peer_entrants import MS_STAN, label, modalities, reads_pixels
 
 #: Columns of the table, by protocol.
 SHOWN = {
-    "unseen_materials": ("accuracy", "macro_f1", "action_map", "event_f1", "filtered_event_f1", "imperfection_map"),
-    "real_phases": ("accuracy", "phase_macro_f1", "action_map", "event_f1", "filtered_event_f1", "ece"),
+    MATERIALS: ("accuracy", "macro_f1", "action_map", "event_f1", "paced_event_f1", "imperfection_map"),
+    PHASES: ("accuracy", "phase_macro_f1", "action_map", "event_f1", "filtered_event_f1", "ece"),
 }
 #: What a reader has to know of the figures.
 NOTES = (
@@ -26,6 +26,7 @@ NOTES = (
     "trained from random weights, at reduced width and size as their names say",
     "clip peers update every decision_stride ticks and hold in between; filtered: the same action filter for all, "
     "nothing tuned",
+    "paced: what is known while an update at full size is still being computed on one core: late, and held",
     "update_ms: processor time of one update at full size, ONNX Runtime, one thread; measured by msstan bench properly",
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from msstan_core.decision.calibration import action_probabilities, expected_calibration_error
 from msstan_core.decision.smoothing import ActionFilter
+from msstan_core.evaluation.ranking import at_threshold, average_precision
 from msstan_core.inference.model_package import SmoothingCard
 from msstan_core.training.clips import class_weights
 from msstan_core.training.durations import fit_durations
@@ -88,6 +90,29 @@ def score(recordings: Sequence[Recording], logits: Sequence[NDArray[np.float32]]
     return {name: round(value, 5) for name, value in out.items()}
 
 
+def pace_ticks(recordings: Sequence[Recording], update_ms: float) -> int:
+    """Ticks that pass while one update is computed, at least 1; ``update_ms`` milliseconds."""
+    period_s = float(np.median(np.concatenate([np.diff(r.features.time_s) for r in recordings])))
+    return max(1, math.ceil(1e-3 * update_ms / period_s))
+
+
+def paced(logits: NDArray[np.float32], ticks: int) -> NDArray[np.float32]:
+    """What a live monitor would know when an update takes ``ticks`` ticks: it begins with the newest frame, is late by
+    its own time, and holds until the next one is done.
+
+    Args:
+        logits: [N, ...] as if computed at once. ticks: 1: every tick is answered before the next one.
+
+    Returns:
+        [N, ...], 0 before the first update is done.
+    """
+    if ticks <= 1:
+        return logits
+    begun = (np.arange(len(logits)) // ticks - 1) * ticks
+    known = (begun >= 0).reshape(-1, *[1] * (logits.ndim - 1))
+    return np.where(known, logits[np.maximum(begun, 0)], np.float32(0.0))
+
+
 def _imperfections(
     recordings: Sequence[Recording], logits: Sequence[NDArray[np.float32]], known: Reference
 ) -> dict[str, float]:
@@ -102,24 +127,8 @@ def _imperfections(
         there = truth[judged, code] > 0
         if there.any():
             precision.append(average_precision(there, said[judged, code]))
-            found = said[judged, code] >= IMPERFECTION_THRESHOLD
-            f1.append(2 * int((found & there).sum()) / int(found.sum() + there.sum()))
+            f1.append(at_threshold(there, said[judged, code], IMPERFECTION_THRESHOLD).f1)
     return {"imperfection_map": _mean(precision), "imperfection_f1": _mean(f1)}
-
-
-def average_precision(truth: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
-    """Mean precision at the ranks of what is there, equal scores standing or falling together; NaN for nothing there.
-
-    Args:
-        truth: [N] what is there. scores: [N] higher for what is thought to be there.
-    """
-    if not truth.any():
-        return float("nan")
-    order = np.argsort(-scores, kind="stable")
-    hits, ranked = np.cumsum(truth[order]), scores[order]
-    last = np.flatnonzero(np.append(np.diff(ranked) != 0, True))
-    recall = hits[last] / truth.sum()
-    return float((hits[last] / (last + 1.0) * np.diff(recall, prepend=0.0)).sum())
 
 
 def segments(actions: NDArray[np.int64]) -> list[tuple[int, int, int]]:

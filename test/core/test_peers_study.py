@@ -12,7 +12,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from msstan_core.errors import InputError
 from msstan_core.observation import NANOSECONDS_PER_SECOND, CameraFrame
@@ -28,7 +27,7 @@ from msstan_core.recordings.bag import BagWriter
 from msstan_core.studies.peer_comparison import Protocol, Run, RunFile, carry_out, missing_runs
 from msstan_core.studies.peer_entrants import judge
 from msstan_core.studies.peer_results import figures_of
-from msstan_core.studies.peer_scores import Reference, average_precision, event_f1, score
+from msstan_core.studies.peer_scores import Reference, event_f1, pace_ticks, paced, score
 from msstan_core.studies.peer_splits import grouped_folds, material_pair
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.recording_features import UNLABELLED, Recording, RecordingFeatures
@@ -211,7 +210,9 @@ def test_run_is_kept_and_not_repeated_but_another_protocol_is(tmp_path: Path) ->
     one_seed: Callable[[str], int] = lambda entrant: 1  # noqa: E731
     missing = list(missing_runs(file, ["frame_linear", "telemetry_mlp"], one_seed, 2))
     assert missing == [("frame_linear", 0, 0), ("telemetry_mlp", 0, 0), ("frame_linear", 0, 1), ("telemetry_mlp", 0, 1)]
-    run = carry_out(("frame_linear", 0, 0), replace(protocol(), budget_s=0.01), CONFIG, WELDS, material_pair)
+    run = carry_out(("frame_linear", 0, 0), replace(protocol(), budget_s=0.01), CONFIG, WELDS, material_pair, 100.0)
+    assert run.figures["pace_ticks"] == 3
+    assert "phase_macro_f1" not in run.figures
     file.add(run)
     again = RunFile(path, protocol())
     assert again.runs == [run]
@@ -263,11 +264,21 @@ def test_half_a_segment_counts_and_less_does_not() -> None:
     assert event_f1([truth], [np.array([0] * 10 + [1] * 4 + [2] * 6)]) == pytest.approx(2 * 1 / 5)
 
 
-@given(arrays(np.bool_, 30).filter(lambda a: a.any()), arrays(np.float32, 30, elements=st.floats(-5, 5, width=32)))
-def test_average_precision_is_between_chance_and_one(truth: np.ndarray, scores: np.ndarray) -> None:
-    assert 0 < average_precision(truth, scores) <= 1
-    assert average_precision(truth, truth.astype(np.float32)) == 1.0
-    assert average_precision(truth, np.zeros(30, np.float32)) == pytest.approx(truth.mean())
+@given(st.integers(1, 60), st.integers(1, 20))
+def test_slow_update_is_late_by_its_own_time_and_never_early(ticks: int, pace: int) -> None:
+    said = paced(np.arange(1, ticks + 1, dtype=np.float32)[:, None], pace)[:, 0]
+    age = np.arange(1, ticks + 1) - said
+    if pace == 1:
+        assert not age.any()
+    else:
+        assert not said[:pace].any(), "the first update is still being computed"
+        assert (age[pace:] >= pace).all()
+        assert (age[pace:] < 2 * pace).all()
+
+
+def test_pace_is_the_update_in_ticks_of_the_recording() -> None:
+    recordings = [WELDS[0].recording]
+    assert [pace_ticks(recordings, ms) for ms in (5.0, 39.0, 41.0, 1190.0)] == [1, 1, 2, 30]
 
 
 def test_frames_are_those_that_the_features_were_made_of(tmp_path: Path) -> None:
