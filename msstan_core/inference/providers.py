@@ -69,8 +69,6 @@ def open_session(path: Path, threads: int, provider: Provider = "auto") -> Any:
     options.inter_op_num_threads = 1
     # Spinning threads steal the cores from DDS and the camera driver; measured p99 is far better without.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # A running mean that decays towards zero must not become slow on its way.
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")
     options.log_severity_level = 3
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=providers)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -212,3 +214,19 @@ def test_a_provider_that_is_not_there_is_said() -> None:
         chosen_providers("tensorrt", [CPU])
     with pytest.raises(InputError, match="one of auto"):
         chosen_providers("npu", [CPU])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_a_model_leaves_the_arithmetic_of_the_process_alone(package: ModelPackage, backend: str) -> None:
+    """Flushing subnormal numbers to zero is a state of the thread: all else that runs in it would compute otherwise.
+
+    In a process of its own, because only the first session of a process decides.
+    """
+    script = (
+        "import sys; from pathlib import Path; from msstan_core.inference.engine import load_engine; "
+        "from msstan_core.inference.model_package import load_package; "
+        f"load_engine(load_package(Path({str(package.directory)!r})), {backend!r}); "
+        "sys.exit(0 if sys.float_info.min * sys.float_info.epsilon > 0.0 else 'subnormal numbers are flushed')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
