@@ -12,6 +12,9 @@ VERSION = re.search(r'__version__ = "(.+)"', Path("msstan_core/__init__.py").rea
 NODES = sorted(file.stem for file in Path(PACKAGE).glob("*_node.py"))
 COMMANDS = sorted(file.stem for file in Path(PACKAGE, "commands").glob("[a-z]*.py"))
 
+#: What `msstan bench` measures over DDS: name -> function of msstan_ros.live_benchmark.
+BENCHMARKS = {"live": "measure", "soak": "soak"}
+
 #: Folders that go to share/msstan_ros with all files below. The message texts are there so that recordings can be
 #: read where no ROS is installed.
 SHARED = ("launch", "config", "models", "msstan_msgs/msg")
@@ -59,6 +62,7 @@ setup(
             "msstan = msstan_core.cli:main",
             *(f"{node} = {PACKAGE}.{node}:main" for node in NODES),
         ],
+        "msstan.benchmarks": [f"{name} = {PACKAGE}.live_benchmark:{call}" for name, call in BENCHMARKS.items()],
         "msstan.commands": [f"{command} = {PACKAGE}.commands.{command}:register" for command in COMMANDS],
     },
 )

@@ -1,4 +1,4 @@
-"""``msstan bench``: what one tick costs on this machine."""
+"""``msstan bench``: what the monitor costs on this machine, beside its peers."""
 
 from __future__ import annotations
 
@@ -6,49 +6,160 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+#: Peers that are timed unless asked otherwise.
+DEFAULT_PEERS = (
+    "svm_hog",
+    "cnn_lstm",
+    "timesformer",
+    "r3d_18",
+    "slowfast_r50",
+    "i3d_r50",
+    "tsn_r50",
+    "x3d_xs",
+    "x3d_s",
+    "tsm_mobilenetv2",
+    "gru",
+    "gru_camera",
+    "frame_mlp",
+    "tick_mlp",
+    "telemetry_mlp",
+)
+
 
 def register(subparsers: Any) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
         "bench",
-        help="measure the cost of a tick on this machine",
-        description="Time one tick (all four modalities) in ONNX Runtime and torch beside its floor, the camera "
-        "backbone alone in the same runtime. Parts are timed in turns; quote the ratios, machines differ.",
+        help="measure the monitor's cost on this machine, beside its peers",
+        description="Time a tick in parts, its floor (the camera backbone alone in the same runtime), every peer of "
+        "the comparison, and the cost against resolution, window, batch and torches, all in turns, so that a slow "
+        "moment of the machine hits all alike. Where ROS and msstan_ros are installed also sensors and monitor as "
+        "processes that talk over DDS: stamp to message, CPU, memory, loss. About six minutes on two idle cores; "
+        "quote the ratios, machines differ.",
+        epilog="With --soak-minutes only the live monitor is measured, for that long, and the file holds its course.",
     )
     parser.add_argument("--json", type=Path, required=True, help="result file to write")
     parser.add_argument("--model", type=Path, help="model folder (default: the shipped model)")
-    parser.add_argument("--ticks", type=int, default=300, help="counted ticks (default: 300)")
+    parser.add_argument("--rounds", type=int, default=9, help="turns of every part (default: 9)")
+    parser.add_argument(
+        "--peers", default="all", help="names with commas, all, or none (default: all); " + ", ".join(DEFAULT_PEERS)
+    )
+    parser.add_argument("--no-scaling", action="store_true", help="leave out resolution, window, batch and torches")
+    parser.add_argument(
+        "--stream-ticks", type=int, default=10_000, help="ticks over which streaming is held against unrolled; 0: none"
+    )
+    parser.add_argument("--live", type=float, default=20.0, metavar="SECONDS", help="over DDS, per audio rate; 0: not")
+    parser.add_argument("--soak-minutes", type=float, metavar="N", help="only the live monitor, for N minutes")
+    parser.add_argument("--page", type=Path, help="also write the figures as a page (docs/performance.md) with a plot")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure; print a table; write the result file."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from msstan_core.benchmark.tick import measure_tick
+    """Measure; print a table; write result file and page."""
     from msstan_core.errors import InputError
     from msstan_core.inference.model_package import load_package
     from msstan_core.resources import default_model_dir
+
+    for name, least in (("rounds", 1), ("stream_ticks", 0), ("live", 0)):
+        if getattr(arguments, name) < least:
+            raise InputError(f"--{name.replace('_', '-')}", f"is {getattr(arguments, name)}", f"give at least {least}")
+    package = load_package(arguments.model or default_model_dir())
+    if arguments.soak_minutes is not None:
+        return _soak(arguments, package.directory)
+    return _bench(arguments, package)
+
+
+def chosen_peers(text: str) -> tuple[str, ...]:
+    """The peers that ``--peers`` names.
+
+    Raises:
+        InputError: naming an unknown one.
+    """
+    from msstan_core.errors import InputError
+
+    if text in ("all", "none"):
+        return DEFAULT_PEERS if text == "all" else ()
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in names:
+        if name not in DEFAULT_PEERS:
+            raise InputError("--peers", f"knows no {name}", f"choose from {', '.join(DEFAULT_PEERS)}")
+    return names
+
+
+def _bench(arguments: argparse.Namespace, package: Any) -> int:
+    import gc
+    import time
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from msstan_core.benchmark.page import text_table, write_page
+    from msstan_core.benchmark.run import Settings, measure
     from msstan_core.results import write_result
 
-    if arguments.ticks < 1:
-        raise InputError("--ticks", f"is {arguments.ticks}", "count at least one tick")
-    package = load_package(arguments.model or default_model_dir())
-    figures = measure_tick(package, arguments.ticks)
-    table = Table("figure", "median", "p99")
-    for name, values in figures.items():
-        table.add_row(name, f"{values['p50']:g}", f"{values['p99']:g}" if "p99" in values else "")
-    Console(stderr=True).print(table)
-    metrics = {"tick_ms": figures["tick_onnx_1_thread_ms"], **figures}
+    settings = Settings(
+        rounds=arguments.rounds,
+        peers=chosen_peers(arguments.peers),
+        stream_ticks=arguments.stream_ticks,
+        live_seconds=arguments.live,
+        scaling=not arguments.no_scaling,
+    )
+    console = Console(stderr=True)
+    began = time.monotonic()
+    gc.freeze()
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=1.0)
+
+        def said(what: str) -> None:
+            progress.update(task, description=what, completed=0.0)
+            if not console.is_terminal:
+                console.print(f"{time.monotonic() - began:5.0f} s  {what}", highlight=False)
+
+        result = measure(package, settings, said, lambda what, share: progress.update(task, completed=share))
+    result.details["duration_s"] = round(time.monotonic() - began)
+    card = package.card
     write_result(
         arguments.json,
-        command=f"msstan bench --ticks {arguments.ticks} --json {arguments.json}",
+        command=f"msstan bench --json {arguments.json} --rounds {arguments.rounds} --live {arguments.live:g}",
         seeds=1,
-        data="random images, sound and telemetry of a usual cell's sizes",
-        metrics=metrics,
-        baselines={"camera backbone alone": {"tick_ms": figures["backbone_onnx_1_thread_ms"]}},
+        data=f"made-up streams of a usual cell's sizes; model {card.name} {card.version}, base and peers with random "
+        "weights",
+        metrics=result.metrics,
+        baselines=result.baselines,
+        details=result.details,
     )
-    median, ratio = figures["tick_onnx_1_thread_ms"]["p50"], figures["backbone_ratio"]["p50"]
-    print(f"{arguments.json}: {median:.2f} ms a tick, {ratio:.2f} times the backbone alone")
+    console.print(text_table(arguments.json))
+    if arguments.page is not None:
+        write_page(arguments.json, arguments.page)
+    tick, against = result.metrics["tick_ms"], result.metrics["backbone_ratio"]["p50"]
+    print(f"{arguments.json}: {tick['p50']:.2f} ms a tick (p99 {tick['p99']:.2f}), {against:.2f} x the backbone alone")
     return 0
+
+
+def _soak(arguments: argparse.Namespace, model_dir: Path) -> int:
+    from msstan_core.benchmark.hooks import SOAK, measurement
+    from msstan_core.errors import InputError
+    from msstan_core.results import write_result
+
+    if arguments.soak_minutes <= 0:
+        raise InputError("--soak-minutes", f"is {arguments.soak_minutes:g}", "give minutes above 0")
+    found = measurement(SOAK)
+    if found is None:
+        raise InputError("--soak-minutes", "needs ROS and msstan_ros", "run it where ROS 2 is installed (make setup)")
+    figures = found(model_dir, 60.0 * arguments.soak_minutes)
+    course = figures.pop("course")
+    write_result(
+        arguments.json,
+        command=f"msstan bench --soak-minutes {arguments.soak_minutes:g} --json {arguments.json}",
+        seeds=1,
+        data="made-up streams of a usual cell's sizes, over DDS",
+        metrics=figures,
+        baselines={},
+        details={"course": course},
+    )
+    latency, grown = figures["end_to_end_ms"], figures["growth_mb_per_hour"]
+    print(
+        f"{arguments.json}: {figures['actions']} actions, {figures['lost']} lost, p99 {latency['p99']:.1f} ms, memory "
+        f"{grown:+.1f} MB an hour"
+    )
+    return 0 if figures["lost"] == 0 else 1

@@ -1,19 +1,21 @@
-"""``msstan study``: measure what the decision layer is worth."""
+"""``msstan study``: measure what a part of the monitor is worth."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from msstan_core.commands import study_anomaly, study_peers
+from msstan_core.commands import study_anomaly, study_peers, study_sampling
 
 
 def register(subparsers: Any) -> None:
     """Add the command and its studies."""
     parser = subparsers.add_parser(
         "study",
-        help="measure what the decision layer is worth",
-        description="The protocols behind the figures of docs/decisions.md. Each writes one result file.",
+        help="measure what a part of the monitor is worth",
+        description="The protocols behind the figures of docs/decisions.md and docs/performance.md. Each writes one "
+        "result file.",
     )
     studies = parser.add_subparsers(dest="study", metavar="STUDY", required=True)
     study_anomaly.register(studies)
     study_peers.register(studies)
+    study_sampling.register(studies)

@@ -66,9 +66,9 @@ class Monitor:
         self._trained_imperfections = np.array([i.iso_code in card.trained_imperfections for i in IMPERFECTIONS])
         prior = np.array(card.action_prior, np.float32)
         self._filter = ActionFilter.from_card(card.smoothing, prior, self._trained) if smoothing else None
-        config = anomalies or AnomalyConfig()
-        self._calibrations = SubsetCalibration(card, config.imperfection_threshold)
-        self._events = AnomalyEvents(config, card.imperfection_thresholds, card.severity)
+        self._anomalies = anomalies or AnomalyConfig()
+        self._calibrations = SubsetCalibration(card, self._anomalies.imperfection_threshold)
+        self._events = AnomalyEvents(self._anomalies, card.imperfection_thresholds, card.severity)
         self._seam = SeamPosition()
         self._pending_events: tuple[AnomalyEvent, ...] = ()
         self._last_stamp_ns = 0
@@ -105,6 +105,11 @@ class Monitor:
             modalities=modalities & card.modalities,
         )
         return cls(engine, info, nominal, smoothing=smoothing, anomalies=anomalies)
+
+    def fork(self) -> Monitor:
+        """A monitor for another torch: the same model in memory, a past of its own."""
+        smoothing = self._filter is not None
+        return Monitor(self._engine.fork(), self.info, self._nominal, smoothing=smoothing, anomalies=self._anomalies)
 
     def reset(self) -> None:
         """Forget the past: streaming state, filter and events. Open events are cleared with the next decision."""

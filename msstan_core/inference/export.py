@@ -65,14 +65,25 @@ def _export(graph: StreamingGraph, tick: TickMaker, path: Path, magnitude: float
     """Write one graph; returns its largest difference to torch, in units of the results' magnitude."""
     graph.eval()
     temporary = path.with_name(path.name + ".part")
+    write_graph(graph, (*tick(np.random.default_rng(0)), *graph.initial_state().values()), temporary)
+    difference = _difference(graph, tick, temporary, CHECKED_TICKS) / magnitude
+    if difference > TOLERANCE:
+        temporary.unlink()
+        raise InputError(path, f"exported graph differs from torch by {difference:.2g}", "report this model config")
+    temporary.replace(path)
+    return difference
+
+
+def write_graph(graph: StreamingGraph, arguments: tuple[Tensor, ...], path: Path) -> None:
+    """Write a graph as ONNX without checking it; the arguments give the shapes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # The exporter logs its optional torchvision operators at WARNING.
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         torch.onnx.export(
             graph,
-            (*tick(np.random.default_rng(0)), *graph.initial_state().values()),
-            temporary,
+            arguments,
+            path,
             input_names=list(graph.input_names),
             output_names=list(graph.output_names),
             opset_version=OPSET,
@@ -80,12 +91,6 @@ def _export(graph: StreamingGraph, tick: TickMaker, path: Path, magnitude: float
             external_data=False,
             verbose=False,
         )
-    difference = _difference(graph, tick, temporary, CHECKED_TICKS) / magnitude
-    if difference > TOLERANCE:
-        temporary.unlink()
-        raise InputError(path, f"exported graph differs from torch by {difference:.2g}", "report this model config")
-    temporary.replace(path)
-    return difference
 
 
 def random_tick(model: MsStan, rng: np.random.Generator) -> tuple[Tensor, ...]:

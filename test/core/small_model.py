@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
-from model_examples import network
+from model_examples import ON, network
 
 from msstan_core.inference.export import export_step
 from msstan_core.inference.model_package import (
@@ -38,3 +39,15 @@ def write_model(folder: Path, **changes: Any) -> ModelPackage:
     )
     save_card(folder, card)
     return load_package(folder)
+
+
+_GATED: list[ModelPackage] = []
+
+
+def gated_package(folders: pytest.TempPathFactory) -> ModelPackage:
+    """A tiny model whose random gate scores frames on both sides of its threshold; exported once a test run."""
+    if not _GATED:
+        sampling = {"enabled": True, "longest_hold": 4, "threshold": 0.5}
+        sizes = {"width": 16, "backbone_blocks": 4, "inputs": {"camera_px": 32, "thermal_px": 16}, "windows": (2, 9)}
+        _GATED.append(write_model(folders.mktemp("gated"), sampling=sampling, knowledge=ON, **sizes))
+    return _GATED[0]

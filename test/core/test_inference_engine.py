@@ -9,8 +9,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from model_examples import ON
-from small_model import write_model
+from small_model import gated_package
 
 from msstan_core.errors import InputError
 from msstan_core.inference.bound_graph import Places
@@ -29,10 +28,8 @@ AGREE = 1e-4
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
-    """With a gate whose random scores lie on both sides of the threshold, and thumbnails for the attention."""
-    sampling = {"enabled": True, "longest_hold": 4, "threshold": 0.5}
-    sizes = {"width": 16, "backbone_blocks": 4, "inputs": {"camera_px": 32, "thermal_px": 16}, "windows": (2, 9)}
-    return write_model(tmp_path_factory.mktemp("gated"), sampling=sampling, knowledge=ON, **sizes)
+    """With a gate and a guided attention."""
+    return gated_package(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

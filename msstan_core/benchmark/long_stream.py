@@ -1,0 +1,95 @@
+"""Streaming against unrolled over very many ticks, and a stream of 100 frames a second."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from msstan_core.benchmark.timing import percentiles, rounded
+from msstan_core.benchmark.workload import ticks
+from msstan_core.decision.pipeline import Monitor
+from msstan_core.inference.engine import OnnxEngine, load_engine
+from msstan_core.inference.export import random_tick
+from msstan_core.inference.model_package import ModelPackage
+from msstan_core.preprocessing.preprocessor import INPUT_NAMES, NetworkInput
+
+#: Different ticks that a long stream is drawn from.
+_DISTINCT = 200
+#: Ticks unrolled at once.
+_CLIP = 512
+
+
+def streaming_error(
+    package: ModelPackage, count: int, progress: Callable[[float], None] = lambda share: None
+) -> dict[str, float]:
+    """Largest difference between ``count`` ticks streamed through the engine and the same ticks unrolled in torch.
+
+    Only for models whose memory is the ring and the convolution: clips overlap by what a tick can see of the past.
+
+    Returns:
+        ``ticks``, ``largest_difference`` of the action logits, and ``drift``: largest over the last tenth of the
+        stream less the largest over the first.
+    """
+    import torch
+
+    from msstan_core.inference.engine import TorchEngine
+    from msstan_core.model.ms_stan import Features
+
+    model = TorchEngine(package).model
+    rng = np.random.default_rng(0)
+    rows = [random_tick(model, rng) for _ in range(_DISTINCT)]
+    parts = {name: torch.cat([row[index] for row in rows]) for index, name in enumerate(INPUT_NAMES)}
+    with torch.inference_mode():
+        camera, thumbnail = model.look(parts["camera"])
+    features = Features(**{**parts, "camera": camera}, thumbnail=thumbnail)
+    engine = load_engine(package)
+    assert isinstance(engine, OnnxEngine)
+    inputs = [NetworkInput(*(part[0].numpy() for part in row)) for row in rows]
+    order = rng.integers(0, _DISTINCT, count)
+    reach = package.card.config.ring_ticks + package.card.config.temporal_kernel - 2
+    differences: list[float] = []
+    for begin in range(0, count, _CLIP):
+        streamed = np.array([engine.step(inputs[i]).action_logits for i in order[begin : begin + _CLIP]])
+        first = max(0, begin - reach)
+        clip = features.map(lambda part, first=first, begin=begin: part[order[first : begin + _CLIP]][None])  # type: ignore[misc]
+        with torch.inference_mode():
+            unrolled = model.unroll(clip).action_logits[0, begin - first :].numpy()
+        differences.append(float(np.abs(streamed - unrolled).max()))
+        progress(min(1.0, (begin + _CLIP) / count))
+    tenth = max(1, len(differences) // 10)
+    return {
+        "ticks": count,
+        "largest_difference": rounded(max(differences), 2),
+        "drift": rounded(max(differences[-tenth:]) - max(differences[:tenth]), 2),
+    }
+
+
+def paced_stream(monitor: Monitor, rate_hz: float, seconds: float) -> dict[str, object]:
+    """Frames at ``rate_hz`` in real time: a frame is late when the one after it is due before its answer.
+
+    Returns:
+        ``step_ms`` percentiles, ``frames``, ``late``, ``skipped_share``: frames that the gate held.
+    """
+    stream = ticks(int(rate_hz * seconds), camera_hz=rate_hz)
+    monitor.step(stream[0])
+    monitor.reset()
+    durations, late, held = np.empty(len(stream)), 0, 0
+    began = time.perf_counter()
+    for index, tick in enumerate(stream):
+        due = began + index / rate_hz
+        time.sleep(max(0.0, due - time.perf_counter()))
+        started = time.perf_counter()
+        held += not monitor.step(replace(tick, index=index)).looked
+        ended = time.perf_counter()
+        durations[index] = (ended - started) * 1e3
+        late += ended > due + 1.0 / rate_hz
+    return {
+        "rate_hz": rate_hz,
+        "frames": len(stream),
+        "late": late,
+        "skipped_share": rounded(held / len(stream)),
+        "step_ms": percentiles(durations),
+    }

@@ -1,0 +1,85 @@
+"""``msstan study sampling``: what skipping frames by importance saves, and what it costs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def register(studies: Any) -> None:
+    """Add the study."""
+    parser = studies.add_parser(
+        "sampling",
+        help="time saved and macro-F1 lost by skipping frames, over thresholds",
+        description="Replay annotated bags with camera through one monitor per threshold of the importance gate and "
+        "one that looks at every frame, tick by tick in turns. The headline is the model's own threshold; a "
+        "recommended one is chosen on the simulated welds and told for the real ones.",
+        epilog="Use welds that the model was not trained on. A minute of recording takes about a minute on one core.",
+    )
+    parser.add_argument("model", type=Path, help="model folder with an importance gate")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="bags, or folders of bags")
+    parser.add_argument("--json", type=Path, required=True, help="result file to write")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Replay; print a table; write the result file."""
+    from rich.console import Console
+    from rich.progress import Progress
+    from rich.table import Table
+
+    from msstan_core.errors import InputError
+    from msstan_core.inference.model_package import load_package
+    from msstan_core.results import write_result
+    from msstan_core.studies.sampling_study import curves, overall, recommended, tried_thresholds, watch
+    from msstan_core.training.recording_features import find_bags
+
+    console = Console(stderr=True)
+    package = load_package(arguments.model)
+    thresholds = tried_thresholds(package)
+    welds = []
+    bags = find_bags(arguments.data)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        for number, bag in enumerate(bags, 1):
+            task = progress.add_task(f"{number} of {len(bags)}: {bag.name}", total=1.0)
+            weld = watch(package, bag, thresholds, lambda share, task=task: progress.update(task, completed=share))  # type: ignore[misc]
+            progress.remove_task(task)
+            if weld is None:
+                console.print(f"[yellow]{bag.name}: no camera or no labels, left out", highlight=False)
+            else:
+                welds.append(weld)
+    if not welds:
+        raise InputError(arguments.data[0], "holds no annotated bag with a camera", "give such bags with --data")
+    found = curves(welds, thresholds)
+    own = thresholds.index(package.card.config.sampling.threshold)
+    headline = overall(welds, own)
+    by_kind = {kind: curve[f"{thresholds[own]:g}"] for kind, curve in found.items()}
+    chosen = recommended(found.get("simulated", found.get("real", {})))
+    for kind, curve in found.items():
+        table = Table(f"{kind}: threshold", "frames skipped", "time saved", "macro-F1 lost")
+        for threshold, row in curve.items():
+            table.add_row(threshold, *(f"{row[k]['mean']:.3f}" for k in ("skipped", "time_saved", "f1_loss")))
+        console.print(table)
+    write_result(
+        arguments.json,
+        command=f"msstan study sampling MODEL --data BAGS --json {arguments.json}",
+        seeds=1,
+        data=f"{len(welds)} annotated welds with camera, {sum(w.simulated for w in welds)} of them simulated; model "
+        f"{package.card.name} {package.card.version}",
+        metrics={name: headline[name] for name in ("time_saved", "f1_loss", "skipped")} | by_kind,
+        baselines={"every frame looked at": {"f1": {kind: _mean_f1(welds, kind) for kind in found}}},
+        details={
+            "own_threshold": thresholds[own],
+            "recommended": {"threshold": chosen, "chosen on": "simulated" if "simulated" in found else "real"},
+            "curves": found,
+        },
+    )
+    saved, lost = headline["time_saved"]["mean"], headline["f1_loss"]["mean"]
+    print(f"{arguments.json}: {saved:.0%} of the time saved, {100 * lost:.2f} points of macro-F1 lost")
+    return 0
+
+
+def _mean_f1(welds: list[Any], kind: str) -> float:
+    scores = [float(weld.f1[0]) for weld in welds if weld.simulated == (kind == "simulated")]
+    return round(sum(scores) / len(scores), 4)
