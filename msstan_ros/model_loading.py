@@ -46,6 +46,7 @@ def load_monitor(settings: MonitorSettings) -> MonitorLike:
         backend=settings.backend,
         threads=settings.threads,
         smoothing=settings.smoothing,
+        anomalies=settings.events,
         provider=settings.provider,
         sampling_threshold=settings.sampling_threshold,
     )

@@ -11,12 +11,15 @@ from rclpy.node import Node
 
 from msstan_core.advisory.wps_files import ProcedureBook
 from msstan_core.alignment import AlignmentConfig, OffsetConfig, StalenessConfig
+from msstan_core.decision.action_smoothing import SmoothingConfig
+from msstan_core.decision.anomaly import AnomalyConfig
 from msstan_core.errors import InputError
 from msstan_core.image_encodings import SensorScaling
 from msstan_core.inference.engine import Backend
 from msstan_core.inference.providers import PROVIDERS, Provider
 from msstan_core.resources import default_model_dir
 from msstan_core.vocabulary import MODALITIES, Modality, parse_modalities
+from msstan_ros.decision_parameters import DECISION_SPECS, read_events, read_smoothing
 from msstan_ros.parameters import ParameterSpec, folder_or_empty, modality_names, value_of
 from msstan_ros.procedure_parameters import PROCEDURE_SPECS, read_procedures
 
@@ -39,7 +42,7 @@ SPECS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         "sampling.threshold", 0.0, "importance from which a frame is looked at; 0: the model's own value", 0, 0.999
     ),
-    ParameterSpec("smoothing", True, "smooth the action probabilities over time; false: each tick alone"),
+    *DECISION_SPECS,
     ParameterSpec(
         "alignment.clock",
         _ALIGNMENT.clock,
@@ -119,7 +122,8 @@ class MonitorSettings:
     provider: Provider
     threads: int
     sampling_threshold: float | None  #: see load_engine
-    smoothing: bool
+    smoothing: SmoothingConfig
+    events: AnomalyConfig
     alignment: AlignmentConfig
     scaling: SensorScaling
     procedures: ProcedureBook
@@ -184,7 +188,8 @@ def read_settings(node: Node) -> MonitorSettings:
         provider=value_of(node, "provider"),
         threads=value_of(node, "threads"),
         sampling_threshold=value_of(node, "sampling.threshold") if value_of(node, "sampling.enabled") else None,
-        smoothing=value_of(node, "smoothing"),
+        smoothing=read_smoothing(node),
+        events=read_events(node),
         alignment=alignment,
         scaling=SensorScaling(
             camera_bit_depth=value_of(node, "camera.bit_depth"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msstan_core.commands import study_anomaly, study_peers, study_sampling
+from msstan_core.commands import study_anomaly, study_peers, study_sampling, study_smoothing
 
 
 def register(subparsers: Any) -> None:
@@ -19,3 +19,4 @@ def register(subparsers: Any) -> None:
     study_anomaly.register(studies)
     study_peers.register(studies)
     study_sampling.register(studies)
+    study_smoothing.register(studies)

@@ -9,13 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from msstan_core.decision.action_smoothing import Hysteresis, SmoothingConfig, smoother
 from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
 from msstan_core.decision.calibration import action_probabilities, imperfection_probabilities, tempered
 from msstan_core.decision.evidence import evidence_of
 from msstan_core.decision.novelty import NoveltyDetector, load_novelty
 from msstan_core.decision.result import AnomalyEvent, Decision
 from msstan_core.decision.seam import SeamPosition
-from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.decision.subset_calibration import SubsetCalibration
 from msstan_core.inference.engine import Backend, Engine, load_engine
 from msstan_core.inference.model_package import NOMINAL_FILE, ModelCard, load_package
@@ -44,7 +44,7 @@ class Monitor:
     Args:
         engine: runs the network. card: of its weights. nominal: for novelty, None where the model has none.
         modalities: those that may be used; the model's untrained ones are masked in any case.
-        smoothing: False gives the calibrated network output without the action filter.
+        smoothing: how the action is steadied; True: the default, False: the calibrated network output as it is.
         anomalies: thresholds of the events.
     """
 
@@ -54,7 +54,7 @@ class Monitor:
         info: ModelInfo,
         nominal: NoveltyDetector | None = None,
         *,
-        smoothing: bool = True,
+        smoothing: bool | SmoothingConfig = True,
         anomalies: AnomalyConfig | None = None,
     ) -> None:
         card = info.card
@@ -65,7 +65,11 @@ class Monitor:
         self._trained = np.array([a in card.actions for a in ACTIONS])
         self._trained_imperfections = np.array([i.iso_code in card.trained_imperfections for i in IMPERFECTIONS])
         prior = np.array(card.action_prior, np.float32)
-        self._filter = ActionFilter.from_card(card.smoothing, prior, self._trained) if smoothing else None
+        steadied = smoothing if isinstance(smoothing, SmoothingConfig) else SmoothingConfig()
+        self._smoothing = steadied if smoothing else False
+        self._filter = smoother(steadied, card.smoothing, prior, self._trained) if smoothing else None
+        self._filtered = bool(smoothing) and steadied.method in ("duration", "markov")
+        self._said = Hysteresis(steadied.lead, steadied.hold_s) if smoothing else Hysteresis(0.0, 0.0)
         self._anomalies = anomalies or AnomalyConfig()
         self._calibrations = SubsetCalibration(card, self._anomalies.imperfection_threshold)
         self._events = AnomalyEvents(self._anomalies, card.imperfection_thresholds, card.severity)
@@ -81,7 +85,7 @@ class Monitor:
         modalities: frozenset[Modality] = frozenset(MODALITIES),
         backend: Backend = "onnx",
         threads: int = 1,
-        smoothing: bool = True,
+        smoothing: bool | SmoothingConfig = True,
         anomalies: AnomalyConfig | None = None,
         provider: Provider = "auto",
         sampling_threshold: float | None = None,
@@ -108,14 +112,15 @@ class Monitor:
 
     def fork(self) -> Monitor:
         """A monitor for another torch: the same model in memory, a past of its own."""
-        smoothing = self._filter is not None
-        return Monitor(self._engine.fork(), self.info, self._nominal, smoothing=smoothing, anomalies=self._anomalies)
+        engine, how = self._engine.fork(), self._smoothing
+        return Monitor(engine, self.info, self._nominal, smoothing=how, anomalies=self._anomalies)
 
     def reset(self) -> None:
         """Forget the past: streaming state, filter and events. Open events are cleared with the next decision."""
         self._engine.reset()
         if self._filter:
             self._filter.reset()
+        self._said.reset()
         self._seam.reset()
         self._pending_events = self._events.clear_all(self._last_stamp_ns)
 
@@ -135,11 +140,14 @@ class Monitor:
         if not seen or not np.isfinite(raw).all():
             raw = np.full_like(raw, np.nan)
             imperfections = np.full_like(imperfections, np.nan)
-        probabilities = raw
+        probabilities = belief = raw
         if self._filter:
             belief = self._filter.update(tick.stamp_ns / NANOSECONDS_PER_SECOND, raw)
-            probabilities = tempered(belief, calibration.published_temperature) if seen else raw
-        best = int(np.argmax(probabilities)) if np.isfinite(probabilities).all() else -1
+            # The published temperature was fitted for the filter's belief.
+            temperature = calibration.published_temperature if self._filtered else 1.0
+            probabilities = tempered(belief, temperature) if seen else raw
+        # By how much an action leads is judged before tempering: it means the same with every set of sensors.
+        best = self._said.update(tick.stamp_ns, belief if seen else raw)
         action = ACTIONS[best] if best >= 0 else Action.UNKNOWN
         novelty = self._novelty(output.embedding, action, seen)
         seam_position_m = self._seam.update(tick.stamp_ns, tick.telemetry if tick.has(Modality.TELEMETRY) else None)

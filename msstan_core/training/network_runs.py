@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from msstan_core.decision.action_smoothing import default_hysteresis
 from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.model.ms_stan import MsStan, Output
+from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.preprocessing.preprocessor import OLDEST_AGE_S
 from msstan_core.training.clips import whole_recording
 from msstan_core.training.recording_features import UNLABELLED, Recording
@@ -99,5 +101,9 @@ def filtered_beliefs(
 
 
 def decided(run: NetworkRun, beliefs: NDArray[np.float32]) -> NDArray[np.int64]:
-    """[N, 9] -> [N] indices into ACTIONS; UNLABELLED where no modality was valid."""
-    return np.where(run.seen, beliefs.argmax(axis=1), UNLABELLED)
+    """[N, 9] -> [N] indices into ACTIONS, as the monitor says them by default; UNLABELLED where nothing was seen."""
+    steady = default_hysteresis()
+    known = np.where(run.seen[:, None], beliefs, np.nan).astype(np.float32)
+    stamps_ns = np.round(run.time_s * NANOSECONDS_PER_SECOND).astype(np.int64)
+    said = [steady.update(int(stamp), belief) for stamp, belief in zip(stamps_ns, known, strict=True)]
+    return np.where(run.seen, said, UNLABELLED)
