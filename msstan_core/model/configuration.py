@@ -35,6 +35,7 @@ class ModelConfig(BaseModel):
     width: int = Field(96, ge=16, le=512, multiple_of=8, description="feature dimension d")
     attention_heads: int = Field(4, ge=1, le=16)
     thermal_statistics: bool = Field(False, description="temperatures and their change beside the thermal map")
+    measured_values: bool = Field(False, description="telemetry and temperatures reach the heads directly, too")
     windows: tuple[int, ...] = Field((4, 16, 64), min_length=1, description="temporal windows tau in ticks, ascending")
     temporal_kernel: int = Field(5, ge=2, le=15, description="taps of the separable temporal convolution")
     dropout: float = Field(0.2, ge=0, lt=1, description="of the combined feature (23)")
@@ -69,7 +70,7 @@ class ModelConfig(BaseModel):
 
 def nano() -> ModelConfig:
     """For two CPU cores."""
-    return ModelConfig(thermal_statistics=True, inputs=InputSpec(telemetry_drift=True))
+    return ModelConfig(thermal_statistics=True, measured_values=True, inputs=InputSpec(telemetry_drift=True))
 
 
 def base() -> ModelConfig:
@@ -77,6 +78,7 @@ def base() -> ModelConfig:
     return ModelConfig(
         size="base",
         thermal_statistics=True,
+        measured_values=True,
         inputs=InputSpec(camera_px=160, thermal_px=96, telemetry_drift=True),
         backbone_blocks=11,
         width=192,

@@ -23,6 +23,7 @@ from msstan_core.model.image_path import ImagePath, Seen
 from msstan_core.model.importance import Gated, ImportanceGate, hold
 from msstan_core.model.knowledge import camera_prior, thermal_prior
 from msstan_core.model.map_refinement import MapPast, MapRefinement
+from msstan_core.model.measured_values import MeasuredValues
 from msstan_core.model.occlusion import tick_visibility
 from msstan_core.model.projection import ProjectionHead
 from msstan_core.model.signals import Auxiliary, Features, Output
@@ -58,6 +59,7 @@ class MsStan(nn.Module):
         self.fusion = ModalityFusion(config)
         self.convolution = SeparableCausalConvolution(config) if config.separable_convolution.enabled else None
         self.temporal = temporal_aggregation(config)
+        self.measured = MeasuredValues(config) if config.measured_values else None
         self.heads = Heads(config)
         self.camera_refinement, self.thermal_refinement = MapRefinement.of(config), MapRefinement.of(config)
         self.camera_prior, self.thermal_prior = camera_prior(config), thermal_prior(config)
@@ -124,6 +126,9 @@ class MsStan(nn.Module):
         if self.volume is not None and camera.reduced is not None and thermal.reduced is not None:
             maps = (camera.reduced.unflatten(0, clips), thermal.reduced.unflatten(0, clips))
             combined = combined + self.volume.unroll(h, *maps)
+        if self.measured is not None:
+            said = self.measured(flat.telemetry, flat.thermal_statistics, flat.valid, context)
+            combined = combined + said.unflatten(0, clips)
         actions, imperfections, embedding = self.heads(combined)
         attention = camera.attention.unflatten(0, clips)
         output = Output(actions, imperfections, embedding, weights.unflatten(0, clips), attention)
@@ -171,6 +176,10 @@ class MsStan(nn.Module):
             assert camera.reduced is not None and thermal.reduced is not None
             aggregated, volume = self.volume.step(h, camera.reduced, thermal.reduced, state.volume)
             combined, state = combined + aggregated, state._replace(volume=volume)
+        if self.measured is not None:
+            combined = combined + self.measured(
+                features.telemetry, features.thermal_statistics, features.valid, context
+            )
         actions, imperfections, embedding = self.heads(combined)
         return Output(actions, imperfections, embedding, weights, camera.attention), state
 

@@ -84,15 +84,22 @@ def _pad(array: NDArray[Any], missing: int) -> NDArray[Any]:
     return np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1))
 
 
+def changes_of(features: RecordingFeatures) -> NDArray[np.int64]:
+    """Ticks at which an action, or an imperfection that is labelled, begins or ends."""
+    changed = np.diff(features.action) != 0
+    present = np.nan_to_num(features.imperfection) > 0  # [N, 13]
+    return np.flatnonzero(changed | (present[1:] != present[:-1]).any(axis=1)) + 1
+
+
 class ClipSampler:
-    """Draws random clips: every group is heard, and clips with a change of action more often than monotonous ones.
+    """Draws random clips: every group is heard, and clips in which something changes more often than monotonous ones.
 
     Args:
         recordings: to draw from. clip_ticks: length of a clip. group_balance: see TrainingConfig.
         augmentation: random changes. seed: of everything random here.
     """
 
-    #: Share of the clips that are placed around a change of action.
+    #: Share of the clips that are placed around a change of action or an edge of an imperfection.
     AROUND_CHANGE = 0.7
 
     def __init__(
@@ -112,7 +119,7 @@ class ClipSampler:
         group_ticks = {g: sum(t for t, other in zip(ticks, groups, strict=True) if other == g) for g in set(groups)}
         share = np.array([ticks[i] / group_ticks[g] ** group_balance for i, g in enumerate(groups)])
         self._share = share / share.sum()
-        self._changes = [np.flatnonzero(np.diff(r.features.action)) + 1 for r in self._recordings]
+        self._changes = [changes_of(r.features) for r in self._recordings]
 
     @property
     def random_state(self) -> dict[str, object]:

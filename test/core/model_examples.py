@@ -18,6 +18,7 @@ SMALL: dict[str, Any] = {
     "windows": (2, 5, 9),
     "inputs": {"camera_px": 64, "thermal_px": 32},
     "thermal_statistics": True,
+    "measured_values": True,
 }
 ON = {"enabled": True}
 OFF = {"enabled": False}
@@ -55,6 +56,8 @@ def network(seed: int = 0, **changes: Any) -> MsStan:
     model = MsStan(small(**changes)).eval()
     if model.heat_input is not None:
         torch.nn.init.normal_(model.heat_input.layers[-1].weight)  # type: ignore[arg-type]
+    if model.measured is not None:
+        torch.nn.init.normal_(model.measured.layers[-1].weight, std=0.1)  # type: ignore[arg-type]
     for refinement in (model.camera_refinement, model.thermal_refinement):
         if refinement is not None and refinement.occlusion is not None:
             torch.nn.init.zeros_(refinement.occlusion.layers[-1].bias)  # type: ignore[arg-type]

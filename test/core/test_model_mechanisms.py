@@ -36,6 +36,7 @@ SWITCHES: dict[str, dict[str, Any]] = {
     "knowledge": {"knowledge": ON},
     "torch tip only": {"knowledge": {"enabled": True, "hottest_spot": False, "torch_tip": (0.5, 0.5)}},
     "heat input": {"context": {"heat_input": True}},
+    "no direct way for measured values": {"measured_values": False},
 }
 #: Everything that a default network must not contain.
 NEW_PARTS = ("refinement", "prior", "heat_input", "volume", "projection", "gate")

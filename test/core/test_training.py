@@ -23,6 +23,7 @@ from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
 from msstan_core.recordings.annotations import action_span
 from msstan_core.recordings.bag import BagReader, BagWriter
 from msstan_core.training.backbone_features import BackboneFeatures
+from msstan_core.training.clips import changes_of
 from msstan_core.training.configuration import TrainingConfig, load_training_config
 from msstan_core.training.cross_validation import Regime, cross_validate
 from msstan_core.training.durations import MOST_STAGES, fit_durations
@@ -104,6 +105,17 @@ def test_cached_features_equal_extracted_ones(bags: Path, tmp_path: Path) -> Non
     assert len(list(tmp_path.glob("*.npz"))) == 1
     for field in fields(RecordingFeatures):
         np.testing.assert_array_equal(getattr(first, field.name), getattr(second, field.name))
+
+
+def test_clips_are_placed_where_an_action_or_an_imperfection_begins_or_ends(recordings: list[Recording]) -> None:
+    features = recordings[0].features
+    actions = np.flatnonzero(np.diff(features.action)) + 1
+    assert changes_of(features).tolist() == actions.tolist(), "unknown imperfections have no edges"
+    imperfection = features.imperfection.copy()
+    imperfection[:, 3] = 0.0
+    imperfection[20:26, 3] = 1.0
+    marked = replace(features, imperfection=imperfection)
+    assert changes_of(marked).tolist() == sorted({*actions.tolist(), 20, 26})
 
 
 def test_withheld_modality_does_not_reach_the_network(bags: Path) -> None:

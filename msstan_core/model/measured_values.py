@@ -1,0 +1,42 @@
+"""A direct way from what was measured to what is said: telemetry and temperatures past fusion and temporal attention."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from msstan_core.model.configuration import ModelConfig
+from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
+from msstan_core.vocabulary import Modality
+
+#: Values are read at their own scale, and at this many times it up to saturation: a departure of 10 % fills that range.
+_FINE_SCALE = 8.0
+
+
+class MeasuredValues(nn.Module):
+    """MLP on telemetry features, thermal statistics and context; its result is added to the combined feature.
+
+    Fusion averages the modalities and the temporal windows average the ticks, which is right for what a scene shows and
+    blunts what one number says: a wire feed 10 % off its set value is an imperfection in the making, whatever camera
+    and microphone look like. Not part of the paper.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        d = config.width
+        measured = 2 * (config.inputs.telemetry_count + STATISTICS_COUNT) + 2
+        last = nn.Linear(d, d)
+        nn.init.zeros_(last.weight)  # starts without influence
+        nn.init.zeros_(last.bias)
+        self.layers = nn.Sequential(nn.Linear(measured + d, 2 * d), nn.GELU(), nn.Linear(2 * d, d), nn.GELU(), last)
+
+    def forward(self, telemetry: Tensor, statistics: Tensor, valid: Tensor, context: Tensor) -> Tensor:
+        """[N, telemetry_count], [N, STATISTICS_COUNT], valid [N, 4], context [N, d] -> [N, d]; 0 with neither sensor."""
+        told = valid[:, Modality.TELEMETRY, None]
+        warm = valid[:, Modality.THERMAL, None]
+        # Where a sensor is missing its values may be anything, NaN included; multiplying would keep the NaN.
+        telemetry = torch.where(told > 0, telemetry, 0.0)
+        statistics = torch.where(warm > 0, statistics, 0.0)
+        numbers = torch.cat([telemetry, statistics], dim=1)
+        numbers = torch.cat([numbers, (numbers * _FINE_SCALE).tanh(), told, warm, context], dim=1)
+        return self.layers(numbers) * torch.maximum(told, warm)  # type: ignore[no-any-return]
