@@ -1,4 +1,4 @@
-"""A direct way from what was measured to what is said: telemetry and temperatures past fusion and temporal attention."""
+"""A direct way from measurement to answer: telemetry and temperatures past fusion and temporal attention."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class MeasuredValues(nn.Module):
         self.layers = nn.Sequential(nn.Linear(measured + d, 2 * d), nn.GELU(), nn.Linear(2 * d, d), nn.GELU(), last)
 
     def forward(self, telemetry: Tensor, statistics: Tensor, valid: Tensor, context: Tensor) -> Tensor:
-        """[N, telemetry_count], [N, STATISTICS_COUNT], valid [N, 4], context [N, d] -> [N, d]; 0 with neither sensor."""
+        """[N, telemetry_count], [N, STATISTICS_COUNT], valid [N, 4], context [N, d] -> [N, d]; 0 without both."""
         told = valid[:, Modality.TELEMETRY, None]
         warm = valid[:, Modality.THERMAL, None]
         # Where a sensor is missing its values may be anything, NaN included; multiplying would keep the NaN.
