@@ -70,6 +70,26 @@ SECTIONS: tuple[Section, ...] = (
         "docs/results/phases.json",
     ),
     Section(
+        "phases_pretrained",
+        "The same, after simulation",
+        "First trained on the sound of 160 simulated welds, then on the real ones of the training side.",
+        (
+            Row("macro_f1", "macro-F1 over four phases", Aim(0.95)),
+            Row("boundary_error_s", "error of a boundary, s"),
+            Row("ece", "ECE", Aim(0.032, at_most=True)),
+        ),
+        command="msstan cross-validate config/training/mig_phases.yaml --regime pretrained --withhold camera thermal "
+        "telemetry --data SIMULATED REAL --json docs/results/phases_pretrained.json",
+    ),
+    Section(
+        "phases_simulated",
+        "The same from simulation alone",
+        "No real weld was ever seen in training.",
+        (Row("macro_f1", "macro-F1 over four phases"), Row("boundary_error_s", "error of a boundary, s")),
+        command="msstan cross-validate config/training/mig_phases.yaml --regime simulated --withhold camera thermal "
+        "telemetry --data SIMULATED REAL --json docs/results/phases_simulated.json",
+    ),
+    Section(
         "phases_camera",
         "The same with the camera",
         "The one real recording that has both microphone and camera, left out with its configuration.",
