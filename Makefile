@@ -46,8 +46,8 @@ lint: setup ## Check style (ruff) and types (mypy)
 	@$(RUN)/ruff check .
 	@$(RUN)/mypy
 
-bench: setup ## Measure latencies and write docs/results/bench.json
-	@$(RUN)/msstan bench --json docs/results/bench.json $(ARGS)
+bench: setup ## Measure latencies; write docs/results/bench.json and docs/performance.md
+	@$(RUN)/msstan bench --json docs/results/bench.json --page docs/performance.md $(ARGS)
 
 clean: ## Remove the environment, build folders and caches
 	rm -rf .venv build install log .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

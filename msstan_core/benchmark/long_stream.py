@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 
 from msstan_core.benchmark.timing import percentiles, rounded
 from msstan_core.benchmark.workload import ticks
@@ -30,8 +32,9 @@ def streaming_error(
     Only for models whose memory is the ring and the convolution: clips overlap by what a tick can see of the past.
 
     Returns:
-        ``ticks``, ``largest_difference`` of the action logits, and ``drift``: largest over the last tenth of the
-        stream less the largest over the first.
+        ``ticks``; ``largest_difference`` of the action logits and the ``largest_logit`` itself, since float32 keeps
+        seven digits of it; ``probability_difference``, the largest of the actions' softmax; and ``drift``: largest
+        difference of a logit over the last tenth of the stream less the largest over the first.
     """
     import torch
 
@@ -51,6 +54,7 @@ def streaming_error(
     order = rng.integers(0, _DISTINCT, count)
     reach = package.card.config.ring_ticks + package.card.config.temporal_kernel - 2
     differences: list[float] = []
+    largest_logit, of_probabilities = 0.0, 0.0
     for begin in range(0, count, _CLIP):
         streamed = np.array([engine.step(inputs[i]).action_logits for i in order[begin : begin + _CLIP]])
         first = max(0, begin - reach)
@@ -58,16 +62,21 @@ def streaming_error(
         with torch.inference_mode():
             unrolled = model.unroll(clip).action_logits[0, begin - first :].numpy()
         differences.append(float(np.abs(streamed - unrolled).max()))
+        largest_logit = max(largest_logit, float(np.abs(unrolled).max()))
+        gap = np.abs(softmax(streamed, axis=1) - softmax(unrolled, axis=1)).max()
+        of_probabilities = max(of_probabilities, float(gap))
         progress(min(1.0, (begin + _CLIP) / count))
     tenth = max(1, len(differences) // 10)
     return {
         "ticks": count,
         "largest_difference": rounded(max(differences), 2),
+        "largest_logit": rounded(largest_logit, 3),
+        "probability_difference": rounded(of_probabilities, 2),
         "drift": rounded(max(differences[-tenth:]) - max(differences[:tenth]), 2),
     }
 
 
-def paced_stream(monitor: Monitor, rate_hz: float, seconds: float) -> dict[str, object]:
+def paced_stream(monitor: Monitor, rate_hz: float, seconds: float) -> dict[str, Any]:
     """Frames at ``rate_hz`` in real time: a frame is late when the one after it is due before its answer.
 
     Returns:

@@ -1,30 +1,16 @@
-"""``docs/performance.md`` and its plot, from the result files alone."""
+"""``docs/performance.md``, from the result files alone."""
 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
+from msstan_core.benchmark.aims import AIMS, verdict
+from msstan_core.benchmark.pictures import draw_course, draw_skipping, draw_updates
+from msstan_core.benchmark.workload import CAMERA_HZ
 from msstan_core.errors import InputError
-
-#: What the project aims at: figure, aim in words.
-AIMS: tuple[tuple[str, str, str], ...] = (
-    ("tick_ms", "network, one tick, ms", "median <= 5, p99 <= 10"),
-    ("monitor_tick_ms", "samples to decision, ms", "median <= 5, p99 <= 10"),
-    ("backbone_ratio", "network over its camera backbone alone", "<= 1.3"),
-    ("preprocessing_ratio", "preprocessing over network", "< 1"),
-    ("end_to_end_ms", "acquisition to message through DDS, ms", "p99 <= 33"),
-    ("lost", "samples, frames and results lost", "0"),
-    ("cpu_share", "share of one core, live", ""),
-    ("rss_mb", "resident memory, MB", "< 600"),
-    ("first_action_s", "start to first action, s", "< 5"),
-    ("ratio_x3d_xs", "X3D-XS over MS-STAN nano, per update", ">= 12"),
-    ("ratio_r3d_18", "3D ResNet-18 over MS-STAN nano, per update", ">= 200"),
-    ("ratio_slowfast", "SlowFast-R50 over MS-STAN nano, per update", ">= 200"),
-    ("base_tick_ms", "network of size base, ms", ""),
-    ("held_tick_ms", "network, frame held by the gate, ms", ""),
-)
 
 
 def read_result(path: Path) -> dict[str, Any]:
@@ -45,12 +31,17 @@ def read_result(path: Path) -> dict[str, Any]:
 def value_text(value: object) -> str:
     """A figure as people read it: "2.10 (p99 3.4)", "12.3 ± 0.4" or a plain number."""
     if not isinstance(value, dict):
-        return "" if value is None else f"{value:g}" if isinstance(value, (int, float)) else str(value)
+        return "" if value is None else number_text(value) if isinstance(value, (int, float)) else str(value)
     if "p99" in value:
-        return f"{value['p50']:.3g} (p99 {value['p99']:.3g})"
+        return f"{number_text(value['p50'])} (p99 {number_text(value['p99'])})"
     if "std" in value:
-        return f"{value.get('p50', value['mean']):.3g} ± {value['std']:.2g}"
-    return f"{value['p50']:.3g}"
+        return f"{number_text(value['p50'] if 'p50' in value else value['mean'])} ± {value['std']:.2g}"
+    return number_text(value["p50"])
+
+
+def number_text(value: float) -> str:
+    """Three digits, and no powers of ten where a number has more before its point."""
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def text_table(path: Path) -> Any:
@@ -58,15 +49,15 @@ def text_table(path: Path) -> Any:
     from rich.table import Table
 
     metrics = read_result(path)["metrics"]
-    table = Table("figure", "measured", "aim")
-    for name, label, aim in AIMS:
-        if name in metrics:
-            table.add_row(label, value_text(metrics[name]), aim)
+    table = Table("figure", "measured", "aim", "reached")
+    for aim in AIMS:
+        if aim.figure in metrics:
+            table.add_row(aim.label, value_text(metrics[aim.figure]), aim.text, verdict(aim, metrics[aim.figure]))
     return table
 
 
 def write_page(result: Path, page: Path) -> None:
-    """Write the page, and its plot to ``images/performance.png`` beside it.
+    """Write the page, and its pictures to ``images/`` beside it.
 
     Args:
         result: ``bench.json``; ``sampling.json`` and ``soak.json`` beside it are told too where they exist.
@@ -76,32 +67,37 @@ def write_page(result: Path, page: Path) -> None:
     others = {
         name: read_result(path) for name in ("sampling", "soak") if (path := result.with_name(f"{name}.json")).exists()
     }
-    picture = page.parent / "images" / "performance.png"
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    draw(found, picture)
+    images = page.parent / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    draw_updates(found, images / "performance.png")
+    if "sampling" in others:
+        details = others["sampling"]["details"]
+        draw_skipping(details["curves"], details.get("own_threshold"), images / "sampling.png")
+    if "soak" in others:
+        draw_course(others["soak"]["details"]["course"], images / "soak.png")
     page.write_text(page_text(found, others, result.name), encoding="utf-8")
 
 
 def page_text(found: dict[str, Any], others: dict[str, dict[str, Any]], name: str) -> str:
     """The page as Markdown."""
-    details = found["details"]
+    details, metrics = found["details"], found["metrics"]
+    warning = "**A quick run, to see that it works; not to be quoted.** " if details.get("quick") else ""
     lines = [
         "# Performance",
         "",
-        f"Written by `{found['command']}` from [results/{name}](results/{name}); do not edit by hand. Machine: "
-        f"{found['machine']}. Revision {found['revision']}. All parts are timed in turns in one run; MS-STAN runs with "
-        f"{details['threads']['MS-STAN']} thread, every peer with {details['threads']['peers']}. Ratios are what may "
-        "be compared between machines.",
+        f"{warning}Written by `{found['command']}` from [results/{name}](results/{name}); do not edit by hand. "
+        f"Machine: {found['machine']}. Revision {found['revision']}. All parts are timed in turns in one run. Compare "
+        "ratios between machines, not milliseconds.",
         "",
         "![Milliseconds of a decision update](images/performance.png)",
         "",
         "## Against the aims",
         "",
-        *_rows(("figure", "measured", "aim")),
+        *_rows(("figure", "measured", "aim", "reached")),
         *(
-            f"| {label} | {value_text(found['metrics'][metric])} | {aim} |"
-            for metric, label, aim in AIMS
-            if metric in found["metrics"]
+            f"| {aim.label} | {value_text(metrics[aim.figure])} | {aim.text} | {verdict(aim, metrics[aim.figure])} |"
+            for aim in AIMS
+            if aim.figure in metrics
         ),
         "",
         "*Network* is one step of the graph with all four branches, from prepared arrays to logits. *Samples to "
@@ -110,13 +106,11 @@ def page_text(found: dict[str, Any], others: dict[str, dict[str, Any]], name: st
         "## Per decision update on a live stream",
         "",
         "A clip network computes its whole window for every update. Where that takes longer than a camera period, it "
-        "answers only every k-th frame (stride). Published sizes, random weights, each in the faster of ONNX Runtime "
-        "and torch.",
+        "answers only every k-th frame (stride). Published sizes, random weights, each in the fastest of ONNX Runtime "
+        f"and torch with {' or '.join(map(str, details['threads']['peers']))} threads.",
         "",
         *_rows(("network", "runtime", "ms an update", "stride at 30 Hz", "answers a second", "times MS-STAN nano")),
-        f"| **MS-STAN nano** | ONNX Runtime | {value_text(found['metrics']['tick_ms'])} | 1 | 30 | 1 |",
-        f"| **MS-STAN base** | ONNX Runtime | {value_text(found['metrics']['base_tick_ms'])} | 1 | 30 | "
-        f"{found['metrics']['base_tick_ms']['p50'] / found['metrics']['tick_ms']['p50']:.3g} |",
+        *_own_rows(metrics),
         *(_peer_row(peer) for peer in sorted(_peers(found), key=lambda p: float(p["update_ms"]["p50"]))),
         "",
         "## Where a tick's time goes",
@@ -126,6 +120,7 @@ def page_text(found: dict[str, Any], others: dict[str, dict[str, Any]], name: st
         "",
         *_scaling(details),
         *_live(details),
+        *_streams(details),
         *_others(others),
     ]
     return "\n".join(lines).rstrip() + "\n"
@@ -135,6 +130,18 @@ def _rows(head: tuple[str, ...]) -> list[str]:
     return ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
 
 
+def _own_rows(metrics: dict[str, Any]) -> list[str]:
+    nano = metrics["tick_ms"]
+    rows = [f"| **MS-STAN nano** | ONNX Runtime, 1 thread | {value_text(nano)} | 1 | 30 | 1 |"]
+    if base := metrics.get("base_tick_ms"):
+        stride = max(1, math.ceil(base["p50"] * CAMERA_HZ / 1e3))
+        rows.append(
+            f"| **MS-STAN base** | ONNX Runtime, 1 thread | {value_text(base)} | {stride} | {CAMERA_HZ / stride:.3g} | "
+            f"{base['p50'] / nano['p50']:.3g} |"
+        )
+    return rows
+
+
 def _peers(found: dict[str, Any]) -> list[dict[str, Any]]:
     return [row for row in found["baselines"].values() if "update_ms" in row]
 
@@ -142,7 +149,7 @@ def _peers(found: dict[str, Any]) -> list[dict[str, Any]]:
 def _peer_row(peer: dict[str, Any]) -> str:
     return (
         f"| {peer['variant']} | {peer['runtime']} | {value_text(peer['update_ms'])} | {peer['stride_at_30_hz']} | "
-        f"{peer['updates_hz_live']:g} | {peer['ratio']['p50']:.3g} |"
+        f"{peer['updates_hz_live']:g} | {number_text(peer['ratio']['p50'])} |"
     )
 
 
@@ -191,65 +198,86 @@ def _live(details: dict[str, Any]) -> list[str]:
     return [*lines, ""]
 
 
-def _others(others: dict[str, dict[str, Any]]) -> list[str]:
+def _streams(details: dict[str, Any]) -> list[str]:
+    """What a long or a fast stream shows, and a process without ROS."""
     lines: list[str] = []
-    if soak := others.get("soak"):
-        m = soak["metrics"]
+    if fast := details.get("frames_at_100_hz"):
+        gate = f"frame skipping holds {fast['skipped_share']:.0%} of the frames" if fast["sampling"] else "no skipping"
         lines += [
-            "## Long run",
+            "## A hundred frames a second",
             "",
-            f"{m['minutes']:g} minutes at full rate ([results/soak.json](results/soak.json)): {m['actions']} results, "
-            f"{m['lost']} lost, acquisition to message {value_text(m['end_to_end_ms'])} ms, memory "
-            f"{m['growth_mb_per_hour']:+g} MB an hour, median latency {m['latency_drift_ms']:+g} ms from the first "
-            "quarter to the last.",
+            f"{fast['frames']} frames at {fast['rate_hz']:g} Hz through the monitor in real time, one thread, {gate}: "
+            f"{fast['late']} answered later than the next frame was due; {value_text(fast['step_ms'])} ms each.",
             "",
         ]
-    if sampling := others.get("sampling"):
-        m = sampling["metrics"]
+    if same := details.get("streaming_against_unrolled"):
         lines += [
-            "## Skipping frames",
+            "## Streaming against unrolled",
             "",
-            "The importance gate against no skipping, per threshold ([results/sampling.json](results/sampling.json)); "
-            f"at the model's own threshold {value_text(m['time_saved'])} of a tick's time is saved and "
-            f"{value_text(m['f1_loss'])} of macro-F1 lost.",
+            f"Over {same['ticks']} ticks the action logits of the streaming engine (ONNX Runtime) differ from the same "
+            f"network unrolled in torch by at most {same['largest_difference']:g} where logits reach "
+            f"{same['largest_logit']:g}, the action probabilities by at most {same['probability_difference']:g}. From "
+            "the first tenth of the stream to the last the largest difference of a logit changes by "
+            f"{same['drift']:g}.",
             "",
-            *_rows(("welds", "threshold", "frames skipped", "time saved", "F1 lost")),
         ]
-        for kind, curve in sampling["details"]["curves"].items():
-            lines += [
-                f"| {kind} | {threshold} | {row['skipped']['mean']:.2f} | {value_text(row['time_saved'])} | "
-                f"{value_text(row['f1_loss'])} |"
-                for threshold, row in curve.items()
-            ]
-        lines.append("")
+    if lone := details.get("process"):
+        imports, first = lone["of which without a model"], value_text(lone["first_action_s"])
+        lines += [
+            "## Memory and start-up without ROS",
+            "",
+            f"A process that only loads the model and steps it: first action after {first} s, {lone['rss_mb']:g} MB "
+            f"(peak {lone['peak_rss_mb']:g}), of which {imports:g} before a model is loaded.",
+            "",
+        ]
     return lines
 
 
-def draw(found: dict[str, Any], picture: Path) -> None:
-    """Milliseconds of a decision update, MS-STAN and peers, on a logarithmic axis with the camera's period."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    metrics = found["metrics"]
-    rows = [
-        ("MS-STAN nano", metrics["tick_ms"]["p50"], True),
-        ("MS-STAN nano, samples to decision", metrics["monitor_tick_ms"]["p50"], True),
-        ("MS-STAN base", metrics["base_tick_ms"]["p50"], True),
-        *((str(peer["variant"]), peer["update_ms"]["p50"], False) for peer in _peers(found)),
+def _others(others: dict[str, dict[str, Any]]) -> list[str]:
+    return [
+        *(_soak(others["soak"]) if "soak" in others else []),
+        *(_skipping(others["sampling"]) if "sampling" in others else []),
     ]
-    rows.sort(key=lambda row: -row[1])
-    figure, axes = pyplot.subplots(figsize=(8, 0.34 * len(rows) + 1.2), layout="constrained")
-    colours = ["#c44e52" if ours else "#8c9aab" for _, _, ours in rows]
-    axes.barh([name for name, _, _ in rows], [ms for _, ms, _ in rows], color=colours)
-    for index, (_, ms, _) in enumerate(rows):
-        axes.text(ms * 1.06, index, f"{ms:.3g}", va="center", fontsize=8)
-    axes.axvline(1000 / 30, color="black", linewidth=0.8, linestyle="--")
-    axes.text(1000 / 30, len(rows) - 0.3, " camera period at 30 Hz", fontsize=8, va="bottom")
-    axes.set_xscale("log")
-    axes.set_xlim(right=3.0 * max(ms for _, ms, _ in rows))
-    axes.set_xlabel("ms a decision update, median")
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(picture, dpi=110)
-    pyplot.close(figure)
+
+
+def _soak(soak: dict[str, Any]) -> list[str]:
+    m = soak["metrics"]
+    return [
+        "## Long run",
+        "",
+        f"{m['minutes']:g} minutes at full rate ([results/soak.json](results/soak.json)): {m['actions']} results, "
+        f"{m['lost']} lost, acquisition to message {value_text(m['end_to_end_ms'])} ms, memory "
+        f"{m['growth_mb_per_hour']:+g} MB an hour, median latency {m['latency_drift_ms']:+g} ms from the first "
+        "quarter to the last.",
+        "",
+        "![Latency and memory over the run](images/soak.png)",
+        "",
+    ]
+
+
+def _skipping(sampling: dict[str, Any]) -> list[str]:
+    m, details = sampling["metrics"], sampling["details"]
+    lines = [
+        "## Skipping frames",
+        "",
+        "The importance gate against no skipping ([results/sampling.json](results/sampling.json)): "
+        f"{sampling['data']}. "
+        f"At the model's own threshold {value_text(m['time_saved'])} of a tick's time is saved and "
+        f"{value_text(m['f1_loss'])} of macro-F1 lost.",
+    ]
+    if chosen := details.get("recommended"):
+        told = "none" if chosen["threshold"] is None else chosen["threshold"]
+        lines[-1] += f" Saves most for at most half a point, chosen on {chosen['chosen on']} welds: threshold {told}."
+    lines += [
+        "",
+        "![Time saved against macro-F1 lost](images/sampling.png)",
+        "",
+        *_rows(("welds", "threshold", "frames skipped", "time saved", "F1 lost")),
+    ]
+    for kind, curve in details["curves"].items():
+        lines += [
+            f"| {kind} | {threshold} | {row['skipped']['mean']:.2f} | {value_text(row['time_saved'])} | "
+            f"{value_text(row['f1_loss'])} |"
+            for threshold, row in curve.items()
+        ]
+    return [*lines, ""]

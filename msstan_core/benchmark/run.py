@@ -20,8 +20,7 @@ from msstan_core.inference.model_package import ModelPackage
 
 #: Metric -> peer of the registry.
 RATIOS = {"ratio_x3d_xs": "x3d_xs", "ratio_r3d_18": "r3d_18", "ratio_slowfast": "slowfast_r50"}
-_STARTS = 3
-_FAST_RATE_HZ, _FAST_SECONDS = 100.0, 10.0
+_FAST_RATE_HZ = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +29,11 @@ class Settings:
 
     rounds: int = 9  #: turns of every contestant
     peers: Sequence[str] = ()  #: of the registry
-    stream_ticks: int = 10_000  #: of the comparison of streaming with unrolled; 0: none
+    stream_ticks: int = 100_000  #: of the comparison of streaming with unrolled; 0: none
     live_seconds: float = 20.0  #: per audio rate; 0: no measurement over DDS
     scaling: bool = True  #: resolution, window, batch, torches
+    starts: int = 3  #: of a monitor without ROS
+    fast_seconds: float = 10.0  #: of frames at 100 Hz
 
 
 @dataclass(slots=True)
@@ -61,7 +62,7 @@ def measure(
     """
     result = Result()
     said("starting monitors")
-    lone = lone_monitor(package.directory, _STARTS)
+    lone = lone_monitor(package.directory, settings.starts)
     if settings.live_seconds > 0:
         said("live over DDS")
         result.details["live"] = _live(package, settings.live_seconds)
@@ -69,12 +70,17 @@ def measure(
         _timings(package, settings, Path(name), said, progress, result)
     sampling = package.card.config.sampling.enabled
     said(f"{_FAST_RATE_HZ:.0f} frames a second")
-    monitor = Monitor.load(package.directory, sampling_threshold=0.0 if sampling else None)
-    result.details["frames_at_100_hz"] = {"sampling": sampling, **paced_stream(monitor, _FAST_RATE_HZ, _FAST_SECONDS)}
+    monitor = Monitor.load(
+        package.directory, sampling_threshold=package.card.config.sampling.threshold if sampling else None
+    )
+    fast = paced_stream(monitor, _FAST_RATE_HZ, settings.fast_seconds)
+    result.details["frames_at_100_hz"] = {"sampling": sampling, **fast}
+    result.metrics["late_at_100_hz"] = rounded(fast["late"] / fast["frames"])
     if settings.stream_ticks > 0:
         said(f"streaming against unrolled, {settings.stream_ticks} ticks")
         error = streaming_error(package, settings.stream_ticks, lambda share: progress("streaming", share))
         result.details["streaming_against_unrolled"] = error
+        result.metrics["streaming_difference"] = error["probability_difference"]
     result.details["process"] = lone
     _headline(result, lone)
     return result
@@ -118,7 +124,7 @@ def _timings(
     timings = in_turns(contestants, settings.rounds, lambda share: progress("timing", share))
     tables = {n: scaling.table(r, timings, per_unit=n in ("torches", "batch")) for n, r in rows.items()}
     named = {c.name for table in rows.values() for _, c in table} | {p.contestant.name for p in peers}
-    result.details["threads"] = {"MS-STAN": 1, "peers": PEER_THREADS, "of the machine": os.cpu_count()}
+    result.details["threads"] = {"MS-STAN": 1, "peers": list(PEER_THREADS), "of the machine": os.cpu_count()}
     result.details["rounds"] = settings.rounds
     result.details["parts_ms"] = {name: t.percentiles() for name, t in timings.items() if name not in named}
     result.details.update(tables)

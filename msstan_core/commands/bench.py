@@ -25,6 +25,9 @@ DEFAULT_PEERS = (
     "telemetry_mlp",
 )
 
+#: Those of ``--quick``: one of each kind.
+QUICK_PEERS = ("svm_hog", "x3d_xs", "gru")
+
 
 def register(subparsers: Any) -> None:
     """Add the command."""
@@ -34,39 +37,80 @@ def register(subparsers: Any) -> None:
         description="Time a tick in parts, its floor (the camera backbone alone in the same runtime), every peer of "
         "the comparison, and the cost against resolution, window, batch and torches, all in turns, so that a slow "
         "moment of the machine hits all alike. Where ROS and msstan_ros are installed also sensors and monitor as "
-        "processes that talk over DDS: stamp to message, CPU, memory, loss. About six minutes on two idle cores; "
-        "quote the ratios, machines differ.",
-        epilog="With --soak-minutes only the live monitor is measured, for that long, and the file holds its course.",
+        "processes that talk over DDS: stamp to message, CPU, memory, loss. About fifteen minutes on two idle "
+        "cores; quote the ratios, machines differ.",
+        epilog="With --soak-minutes only the live monitor is measured, for that long, and the file holds its course. "
+        "--page-only writes the page anew from --json, and from soak.json and sampling.json beside it.",
     )
     parser.add_argument("--json", type=Path, required=True, help="result file to write")
     parser.add_argument("--model", type=Path, help="model folder (default: the shipped model)")
-    parser.add_argument("--rounds", type=int, default=9, help="turns of every part (default: 9)")
     parser.add_argument(
-        "--peers", default="all", help="names with commas, all, or none (default: all); " + ", ".join(DEFAULT_PEERS)
+        "--quick", action="store_true", help="everything in about a minute: to see that it runs, not to be quoted"
     )
+    parser.add_argument("--rounds", type=int, help="turns of every part (default: 9)")
+    parser.add_argument("--peers", help="names with commas, all, or none (default: all); " + ", ".join(DEFAULT_PEERS))
     parser.add_argument("--no-scaling", action="store_true", help="leave out resolution, window, batch and torches")
     parser.add_argument(
-        "--stream-ticks", type=int, default=10_000, help="ticks over which streaming is held against unrolled; 0: none"
+        "--stream-ticks",
+        type=int,
+        metavar="N",
+        help="ticks over which streaming is held against unrolled; 0: none (default: 100000)",
     )
-    parser.add_argument("--live", type=float, default=20.0, metavar="SECONDS", help="over DDS, per audio rate; 0: not")
+    parser.add_argument("--live", type=float, metavar="SECONDS", help="over DDS, per audio rate; 0: not (default: 20)")
     parser.add_argument("--soak-minutes", type=float, metavar="N", help="only the live monitor, for N minutes")
-    parser.add_argument("--page", type=Path, help="also write the figures as a page (docs/performance.md) with a plot")
+    parser.add_argument(
+        "--page", type=Path, help="also write the figures as a page (docs/performance.md) with pictures"
+    )
+    parser.add_argument("--page-only", action="store_true", help="measure nothing: write --page from --json")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure; print a table; write result file and page."""
+    from msstan_core.benchmark.page import write_page
     from msstan_core.errors import InputError
     from msstan_core.inference.model_package import load_package
     from msstan_core.resources import default_model_dir
 
+    if arguments.page_only:
+        if arguments.page is None:
+            raise InputError("--page-only", "needs a page to write", "name it: --page docs/performance.md")
+        write_page(arguments.json, arguments.page)
+        print(f"{arguments.page}: written from {arguments.json}")
+        return 0
     for name, least in (("rounds", 1), ("stream_ticks", 0), ("live", 0)):
-        if getattr(arguments, name) < least:
-            raise InputError(f"--{name.replace('_', '-')}", f"is {getattr(arguments, name)}", f"give at least {least}")
+        value = getattr(arguments, name)
+        if value is not None and value < least:
+            raise InputError(f"--{name.replace('_', '-')}", f"is {value}", f"give at least {least}")
     package = load_package(arguments.model or default_model_dir())
     if arguments.soak_minutes is not None:
         return _soak(arguments, package.directory)
     return _bench(arguments, package)
+
+
+def settings_of(arguments: argparse.Namespace) -> Any:
+    """What the options ask for: those of a full run or of ``--quick``, changed by the options that were given.
+
+    Raises:
+        InputError: naming an unknown peer.
+    """
+    from dataclasses import replace
+
+    from msstan_core.benchmark.run import Settings
+
+    usual = Settings(peers=DEFAULT_PEERS)
+    if arguments.quick:
+        usual = Settings(
+            rounds=2, peers=QUICK_PEERS, stream_ticks=1000, live_seconds=4.0, scaling=False, starts=1, fast_seconds=2.0
+        )
+    given = {
+        "rounds": arguments.rounds,
+        "stream_ticks": arguments.stream_ticks,
+        "live_seconds": arguments.live,
+        "peers": None if arguments.peers is None else chosen_peers(arguments.peers),
+        "scaling": False if arguments.no_scaling else None,
+    }
+    return replace(usual, **{name: value for name, value in given.items() if value is not None})
 
 
 def chosen_peers(text: str) -> tuple[str, ...]:
@@ -94,16 +138,10 @@ def _bench(arguments: argparse.Namespace, package: Any) -> int:
     from rich.progress import Progress
 
     from msstan_core.benchmark.page import text_table, write_page
-    from msstan_core.benchmark.run import Settings, measure
+    from msstan_core.benchmark.run import measure
     from msstan_core.results import write_result
 
-    settings = Settings(
-        rounds=arguments.rounds,
-        peers=chosen_peers(arguments.peers),
-        stream_ticks=arguments.stream_ticks,
-        live_seconds=arguments.live,
-        scaling=not arguments.no_scaling,
-    )
+    settings = settings_of(arguments)
     console = Console(stderr=True)
     began = time.monotonic()
     gc.freeze()
@@ -117,10 +155,11 @@ def _bench(arguments: argparse.Namespace, package: Any) -> int:
 
         result = measure(package, settings, said, lambda what, share: progress.update(task, completed=share))
     result.details["duration_s"] = round(time.monotonic() - began)
+    result.details["quick"] = arguments.quick
     card = package.card
     write_result(
         arguments.json,
-        command=f"msstan bench --json {arguments.json} --rounds {arguments.rounds} --live {arguments.live:g}",
+        command=f"msstan bench --json {arguments.json}{_options(arguments)}",
         seeds=1,
         data=f"made-up streams of a usual cell's sizes; model {card.name} {card.version}, base and peers with random "
         "weights",
@@ -134,6 +173,15 @@ def _bench(arguments: argparse.Namespace, package: Any) -> int:
     tick, against = result.metrics["tick_ms"], result.metrics["backbone_ratio"]["p50"]
     print(f"{arguments.json}: {tick['p50']:.2f} ms a tick (p99 {tick['p99']:.2f}), {against:.2f} x the backbone alone")
     return 0
+
+
+def _options(arguments: argparse.Namespace) -> str:
+    """The given options that change what is measured, for the result file."""
+    given = [" --quick"] if arguments.quick else []
+    for name in ("rounds", "peers", "stream_ticks", "live"):
+        if getattr(arguments, name) is not None:
+            given.append(f" --{name.replace('_', '-')} {getattr(arguments, name)}")
+    return "".join([*given, " --no-scaling"] if arguments.no_scaling else given)
 
 
 def _soak(arguments: argparse.Namespace, model_dir: Path) -> int:

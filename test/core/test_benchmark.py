@@ -1,10 +1,9 @@
-"""Timing in turns, the made-up load, the page from the figures, and the hold of streaming against unrolled."""
+"""Timing in turns, the made-up load, what is measured, and the hold of streaming against unrolled."""
 
 from __future__ import annotations
 
-import json
+import argparse
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,14 +14,14 @@ from msstan_core.alignment import TickAligner
 from msstan_core.benchmark import timing
 from msstan_core.benchmark.hooks import measurement
 from msstan_core.benchmark.long_stream import paced_stream, streaming_error
-from msstan_core.benchmark.page import page_text, read_result, value_text, write_page
 from msstan_core.benchmark.peer_updates import TimedPeer
 from msstan_core.benchmark.process import cpu_seconds, peak_resident_mb, resident_mb
+from msstan_core.benchmark.run import Settings
 from msstan_core.benchmark.scaling import table
 from msstan_core.benchmark.timing import Contestant, Timings, in_turns, percentiles, ratio
 from msstan_core.benchmark.variants import with_longest_window, with_resolution
 from msstan_core.benchmark.workload import samples, ticks
-from msstan_core.commands.bench import DEFAULT_PEERS, chosen_peers
+from msstan_core.commands.bench import DEFAULT_PEERS, chosen_peers, register, settings_of
 from msstan_core.decision.pipeline import Monitor
 from msstan_core.errors import InputError
 from msstan_core.inference.model_package import ModelPackage
@@ -115,6 +114,7 @@ def test_streaming_error_is_rounding_over_a_long_stream(package: ModelPackage) -
     found = streaming_error(package, 1100)
     assert found["ticks"] == 1100
     assert 0 < found["largest_difference"] < 1e-5
+    assert 0 < found["probability_difference"] <= found["largest_difference"]
 
 
 def test_streaming_error_sees_a_difference(package: ModelPackage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,78 +166,17 @@ def test_a_measurement_that_nobody_offers_is_none() -> None:
     assert measurement("on the moon") is None
 
 
-FOUND: dict[str, Any] = {
-    "command": "msstan bench",
-    "revision": "abc",
-    "machine": "a machine, 2 cores",
-    "metrics": {
-        "tick_ms": {"p50": 2.0, "p99": 3.0},
-        "monitor_tick_ms": {"p50": 3.0, "p99": 4.0},
-        "base_tick_ms": {"p50": 8.0, "p99": 9.0},
-        "ratio_x3d_xs": {"p50": 30.0, "mean": 31.0, "std": 2.0},
-    },
-    "baselines": {
-        "camera backbone alone": {"tick_ms": {"p50": 1.5, "p99": 2.0}},
-        "X3D-XS": {
-            "variant": "X3D-XS 4x12",
-            "runtime": "ONNX Runtime",
-            "update_ms": {"p50": 60.0, "p99": 70.0},
-            "stride_at_30_hz": 2,
-            "updates_hz_live": 15.0,
-            "ratio": {"p50": 30.0, "mean": 31.0, "std": 2.0},
-        },
-    },
-    "details": {
-        "threads": {"MS-STAN": 1, "peers": 2},
-        "parts_ms": {"preprocessing": {"p50": 1.0, "p99": 2.0}},
-        "torches": {"2": {"p50": 6.0, "p99": 8.0, "p50_each": 3.0}},
-    },
-}
+def test_options_change_the_usual_or_the_quick_run() -> None:
+    parser = argparse.ArgumentParser()
+    register(parser.add_subparsers())
 
+    def of(*options: str) -> Settings:
+        found: Settings = settings_of(parser.parse_args(["bench", "--json", "x.json", *options]))
+        return found
 
-def test_the_page_tells_the_figures_of_the_file(tmp_path: Path) -> None:
-    (tmp_path / "results").mkdir()
-    file = tmp_path / "results" / "bench.json"
-    file.write_text(json.dumps(FOUND), encoding="utf-8")
-    write_page(file, tmp_path / "performance.md")
-    text = (tmp_path / "performance.md").read_text(encoding="utf-8")
-    assert "a machine, 2 cores" in text
-    assert "| X3D-XS 4x12 | ONNX Runtime | 60 (p99 70) | 2 | 15 | 30 |" in text
-    assert "| 2 | 6 (p99 8) | 3 |" in text
-    assert "## Live" not in text
-    assert (tmp_path / "images" / "performance.png").stat().st_size > 5_000
-
-
-def test_the_page_tells_of_soak_and_sampling_where_they_were_measured() -> None:
-    spread = {"mean": 0.4, "std": 0.1}
-    row = {"skipped": spread, "time_saved": spread, "f1_loss": {"mean": 0.001, "std": 0.002}}
-    sampling = {
-        "metrics": {"time_saved": spread, "f1_loss": row["f1_loss"]},
-        "details": {"curves": {"simulated": {"0.3": row}}},
-    }
-    soak = {
-        "metrics": {
-            "minutes": 30,
-            "actions": 54000,
-            "lost": 0,
-            "end_to_end_ms": {"p50": 9.0, "p99": 14.0},
-            "growth_mb_per_hour": 0.5,
-            "latency_drift_ms": -0.1,
-        }
-    }
-    text = page_text(FOUND, {"sampling": sampling, "soak": soak}, "bench.json")
-    assert "54000 results, 0 lost" in text
-    assert "| simulated | 0.3 | 0.40 | 0.4 ± 0.1 | 0.001 ± 0.002 |" in text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [({"p50": 2.1, "p99": 3.4}, "2.1 (p99 3.4)"), ({"p50": 3.0}, "3"), (0, "0"), (None, "")],
-)
-def test_figures_as_people_read_them(value: object, text: str) -> None:
-    assert value_text(value) == text
-
-
-def test_a_missing_result_file_is_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such result file"):
-        read_result(tmp_path / "none.json")
+    assert of() == Settings(peers=DEFAULT_PEERS)
+    assert of().stream_ticks == 100_000
+    assert of("--rounds", "3", "--live", "0", "--no-scaling") == Settings(3, DEFAULT_PEERS, 100_000, 0.0, False)
+    quick = of("--quick")
+    assert quick.stream_ticks < 5_000 and not quick.scaling and set(quick.peers) < set(DEFAULT_PEERS)
+    assert of("--quick", "--peers", "none").peers == ()

@@ -1,0 +1,78 @@
+"""What the project aims at in speed, and whether a figure reaches it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """One figure of ``bench.json`` and its limits.
+
+    Args:
+        figure: name in ``metrics``. label: for people. most: limit of the median or the plain number.
+        most_p99: limit of the 99th percentile. least: lower limit of the median.
+    """
+
+    figure: str
+    label: str
+    most: float | None = None
+    most_p99: float | None = None
+    least: float | None = None
+
+    @property
+    def text(self) -> str:
+        """As people read it; empty where nothing is aimed at."""
+        parts = []
+        if self.most is not None:
+            parts.append(f"median <= {self.most:g}" if self.most_p99 is not None else f"<= {self.most:g}")
+        if self.most_p99 is not None:
+            parts.append(f"p99 <= {self.most_p99:g}")
+        if self.least is not None:
+            parts.append(f">= {self.least:g}")
+        return ", ".join(parts)
+
+
+AIMS = (
+    Aim("tick_ms", "network, one tick, ms", most=5, most_p99=10),
+    Aim("monitor_tick_ms", "samples to decision, ms", most=5, most_p99=10),
+    Aim("backbone_ratio", "network over its camera backbone alone", most=1.3),
+    Aim("preprocessing_ratio", "preprocessing over network", most=1),
+    Aim("end_to_end_ms", "acquisition to message through DDS, ms", most_p99=33),
+    Aim("lost", "samples, frames and results lost", most=0),
+    Aim("cpu_share", "share of one core, live"),
+    Aim("rss_mb", "resident memory, MB", most=600),
+    Aim("first_action_s", "start to first action, s", most=5),
+    Aim("late_at_100_hz", "share of 100 frames a second that are answered late", most=0),
+    Aim("streaming_difference", "streaming against unrolled, largest difference of an action probability", most=1e-5),
+    Aim("ratio_x3d_xs", "X3D-XS over MS-STAN nano, per update", least=12),
+    Aim("ratio_r3d_18", "3D ResNet-18 over MS-STAN nano, per update", least=200),
+    Aim("ratio_slowfast", "SlowFast-R50 over MS-STAN nano, per update", least=200),
+    Aim("base_tick_ms", "network of size base, ms"),
+    Aim("held_tick_ms", "network, frame held by the gate, ms"),
+)
+
+
+def verdict(aim: Aim, value: object) -> str:
+    """Whether the aim is reached: yes or no; empty where nothing is aimed at. What is not a number reaches nothing.
+
+    Args:
+        aim: the limits. value: a plain number, or a mapping with ``p50`` (or ``mean``) and perhaps ``p99``.
+    """
+    if not aim.text:
+        return ""
+    figures = value if isinstance(value, dict) else {"p50": value}
+    middle = figures.get("p50", figures.get("mean"))
+    checks = [
+        (middle, aim.most, False),
+        (figures.get("p99"), aim.most_p99, False),
+        (middle, aim.least, True),
+    ]
+    for number, limit, at_least in checks:
+        if limit is None:
+            continue
+        if not isinstance(number, (int, float)):
+            return "no"
+        if not (number >= limit if at_least else number <= limit):
+            return "no"
+    return "yes"

@@ -1,0 +1,100 @@
+"""Pictures of ``docs/performance.md``, from the figures of the result files alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+#: Colours of MS-STAN, of others, and of the aim.
+_OURS, _OTHERS, _SECOND = "#c44e52", "#8c9aab", "#4c72b0"
+CAMERA_PERIOD_MS = 1000 / 30
+
+
+def _pyplot() -> Any:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    return pyplot
+
+
+def draw_updates(found: dict[str, Any], picture: Path) -> None:
+    """Milliseconds of a decision update, MS-STAN and peers, on a logarithmic axis with the camera's period.
+
+    Args:
+        found: content of ``bench.json``. picture: PNG file to write.
+    """
+    pyplot = _pyplot()
+    metrics = found["metrics"]
+    ours = (("MS-STAN nano", "tick_ms"), ("MS-STAN nano, samples to decision", "monitor_tick_ms"))
+    named = [*ours, ("MS-STAN base", "base_tick_ms")]
+    rows = [(label, metrics[name]["p50"], True) for label, name in named if name in metrics]
+    peers = [row for row in found["baselines"].values() if "update_ms" in row]
+    rows += [(str(peer["variant"]), peer["update_ms"]["p50"], False) for peer in peers]
+    rows.sort(key=lambda row: -row[1])
+    figure, axes = pyplot.subplots(figsize=(8, 0.34 * len(rows) + 1.2), layout="constrained")
+    axes.barh([row[0] for row in rows], [row[1] for row in rows], color=[_OURS if row[2] else _OTHERS for row in rows])
+    for index, (_, ms, _) in enumerate(rows):
+        axes.text(ms * 1.06, index, f"{ms:.3g}" if ms < 1000 else f"{ms:.0f}", va="center", fontsize=8)
+    axes.axvline(CAMERA_PERIOD_MS, color="black", linewidth=0.8, linestyle="--")
+    axes.text(CAMERA_PERIOD_MS, len(rows) - 0.3, " camera period at 30 Hz", fontsize=8, va="bottom")
+    axes.set_xscale("log")
+    axes.set_xlim(right=3.0 * max(row[1] for row in rows))
+    axes.set_xlabel("ms a decision update, median")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(picture, dpi=110)
+    pyplot.close(figure)
+
+
+def draw_skipping(curves: dict[str, dict[str, dict[str, Any]]], own_threshold: float | None, picture: Path) -> None:
+    """Time saved against macro-F1 lost, one line per kind of weld, one point per threshold of the gate.
+
+    Args:
+        curves: kind -> threshold -> row of ``sampling.json``. own_threshold: of the model, marked. picture: PNG file.
+    """
+    pyplot = _pyplot()
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    for (kind, curve), colour in zip(sorted(curves.items()), (_OURS, _SECOND), strict=False):
+        points = sorted((float(t), row["time_saved"]["mean"], row["f1_loss"]["mean"]) for t, row in curve.items())
+        _, saved, lost = zip(*points, strict=True)
+        points_lost = [100.0 * value for value in lost]
+        axes.plot([100.0 * value for value in saved], points_lost, "o-", color=colour, markersize=4, label=kind)
+        for threshold, x, y in points:
+            if own_threshold is not None and threshold == own_threshold:
+                axes.plot(100.0 * x, 100.0 * y, "o", color="none", markeredgecolor=colour, markersize=11)
+    axes.axhline(0.5, color="black", linewidth=0.8, linestyle="--")
+    axes.axvline(30.0, color="black", linewidth=0.8, linestyle=":")
+    axes.set_xlabel("time saved, % (dotted: aim; ring: the model's own threshold)")
+    axes.set_ylabel("macro-F1 lost, points (dashed: most)")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    figure.savefig(picture, dpi=110)
+    pyplot.close(figure)
+
+
+def draw_course(course: list[dict[str, Any]], picture: Path) -> None:
+    """Latency and memory over a long run.
+
+    Args:
+        course: rows of ``soak.json``, in order. picture: PNG file to write.
+    """
+    pyplot = _pyplot()
+    minutes, elapsed = [], 0.0
+    for row in course:
+        elapsed += row["actions"] / row["rate_hz"] / 60.0
+        minutes.append(elapsed)
+    figure, (above, below) = pyplot.subplots(2, 1, figsize=(7, 4), sharex=True, layout="constrained")
+    for name, colour in (("p50", _OURS), ("p99", _OTHERS)):
+        above.plot(minutes, [row["end_to_end_ms"][name] for row in course], ".-", color=colour, label=name)
+    above.set_ylabel("acquisition to\nmessage, ms")
+    above.set_ylim(bottom=0)
+    above.legend(frameon=False, ncols=2)
+    below.plot(minutes, [row["rss_mb"] for row in course], ".-", color=_SECOND)
+    below.set_ylabel("memory, MB")
+    below.set_ylim(bottom=0)
+    below.set_xlabel("minutes")
+    for axes in (above, below):
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(picture, dpi=110)
+    pyplot.close(figure)

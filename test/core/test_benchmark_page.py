@@ -1,0 +1,163 @@
+"""The page of performance tells the figures of the result files, and what they reach."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from msstan_core.benchmark.aims import Aim, verdict
+from msstan_core.benchmark.page import page_text, read_result, value_text, write_page
+from msstan_core.cli import main
+from msstan_core.errors import InputError
+
+FOUND: dict[str, Any] = {
+    "command": "msstan bench",
+    "revision": "abc",
+    "machine": "a machine, 2 cores",
+    "metrics": {
+        "tick_ms": {"p50": 2.0, "p99": 3.0},
+        "monitor_tick_ms": {"p50": 3.0, "p99": 4.0},
+        "base_tick_ms": {"p50": 8.0, "p99": 9.0},
+        "ratio_x3d_xs": {"p50": 30.0, "mean": 31.0, "std": 2.0},
+    },
+    "baselines": {
+        "camera backbone alone": {"tick_ms": {"p50": 1.5, "p99": 2.0}},
+        "X3D-XS": {
+            "variant": "X3D-XS 4x12",
+            "runtime": "ONNX Runtime",
+            "update_ms": {"p50": 60.0, "p99": 70.0},
+            "stride_at_30_hz": 2,
+            "updates_hz_live": 15.0,
+            "ratio": {"p50": 30.0, "mean": 31.0, "std": 2.0},
+        },
+    },
+    "details": {
+        "threads": {"MS-STAN": 1, "peers": [1, 2]},
+        "parts_ms": {"preprocessing": {"p50": 1.0, "p99": 2.0}},
+        "torches": {"2": {"p50": 6.0, "p99": 8.0, "p50_each": 3.0}},
+    },
+}
+
+
+def test_the_page_tells_the_figures_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    file = tmp_path / "results" / "bench.json"
+    file.write_text(json.dumps(FOUND), encoding="utf-8")
+    write_page(file, tmp_path / "performance.md")
+    text = (tmp_path / "performance.md").read_text(encoding="utf-8")
+    assert "a machine, 2 cores" in text
+    assert "| X3D-XS 4x12 | ONNX Runtime | 60 (p99 70) | 2 | 15 | 30 |" in text
+    assert "| 2 | 6 (p99 8) | 3 |" in text
+    assert "## Live" not in text
+    assert (tmp_path / "images" / "performance.png").stat().st_size > 5_000
+
+
+def test_the_page_tells_of_soak_and_sampling_where_they_were_measured(tmp_path: Path) -> None:
+    spread = {"mean": 0.4, "std": 0.1}
+    row = {"skipped": spread, "time_saved": spread, "f1_loss": {"mean": 0.001, "std": 0.002}}
+    sampling = {
+        "data": "one weld",
+        "metrics": {"time_saved": spread, "f1_loss": row["f1_loss"]},
+        "details": {
+            "own_threshold": 0.3,
+            "recommended": {"threshold": None, "chosen on": "simulated"},
+            "curves": {"simulated": {"0.3": row}},
+        },
+    }
+    course = [{"actions": 1800, "rate_hz": 30.0, "end_to_end_ms": {"p50": 9.0, "p99": 14.0}, "rss_mb": 300.0}] * 3
+    soak = {
+        "details": {"course": course},
+        "metrics": {
+            "minutes": 30,
+            "actions": 54000,
+            "lost": 0,
+            "end_to_end_ms": {"p50": 9.0, "p99": 14.0},
+            "growth_mb_per_hour": 0.5,
+            "latency_drift_ms": -0.1,
+        },
+    }
+    for name, content in {"bench": FOUND, "sampling": sampling, "soak": soak}.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    page = tmp_path / "performance.md"
+    assert main(["bench", "--json", str(tmp_path / "bench.json"), "--page", str(page), "--page-only"]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert all((tmp_path / "images" / f"{name}.png").exists() for name in ("performance", "sampling", "soak"))
+    assert "chosen on simulated welds: threshold none" in text
+    assert "54000 results, 0 lost" in text
+    assert "| simulated | 0.3 | 0.40 | 0.4 ± 0.1 | 0.001 ± 0.002 |" in text
+
+
+def test_the_page_tells_fast_and_long_streams_and_warns_of_a_quick_run() -> None:
+    details = {
+        **FOUND["details"],
+        "quick": True,
+        "frames_at_100_hz": {
+            "sampling": True,
+            "rate_hz": 100.0,
+            "frames": 1000,
+            "late": 3,
+            "skipped_share": 0.4,
+            "step_ms": {"p50": 2.0, "p99": 5.0},
+        },
+        "streaming_against_unrolled": {
+            "ticks": 100_000,
+            "largest_difference": 1.6e-5,
+            "largest_logit": 21.0,
+            "probability_difference": 4e-6,
+            "drift": 1e-7,
+        },
+        "process": {
+            "first_action_s": {"p50": 0.9, "p99": 1.0},
+            "rss_mb": 240.0,
+            "peak_rss_mb": 260.0,
+            "of which without a model": 110.0,
+        },
+    }
+    text = page_text({**FOUND, "details": details}, {}, "bench.json")
+    assert "not to be quoted" in text
+    assert "holds 40% of the frames: 3 answered later" in text
+    assert "Over 100000 ticks" in text and "at most 1.6e-05 where logits reach 21" in text
+    assert "240 MB (peak 260), of which 110" in text
+    assert "not to be quoted" not in page_text(FOUND, {}, "bench.json")
+
+
+@pytest.mark.parametrize(
+    ("aim", "value", "reached"),
+    [
+        (Aim("x", "", most=5, most_p99=10), {"p50": 5.0, "p99": 10.0}, "yes"),
+        (Aim("x", "", most=5, most_p99=10), {"p50": 4.0, "p99": 10.1}, "no"),
+        (Aim("x", "", most=5, most_p99=10), {"p50": 5.1, "p99": 6.0}, "no"),
+        (Aim("x", "", least=12), {"p50": 11.9, "mean": 13.0}, "no"),
+        (Aim("x", "", least=12), {"p50": 12.0}, "yes"),
+        (Aim("x", "", most=0), 0, "yes"),
+        (Aim("x", "", most=0), 1, "no"),
+        (Aim("x", "", most=5), float("nan"), "no"),
+        (Aim("x", "", most_p99=5), {"p50": 1.0}, "no"),
+        (Aim("x", ""), 7.0, ""),
+    ],
+)
+def test_an_aim_is_reached_only_by_numbers_within_all_its_limits(aim: Aim, value: object, reached: str) -> None:
+    assert verdict(aim, value) == reached
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"p50": 2.1, "p99": 3.4}, "2.1 (p99 3.4)"),
+        ({"p50": 3.0}, "3"),
+        (4019.0, "4019"),
+        ({"p50": 0.4, "std": 0.1}, "0.4 ± 0.1"),
+        (0, "0"),
+        (None, ""),
+    ],
+)
+def test_figures_as_people_read_them(value: object, text: str) -> None:
+    assert value_text(value) == text
+
+
+def test_a_missing_result_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such result file"):
+        read_result(tmp_path / "none.json")
