@@ -21,6 +21,9 @@ from msstan_core.vocabulary import ACTIONS
 GUARD_TICKS, REFERENCE_TICKS = 300, 100
 #: With fewer actions or ticks than these a guard set guards nothing.
 LEAST_ACTIONS, LEAST_TICKS = 2, 50
+#: A log probability counts no less than this: one sure error must not outweigh everything.
+LEAST_LOG = -5.0
+LEAST_SHARE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +112,34 @@ def balanced(
     )
 
 
-def accuracy(head: Head, ticks: LabelledTicks, trained: NDArray[np.bool_]) -> float:
-    """Share of ``ticks`` that ``head`` answers rightly among the trained actions; NaN without any."""
-    if not len(ticks):
-        return float("nan")
-    logits = np.where(trained, head.logits(ticks.embeddings), -np.inf)
-    return float((logits.argmax(axis=1) == ticks.labels).mean())
+class Scale:
+    """What right answers are worth: every action as much as in training, however many ticks of it there are.
+
+    Args:
+        shares: [K] of each action in training; 0 for untrained ones, which are never answered.
+    """
+
+    def __init__(self, shares: NDArray[np.floating]) -> None:
+        self.shares = np.asarray(shares, float)
+
+    def accuracy(self, head: Head, ticks: LabelledTicks) -> float:
+        """Share of right answers in [0, 1]; NaN without any tick."""
+        right = self._logits(head, ticks).argmax(axis=1) == ticks.labels if len(ticks) else np.zeros(0, bool)
+        return self._mean(right, ticks.labels)
+
+    def log_likelihood(self, head: Head, ticks: LabelledTicks) -> float:
+        """Mean log probability of the true action; NaN without any tick."""
+        if not len(ticks):
+            return float("nan")
+        logits = self._logits(head, ticks)
+        logits = logits - logits.max(axis=1, keepdims=True)
+        of_label = logits[np.arange(len(ticks)), ticks.labels] - np.log(np.exp(logits).sum(axis=1))
+        return self._mean(np.maximum(of_label, LEAST_LOG), ticks.labels)
+
+    def _logits(self, head: Head, ticks: LabelledTicks) -> NDArray[np.float64]:
+        return np.where(self.shares > 0, head.logits(ticks.embeddings), -np.inf)
+
+    def _mean(self, values: NDArray[np.generic], labels: NDArray[np.int64]) -> float:
+        counts = np.bincount(labels, minlength=len(self.shares))
+        weights = (np.maximum(self.shares, LEAST_SHARE) / np.maximum(counts, 1))[labels]
+        return float((weights * values).sum() / weights.sum()) if len(labels) else float("nan")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msstan_core.commands import study_anomaly, study_false_alarms, study_peers, study_sampling, study_smoothing
+from msstan_core.commands import study_anomaly, study_peers, study_sampling, study_smoothing
 
 
 def register(subparsers: Any) -> None:
@@ -17,7 +17,6 @@ def register(subparsers: Any) -> None:
     )
     studies = parser.add_subparsers(dest="study", metavar="STUDY", required=True)
     study_anomaly.register(studies)
-    study_false_alarms.register(studies)
     study_peers.register(studies)
     study_sampling.register(studies)
     study_smoothing.register(studies)

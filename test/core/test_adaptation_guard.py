@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from msstan_core.adaptation.adapted_head import Correction, DriftBound, Head
-from msstan_core.adaptation.guard import GuardSet, LabelledTicks, accuracy, balanced
+from msstan_core.adaptation.guard import GuardSet, LabelledTicks, Scale, balanced
 from msstan_core.errors import InputError
 from msstan_core.vocabulary import ACTIONS
 
@@ -66,8 +66,8 @@ def test_accuracy_never_counts_an_untrained_action() -> None:
     bias[2], bias[5] = 9.0, 1.0
     head = Head.shipped(np.zeros((K, WIDTH)), bias)
     answered = LabelledTicks(np.zeros((4, WIDTH), np.float32), np.full(4, 5))
-    assert accuracy(head, answered, np.arange(K) != 2) == 1.0
-    assert accuracy(head, answered, np.ones(K, bool)) == 0.0
+    assert Scale((np.arange(K) != 2) / (K - 1)).accuracy(head, answered) == 1.0
+    assert Scale(np.full(K, 1 / K)).accuracy(head, answered) == 0.0
 
 
 @given(seed=st.integers(0, 2**31), size=st.floats(0, 1e6), largest=st.floats(1e-3, 2.0))

@@ -1,0 +1,320 @@
+"""The rules that join it all: when it learns, what may be used, when it goes back.
+
+Three threads meet here. The answering one calls :meth:`Adapter.corrected` and :meth:`Adapter.observe`, which never wait
+for learning or for the disk. A background one calls :meth:`Adapter.work`. Services call the rest.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msstan_core.adaptation.adapted_head import Correction, DriftBound, Head
+from msstan_core.adaptation.feedback import WHERE, Feedback, write_down
+from msstan_core.adaptation.guard import GuardSet, LabelledTicks, Scale
+from msstan_core.adaptation.learning import Objective, learn
+from msstan_core.adaptation.memory import LabelledMemory
+from msstan_core.adaptation.observed_ticks import ObservedTick, ObservedTicks
+from msstan_core.adaptation.promotion import Promotion
+from msstan_core.adaptation.revisions import Revision, RevisionCounter, RevisionStore
+from msstan_core.adaptation.settings import AdaptationSettings
+from msstan_core.errors import InputError
+from msstan_core.vocabulary import ACTIONS, Action
+
+#: Newest labelled spans by which a head in use is held against the shipped one, as they come and before they are learnt
+#: from; it goes back when it answers so many more of them worse than better.
+FRESH_SPANS, MOST_WORSE = 8, 3
+#: The stored head and the network may differ by this much in a logit: half precision and another runtime.
+SAME_LOGIT = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptationStatus:
+    """For diagnostics and services."""
+
+    adapting: bool  #: commanded to learn
+    paused: str  #: why nothing is learnt now; "": nothing hinders it
+    revision: int  #: in use
+    adapted: bool  #: another head than the shipped one is in use
+    spans: int  #: labelled spans taken since the job began
+    held_ticks: int
+    guard_accuracy: float
+    shipped_guard_accuracy: float
+    drift: float
+    last_change: str
+
+
+class Adapter:
+    """Adaptation of one loaded model.
+
+    Args:
+        guard: of the model. shares: [K] of each action in training, 0 for those it does not know.
+        weights_sha256: of the network.
+        settings: bounds. folder: for revisions and the journal; None: memory only.
+        counter: of the monitor's revisions. clock: seconds, for staleness.
+    """
+
+    def __init__(
+        self,
+        guard: GuardSet,
+        shares: NDArray[np.floating],
+        weights_sha256: str,
+        settings: AdaptationSettings,
+        folder: Path | None = None,
+        counter: RevisionCounter | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._guard, self._shares, self._sha256 = guard, np.asarray(shares, float), weights_sha256
+        self.settings, self._folder = settings, folder
+        self._counter, self._clock = counter or RevisionCounter(), clock
+        self._bound = DriftBound(guard.shipped, settings.largest_drift)
+        self._promotion = Promotion(self._bound, guard.sealed, Scale(self._shares), settings.guard_tolerance)
+        self._store = RevisionStore(folder)
+        self._memory = LabelledMemory(settings.per_action, settings.per_span, guard.shipped.weight.shape[1])
+        self.ticks = ObservedTicks(settings.history_s)
+        self._fresh: deque[int] = deque(maxlen=FRESH_SPANS)
+        self._lock = threading.RLock()
+        self._enabled, self._waiting = settings.enabled, False
+        self._active = guard.shipped
+        self._job: str | None = None
+        self._settled: str | None = None  #: the job that memory and store are about
+        self._alarm, self._mismatch, self._last_change = "", "", "shipped weights"
+        self._last_tick_s = -math.inf
+        self.correction = Correction(self._counter.advance(self._store.highest_on_disk()))
+
+    # -- answering thread ---------------------------------------------------------------------------------------
+
+    def corrected(self, logits: NDArray[np.float32], embedding: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
+        """The network's logits [K] with the adapted head's correction, and the revision that made them.
+
+        A correction that is not finite is dropped at this very tick; the rollback is recorded by the next ``work``.
+        """
+        correction = self.correction
+        out = correction.apply(logits, embedding)
+        if out is not logits and np.isfinite(logits).all() and not np.isfinite(out).all():
+            self._alarm = "an answer was not finite"
+            self.correction = correction = Correction(self._counter.advance())
+            return logits, correction.revision
+        return out, correction.revision
+
+    def observe(self, tick: ObservedTick, logits: NDArray[np.float32], job: str) -> None:
+        """Hold what was answered. A change of job returns to the shipped head at once.
+
+        Args:
+            tick: the tick. logits: [K] of the network, uncorrected. job: what is being welded.
+        """
+        if job != self._job:
+            if self._job is not None:
+                self.correction = Correction(self._counter.advance())
+                self.ticks.clear()
+            else:
+                self._check_head(tick.embedding, logits)
+            self._job = job
+        self._last_tick_s = self._clock()
+        self.ticks.add(tick)
+
+    def _check_head(self, embedding: NDArray[np.float32], logits: NDArray[np.float32]) -> None:
+        difference = float(np.abs(self._guard.shipped.logits(embedding) - logits).max())
+        if difference > SAME_LOGIT:
+            self._mismatch = f"guard.npz belongs to other weights (logits differ by {difference:.3g})"
+
+    # -- services -----------------------------------------------------------------------------------------------
+
+    def take(self, feedback: Feedback) -> tuple[int, str]:
+        """Take a label; returns (ticks labelled, what became of it).
+
+        Raises:
+            InputError: when nothing was taken, with the reason.
+        """
+        feedback.check()
+        with self._lock:
+            self._settle_job()
+            if self._mismatch:
+                raise InputError(WHERE, self._mismatch, "train or export the model again")
+            span = self.ticks.span(feedback.start_ns, feedback.end_ns)
+            if not span:
+                raise InputError(
+                    WHERE, "no tick of this span is held", "label what was seen within adaptation.history_s"
+                )
+            if self._folder is not None:
+                write_down(self._folder, feedback, self._settled or "")
+            if feedback.says_nominal:
+                cleared = self.ticks.declare_nominal(feedback.start_ns, feedback.end_ns)
+                return len(
+                    span
+                ), f"{cleared} ticks with an open anomaly may be learnt from once their action is labelled"
+            if feedback.action is Action.UNKNOWN:
+                if self._folder is None:
+                    raise InputError(WHERE, "imperfections are never learnt online", "set adaptation.folder to keep it")
+                return len(span), "kept for the next training: what finds imperfections is never adapted online"
+            return self._take_action(span, ACTIONS.index(feedback.action))
+
+    def _take_action(self, span: list[ObservedTick], action: int) -> tuple[int, str]:
+        if self._shares[action] <= 0:
+            raise InputError(WHERE, f"the model does not know {ACTIONS[action].name}", "train it on welds that have it")
+        usable = [tick for tick in span if not tick.flaw]
+        if not usable:
+            raise InputError(WHERE, f"no tick of this span may be learnt from: {span[-1].flaw}", "label another")
+        self._memory.add(usable, action)
+        embeddings = np.stack([tick.embedding for tick in usable])
+        labelled = LabelledTicks(embeddings, np.full(len(usable), action, np.int64))
+        self._fresh.append(self._promotion.against_shipped(self._active, labelled))
+        self._waiting = True
+        text = f"{len(usable)} of {len(span)} ticks may be learnt from"
+        return len(usable), text if self._enabled else f"{text}, once adaptation is enabled"
+
+    def enable(self) -> None:
+        """Learn from what was and will be labelled.
+
+        Raises:
+            InputError: when this model must not adapt.
+        """
+        if self._mismatch:
+            raise InputError("adaptation", self._mismatch, "train or export the model again")
+        with self._lock:
+            self._enabled, self._waiting = True, True
+
+    def freeze(self) -> None:
+        """Keep the head in use, learn nothing."""
+        with self._lock:
+            self._enabled = False
+
+    def roll_back(self, number: int = 0) -> None:
+        """Return to an earlier revision, exactly, and freeze. 0: the shipped head.
+
+        Raises:
+            InputError: when that revision is not kept for this job.
+        """
+        with self._lock:
+            self._settle_job()
+            head = self._guard.shipped
+            if number:
+                kept = self._store.get(number)
+                if kept is None:
+                    known = ", ".join(map(str, self._store.numbers)) or "none"
+                    raise InputError("adaptation", f"revision {number} is not kept", f"0 (shipped), or one of: {known}")
+                head = kept.head
+                if problem := self._promotion.unsound(head):
+                    raise InputError("adaptation", f"revision {number}: {problem}", "choose another")
+            self._enabled = False
+            self._use(head, "rollback", f"to revision {number}" if number else "to the shipped weights, as commanded")
+
+    @property
+    def status(self) -> AdaptationStatus:
+        """What there is to say."""
+        with self._lock:
+            return AdaptationStatus(
+                adapting=self._enabled,
+                paused=self._hindrance(),
+                revision=self.correction.revision,
+                adapted=self.correction.weight is not None,
+                spans=self._memory.spans,
+                held_ticks=len(self._memory),
+                guard_accuracy=self._promotion.guard_accuracy(self._active),
+                shipped_guard_accuracy=self._promotion.shipped_accuracy,
+                drift=self._bound.drift(self._active),
+                last_change=self._last_change,
+            )
+
+    # -- background thread --------------------------------------------------------------------------------------
+
+    def work(self, breathe: Callable[[], None] = lambda: None) -> str:
+        """One round: go back if need be, else learn if there is something new. Returns what changed, "" for nothing.
+
+        Args:
+            breathe: called between the steps of learning, so that the answering thread never waits long.
+
+        Raises:
+            InputError: when a revision cannot be written; the head in use stays.
+        """
+        with self._lock:
+            self._settle_job()
+            if self._active is not self._guard.shipped and (reason := self._reason_to_go_back()):
+                return self._use(self._guard.shipped, "rollback", reason)
+            self._alarm = ""
+            if not self._waiting or self._hindrance() or self._memory.spans < self.settings.least_spans:
+                return ""
+            self._waiting = False
+            lessons, judged = self._memory.lessons(), self._memory.judged()
+            active, job = self._active, self._settled
+        objective = Objective(self._guard.shipped, lessons, self._guard.reference, self._shares, self.settings)
+        shadow = learn(objective, self._bound, breathe)
+        verdict = self._promotion.judge(shadow, active, judged)
+        with self._lock:
+            if self._active is not active or self._job != job or self._hindrance():
+                self._waiting = True  # the world has changed meanwhile: think again
+                return ""
+            if verdict.head is None:
+                self._last_change = f"shadow head not promoted: {verdict.reason}"
+                return ""
+            return self._use(verdict.head, "step", f"learnt from {self._memory.spans} labelled spans")
+
+    def _reason_to_go_back(self) -> str:
+        if self._alarm:
+            self._enabled = False
+            return self._alarm
+        if problem := self._promotion.unsound(self._active):
+            self._enabled = False
+            return problem
+        if sum(self._fresh) <= -MOST_WORSE:
+            return f"of the last {len(self._fresh)} labelled spans most are answered worse than by the shipped weights"
+        return ""
+
+    def _hindrance(self) -> str:
+        """Why nothing may be learnt now."""
+        newest = self.ticks.newest
+        if not self._enabled:
+            return "frozen"
+        if newest is None or self._clock() - self._last_tick_s > self.settings.stale_s:
+            return "no tick arrives"
+        return newest.flaw
+
+    def _settle_job(self) -> None:
+        """Bring memory, store and head in line with the job that the answering thread sees; caller holds the lock."""
+        if self._job == self._settled:
+            return
+        first, self._settled = self._settled is None, self._job
+        self._memory.clear()
+        self._fresh.clear()
+        self._waiting = False
+        job = self._settled or ""
+        if first and (kept := self._store.read(self._sha256, job)) is not None:
+            if problem := self._promotion.unsound(kept.head):
+                self._last_change = f"revision {kept.number} not restored: {problem}"
+            else:
+                self._use(kept.head, "restored", f"revision {kept.number}, last in use before the restart")
+        elif not first:
+            if self.correction.weight is not None:  # a step was just being taken into use when the job changed
+                self.correction = Correction(self._counter.advance())
+            self._active = self._guard.shipped
+            self._record(self._active, "reset", "another job: shipped weights", self.correction.revision)
+
+    def _use(self, head: Head, kind: str, reason: str) -> str:
+        """Take a head into use under a new number. Caller holds the lock.
+
+        What is new is written first and then answered with; on the way back it is the other way round: a full disk must
+        not keep a bad head in use.
+        """
+        number = self._counter.advance()
+        if kind != "rollback":
+            self._record(head, kind, reason, number)
+        self._active, self._alarm = head, ""
+        self.correction = Correction.between(number, self._guard.shipped, head)
+        self._fresh.clear()
+        if kind == "rollback":
+            self._record(head, kind, reason, number)
+        return self._last_change
+
+    def _record(self, head: Head, kind: str, reason: str, number: int) -> None:
+        guard_accuracy, drift = self._promotion.guard_accuracy(head), self._bound.drift(head)
+        job, spans = self._settled or "", self._memory.spans
+        self._store.keep(Revision(number, head, kind, reason, self._sha256, job, guard_accuracy, drift, spans))
+        self._last_change = f"revision {number} ({kind}): {reason}"

@@ -1,0 +1,78 @@
+"""Whether a shadow head may be used: never worse on the sealed guard set, and better where feedback can tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from msstan_core.adaptation.adapted_head import DriftBound, Head
+from msstan_core.adaptation.guard import LabelledTicks, Scale
+
+#: Shares of the way from the shipped head to the shadow that are tried, the largest first.
+SHARES = (1.0, 0.7, 0.5, 0.3, 0.15)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A head that may be used, or why none may."""
+
+    head: Head | None
+    reason: str
+    guard_accuracy: float
+
+
+class Promotion:
+    """The judge. The guard set is only ever answered; nothing here learns from it.
+
+    Args:
+        bound: around the shipped head. sealed: the guard set. scale: what right answers are worth.
+        tolerance: accuracy that may be lost on the guard set against the shipped head.
+    """
+
+    def __init__(self, bound: DriftBound, sealed: LabelledTicks, scale: Scale, tolerance: float) -> None:
+        self._bound, self._sealed, self._scale = bound, sealed, scale
+        self.shipped_accuracy = scale.accuracy(bound.shipped, sealed)
+        self.floor = self.shipped_accuracy - tolerance
+
+    def guard_accuracy(self, head: Head) -> float:
+        """On the sealed set."""
+        return self._scale.accuracy(head, self._sealed)
+
+    def unsound(self, head: Head) -> str:
+        """Why ``head`` must not answer, whatever feedback says; "": it may."""
+        if not head.finite:
+            return "the head is not finite"
+        if self._bound.drift(head) > self._bound.largest:
+            return "the head is outside its drift bound"
+        # The negation also refuses NaN.
+        if not (found := self.guard_accuracy(head)) >= self.floor:
+            return f"the guard set is answered worse ({found:.4f} against {self.floor:.4f})"
+        return ""
+
+    def judge(self, shadow: Head, active: Head, judged: LabelledTicks) -> Verdict:
+        """The farthest point on the way to ``shadow`` that may be used.
+
+        Args:
+            judged: feedback that was never learnt from. The head taken must answer it more likely right than both the
+                active and the shipped head, and no less often; without any, nothing is promoted.
+        """
+        if not len(judged):
+            return Verdict(None, "no labelled span is set aside to judge by yet", np.nan)
+        shipped, scale = self._bound.shipped, self._scale
+        likelihood = max(scale.log_likelihood(active, judged), scale.log_likelihood(shipped, judged))
+        hits = max(scale.accuracy(active, judged), scale.accuracy(shipped, judged))
+        reason = "feedback set aside is answered no better"
+        way = shadow.less(shipped)
+        for share in SHARES:
+            head = self._bound.within(shipped.moved(way, share))
+            if scale.log_likelihood(head, judged) <= likelihood or scale.accuracy(head, judged) < hits:
+                continue
+            reason = self.unsound(head)
+            if not reason:
+                return Verdict(head, "", self.guard_accuracy(head))
+        return Verdict(None, reason, np.nan)
+
+    def against_shipped(self, active: Head, ticks: LabelledTicks) -> int:
+        """1 where ``active`` answers feedback right more often than the shipped head, -1 less often, 0 as often."""
+        return int(np.sign(self._scale.accuracy(active, ticks) - self._scale.accuracy(self._bound.shipped, ticks)))
