@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msstan_core.commands import study_anomaly, study_peers, study_sampling, study_smoothing
+from msstan_core.commands import study_ablation, study_anomaly, study_peers, study_sampling, study_smoothing
 
 
 def register(subparsers: Any) -> None:
@@ -12,10 +12,10 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "study",
         help="measure what a part of the monitor is worth",
-        description="The protocols behind the figures of docs/decisions.md and docs/performance.md. Each writes one "
-        "result file.",
+        description="The protocols behind the figures of docs/. Each writes one result file.",
     )
     studies = parser.add_subparsers(dest="study", metavar="STUDY", required=True)
+    study_ablation.register(studies)
     study_anomaly.register(studies)
     study_peers.register(studies)
     study_sampling.register(studies)

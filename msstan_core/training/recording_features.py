@@ -24,6 +24,7 @@ from msstan_core.observation import Tick
 from msstan_core.preprocessing.preprocessor import NetworkInput, Preprocessor
 from msstan_core.recordings.annotations import action_track, imperfection_track
 from msstan_core.recordings.bag import BagReader
+from msstan_core.training.array_file import mapped_arrays
 from msstan_core.training.backbone_features import BackboneFeatures
 from msstan_core.vocabulary import MODALITIES, Modality
 
@@ -203,6 +204,12 @@ def _rows(present: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.where(present, np.cumsum(present) - 1, -1).astype(np.int64)
 
 
+#: Read from disk when they are asked for: what is large, and of which a clip takes a few rows.
+_ON_DISK = ("camera", "thermal", "log_mel", "thumbnail")
+
+
 def _load(path: Path) -> RecordingFeatures:
+    names = [f.name for f in fields(RecordingFeatures)]
+    mapped = mapped_arrays(path, _ON_DISK)
     with np.load(path) as data:
-        return RecordingFeatures(**{f.name: data[f.name] for f in fields(RecordingFeatures) if f.name in data})
+        return RecordingFeatures(**mapped, **{n: data[n] for n in names if n in data and n not in mapped})

@@ -1,0 +1,144 @@
+"""``msstan study ablation``: what each mechanism of the network is worth on metals it has never seen."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from msstan_core.training.recording_features import Recording
+
+
+def register(studies: Any) -> None:
+    """Add the study."""
+    parser = studies.add_parser(
+        "ablation",
+        help="train every ablation alike and judge it on metals it has never seen",
+        description="Every entry of config/ablations.yaml: everything on, everything less one mechanism, and the plain "
+        "network with one. Equal steps and seeds. Finished trainings are kept beside the result (OUT.json.runs.jsonl): "
+        "an interrupted study goes on when the same command is given again.",
+        epilog="Example: msstan simulate --random 60 --out-dir bags && "
+        "msstan study ablation --data bags --json docs/results/ablation.json",
+    )
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="bags, or folders of bags")
+    parser.add_argument("--json", type=Path, required=True, help="result file to write")
+    parser.add_argument("--config", type=Path, help="training YAML (default: config/training/study.yaml)")
+    parser.add_argument("--table", type=Path, help="table of ablations (default: config/ablations.yaml)")
+    parser.add_argument(
+        "--unseen", default="copper,magnesium", help="metals left out of training (default: copper,magnesium)"
+    )
+    parser.add_argument("--seeds", type=int, default=5, help="of full and without_* (default: 5)")
+    parser.add_argument("--with-seeds", type=int, default=2, help="of plain and with_* (default: 2)")
+    parser.add_argument("--only", nargs="+", metavar="ABLATION", help="only these and their references")
+    parser.add_argument("--minutes", type=float, help="stop after this long; the same command goes on")
+    parser.add_argument("--cache", type=Path, default=Path("out/features"), help="folder for extracted features")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run or continue the study; print a table; write the result file."""
+    import time
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from msstan_core.closed_loop.study import without_nan
+    from msstan_core.errors import InputError
+    from msstan_core.resources import share_path
+    from msstan_core.results import write_result
+    from msstan_core.studies.ablation_study import (
+        FIGURES,
+        PROTOCOL,
+        Planned,
+        features_source,
+        plan,
+        run_ablations,
+        summarise,
+    )
+    from msstan_core.studies.kept_runs import KeptRuns
+    from msstan_core.studies.material_split import leave_materials_out, material_pair, parse_materials
+    from msstan_core.training.ablations import FULL, PLAIN, load_ablations
+    from msstan_core.training.configuration import load_training_config
+    from msstan_core.training.progress import load_recordings, training_bar
+
+    if arguments.seeds < 1 or arguments.with_seeds < 0:
+        raise InputError("--seeds", "asks for nothing", "one seed or more; --with-seeds 0 or more")
+    try:
+        unseen = parse_materials(arguments.unseen)
+    except ValueError as error:
+        raise InputError("--unseen", str(error), "name metals with commas") from None
+    base = load_training_config(arguments.config or share_path("config/training/study.yaml"))
+    configs = load_ablations(arguments.table or share_path("config/ablations.yaml"), base)
+    if arguments.only:
+        unknown = [name for name in arguments.only if name not in configs]
+        if unknown:
+            raise InputError("--only", f"unknown ablation {unknown[0]!r}", f"one of {', '.join(configs)}")
+        configs = {n: c for n, c in configs.items() if n in (*arguments.only, FULL, PLAIN)}
+    console = Console(stderr=True)
+    loaded: dict[str, tuple[list[Recording], list[Recording]]] = {}
+
+    def recordings(ablation: str) -> tuple[list[Recording], list[Recording]]:
+        source = features_source(configs, ablation)
+        if source not in loaded:
+            found = load_recordings(console, configs[source], arguments.data, arguments.cache)
+            loaded[source] = leave_materials_out(found, unseen)
+        return loaded[source]
+
+    training, test = recordings(FULL)
+    names = [sorted(r.attributes.get("run_id", r.path.name) for r in side) for side in (training, test)]
+    recipe = {"configuration": base.model_dump(mode="json"), "unseen": sorted(unseen), "recordings": names}
+    kept = KeptRuns(arguments.json.with_name(arguments.json.name + ".runs.jsonl"), recipe)
+    planned = plan(configs, arguments.seeds, arguments.with_seeds)
+    began = time.monotonic()
+
+    def write() -> dict[str, dict[str, Any]]:
+        table = summarise(configs, kept)
+        pairs = [sorted({material_pair(r) for r in side}) for side in (training, test)]
+        write_result(
+            arguments.json,
+            command=f"msstan study ablation --data ... --unseen {arguments.unseen} --seeds {arguments.seeds} "
+            f"--with-seeds {arguments.with_seeds}",
+            seeds=len(kept.matching(FULL)),
+            data=f"{len(training)} simulated welds ({', '.join(pairs[0])}) to train on, {len(test)} "
+            f"({', '.join(pairs[1])}) to judge",
+            metrics=without_nan({n: row for n, row in table.items() if n not in (FULL, PLAIN)}),
+            baselines=without_nan({n: row for n, row in table.items() if n in (FULL, PLAIN)}),
+            details={
+                "protocol": PROTOCOL,
+                "steps": base.steps,
+                "clips_per_step": base.clips_per_step,
+                "clip_ticks": base.clip_ticks,
+                "runs_missing": [f"{p.ablation}/{p.seed}" for p in planned if p not in kept],
+                "runs": without_nan({f"{p.ablation}/{p.seed}": kept[p] for p in planned if p in kept}),
+            },
+        )
+        return table
+
+    with training_bar(console, "ablations") as bar:
+
+        def progress(run: Planned, step: int, steps: int, loss: float) -> None:
+            bar(len(kept) * steps + step, len(planned) * steps, loss)
+
+        for finished in run_ablations(configs, planned, recordings, kept, progress):
+            figures = kept[finished]
+            console.print(f"{finished.ablation}/{finished.seed}: F1 {figures['action_macro_f1']:.3f}", highlight=False)
+            write()
+            if arguments.minutes is not None and time.monotonic() - began > 60 * arguments.minutes:
+                break
+    table = write()
+    shown = Table("ablation", "seeds", *FIGURES, "change of macro-F1", "CPU s")
+    for name, row in table.items():
+        change = row.get("change", {}).get("action_macro_f1")
+        shown.add_row(
+            name,
+            str(row["seeds"]),
+            *(f"{row[f]['mean']:.3f} ± {row[f]['std']:.3f}" for f in FIGURES),
+            "" if change is None else f"{change['mean']:+.3f} ± {change['std']:.3f}",
+            f"{row['train_cpu_s']['mean']:.0f}",
+        )
+    console.print(shown)
+    missing = sum(p not in kept for p in planned)
+    rest = f"; {missing} to go, give the same command again" if missing else ""
+    print(f"{arguments.json}: {len(planned) - missing} of {len(planned)} trainings{rest}")
+    return 0
