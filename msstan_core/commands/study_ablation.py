@@ -30,6 +30,7 @@ def register(studies: Any) -> None:
     )
     parser.add_argument("--seeds", type=int, default=5, help="of full and without_* (default: 5)")
     parser.add_argument("--with-seeds", type=int, default=2, help="of plain and with_* (default: 2)")
+    parser.add_argument("--steps", type=int, help="overrides the file's number of steps: the figures say so")
     parser.add_argument("--only", nargs="+", metavar="ABLATION", help="only these and their references")
     parser.add_argument("--minutes", type=float, help="stop after this long; the same command goes on")
     parser.add_argument("--cache", type=Path, default=Path("out/features"), help="folder for extracted features")
@@ -69,6 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         raise InputError("--unseen", str(error), "name metals with commas") from None
     base = load_training_config(arguments.config or share_path("config/training/study.yaml"))
+    if arguments.steps is not None:
+        base = type(base).model_validate({**base.model_dump(), "steps": arguments.steps})
     configs = load_ablations(arguments.table or share_path("config/ablations.yaml"), base)
     if arguments.only:
         unknown = [name for name in arguments.only if name not in configs]
@@ -98,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
         write_result(
             arguments.json,
             command=f"msstan study ablation --data ... --unseen {arguments.unseen} --seeds {arguments.seeds} "
-            f"--with-seeds {arguments.with_seeds}",
+            f"--with-seeds {arguments.with_seeds} --steps {base.steps}",
             seeds=len(kept.matching(FULL)),
             data=f"{len(training)} simulated welds ({', '.join(pairs[0])}) to train on, {len(test)} "
             f"({', '.join(pairs[1])}) to judge",

@@ -22,6 +22,13 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
     parser.add_argument("--seed", type=int, help="overrides the file's seed")
     parser.add_argument("--steps", type=int, help="overrides the file's number of steps")
+    parser.add_argument(
+        "--from",
+        dest="initial",
+        type=Path,
+        metavar="MODEL_DIR",
+        help="start from this model's weights: to adapt it to few labelled welds, with `trained_part: head` or all",
+    )
     parser.add_argument("--cache", type=Path, help="folder for extracted features (default: OUT/features)")
     parser.set_defaults(run=run)
 
@@ -31,12 +38,14 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
+    from msstan_core.errors import InputError
     from msstan_core.training.configuration import load_training_config
     from msstan_core.training.finishing import fit, fit_anomalies, save_model
     from msstan_core.training.guarding import guard_set
     from msstan_core.training.progress import load_recordings, training_bar
     from msstan_core.training.splits import hold_out_groups
     from msstan_core.training.trainer import train
+    from msstan_core.training.transfer import initial_weights
 
     console = Console(stderr=True)
     config = load_training_config(arguments.config)
@@ -44,16 +53,27 @@ def run(arguments: argparse.Namespace) -> int:
     config = type(config).model_validate({**config.model_dump(), **changed})
     recordings = load_recordings(console, config, arguments.data, arguments.cache or arguments.out / "features")
     kept, held_out = hold_out_groups(recordings, config.validation_share, config.seed)
+    if config.validation_share > 0 and not held_out:
+        raise InputError(
+            f"validation_share: {config.validation_share}",
+            f"holds out nothing of {len({r.group for r in recordings})} groups of recordings (four are needed)",
+            "add recordings, or set it to 0 to calibrate on the training recordings",
+        )
+    initial = None if arguments.initial is None else initial_weights(arguments.initial, config)
     started = time.monotonic()
     with training_bar(console, f"training {config.name}") as progress:
-        model = train(config, kept, arguments.out, progress=progress)
+        model = train(config, kept, arguments.out, held_out=held_out, initial=initial, progress=progress)
     seconds = time.monotonic() - started
     with console.status("calibrating the actions") as status:
         fitted = fit(model, kept, held_out)
         anomalies = fit_anomalies(
             config, model, fitted, kept, held_out, progress=lambda what: status.update(f"calibrating: {what}")
         )
-    metrics: dict[str, object] = {"final_loss": model.final_loss, "training_seconds": round(seconds, 1)}
+    metrics: dict[str, object] = {
+        "final_loss": model.final_loss,
+        "training_seconds": round(seconds, 1),
+        "weights_of_step": model.steps,
+    }
     guard = guard_set(model.model, kept, held_out, config.seed)
     card = save_model(arguments.out, config, model, fitted, anomalies, kept, metrics, guard)
     table = Table(title=f"{card.name} {card.version}", show_header=False)

@@ -15,9 +15,9 @@ from msstan_core.training.trainer import train
 
 FIGURES = ("action_macro_f1", "action_accuracy", "imperfection_auc")
 PROTOCOL = (
-    "One training per ablation and seed: equal steps, clips and recordings, no tuning, the last weights. Figures are of "
-    "single ticks without action filter or threshold, over all labelled ticks of the welds whose metals are in no "
-    "training weld. `change` is the ablation less its reference (full for without_*, plain for with_*) of the same seed."
+    "One training per ablation and seed: equal steps, clips and recordings, no tuning, the last weights. Figures are "
+    "of single ticks without action filter or threshold, over all labelled ticks of the welds whose metals are in no "
+    "training weld. `change` is the ablation less its reference (full for without_*, plain for with_*), seed by seed."
 )
 
 

@@ -1,4 +1,4 @@
-"""What a long study keeps: one JSON line per finished run, so that a study killed at any moment goes on where it was."""
+"""What a long study keeps: one JSON line per finished run. Killed at any moment, it goes on where it was."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from msstan_core.preprocessing.log_mel import FLOOR_DB
 from msstan_core.preprocessing.thermal_statistics import PROPORTIONAL
 from msstan_core.training.configuration import AugmentationConfig
+from msstan_core.training.hidden_views import add_noise, hide_parts
 from msstan_core.vocabulary import MODALITIES
 
 #: dB of power -> natural logarithm.
@@ -28,6 +29,7 @@ def augment(arrays: dict[str, NDArray[Any]], config: AugmentationConfig, rng: np
         config: how much. rng: source of all randomness.
     """
     drop_modalities(arrays["valid"], config, rng)
+    hide_parts(arrays, config, rng)
     arrays["log_mel"] = other_sound(arrays["log_mel"], config, rng)
     arrays["camera"] = other_camera(arrays["camera"], config, rng)
     if any(arrays["thermal"].strides):  # else it is one broadcast zero: no thermal camera
@@ -36,6 +38,7 @@ def augment(arrays: dict[str, NDArray[Any]], config: AugmentationConfig, rng: np
         arrays["thermal_statistics"] = (
             np.where(PROPORTIONAL, scale, 1.0).astype(np.float32) * arrays["thermal_statistics"]
         )
+    add_noise(arrays, config, rng)
 
 
 def drop_modalities(valid: NDArray[np.float32], config: AugmentationConfig, rng: np.random.Generator) -> None:

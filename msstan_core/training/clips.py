@@ -31,6 +31,7 @@ class Batch:
 @dataclass(frozen=True, slots=True)
 class _Clip:
     arrays: dict[str, NDArray[Any]]  #: by the names of Features, each [T, ...]
+    plain: dict[str, NDArray[Any]]  #: the same, not augmented
     action: NDArray[np.int64]
     imperfection: NDArray[np.float32]
     weight: NDArray[np.float32]
@@ -69,6 +70,10 @@ def _stack(arrays: Sequence[NDArray[Any]]) -> Tensor:
     if all(not any(a.strides) and a.size for a in arrays):
         return torch.zeros((), dtype=torch.float16).expand(len(arrays), *arrays[0].shape)
     return torch.from_numpy(np.stack(arrays))
+
+
+def _features(clips: Sequence[dict[str, NDArray[Any]]]) -> Features:
+    return Features(**{name: _stack([clip[name] for clip in clips]) for name in clips[0]})
 
 
 def whole_recording(recording: Recording) -> Features:
@@ -134,11 +139,17 @@ class ClipSampler:
         """A batch of ``clips`` augmented clips, shorter recordings padded at their end with weight 0."""
         drawn = [self._clip(int(i)) for i in self._rng.choice(len(self._recordings), clips, p=self._share)]
         return Batch(
-            Features(**{name: _stack([clip.arrays[name] for clip in drawn]) for name in drawn[0].arrays}),
+            _features([clip.arrays for clip in drawn]),
             torch.from_numpy(np.stack([clip.action for clip in drawn])),
             torch.from_numpy(np.stack([clip.imperfection for clip in drawn])),
             torch.from_numpy(np.stack([clip.weight for clip in drawn])),
         )
+
+    def draw_views(self, clips: int) -> tuple[Features, Features, Tensor]:
+        """(clips as they are, the same clips augmented, weight [B, T] of each tick)."""
+        drawn = [self._clip(int(i)) for i in self._rng.choice(len(self._recordings), clips, p=self._share)]
+        weight = torch.from_numpy(np.stack([clip.weight for clip in drawn]))
+        return _features([clip.plain for clip in drawn]), _features([clip.arrays for clip in drawn]), weight
 
     def _clip(self, index: int) -> _Clip:
         features, changes = self._recordings[index].features, self._changes[index]
@@ -150,17 +161,18 @@ class ClipSampler:
         else:
             begin = int(self._rng.integers(0, last_begin + 1))
         end = min(begin + self._ticks, total)
-        arrays = clip_features(features, begin, end)
+        plain = clip_features(features, begin, end)
+        arrays = {**plain, "valid": plain["valid"].copy()}  # the one array that is changed in place
         augment(arrays, self._augmentation, self._rng)
         labels, imperfections = features.action[begin:end], features.imperfection[begin:end]
         weights = np.ones(end - begin, np.float32)
         missing = self._ticks - (end - begin)
         if missing:
-            arrays = {name: _pad(a, missing) for name, a in arrays.items()}
+            arrays, plain = ({name: _pad(a, missing) for name, a in view.items()} for view in (arrays, plain))
             labels = np.pad(labels, (0, missing), constant_values=UNLABELLED)
             imperfections = np.pad(imperfections, ((0, missing), (0, 0)), constant_values=np.nan)
             weights = np.pad(weights, (0, missing))
-        return _Clip(arrays, labels, imperfections, weights)
+        return _Clip(arrays, plain, labels, imperfections, weights)
 
 
 def class_weights(recordings: Sequence[Recording], balance: float) -> tuple[Tensor, NDArray[np.float32]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from msstan_core.errors import InputError
 from msstan_core.model.configuration import SIZES, ModelConfig
 from msstan_core.training.losses.weights import LossWeights, check_losses
+from msstan_core.training.modes import AdversarialConfig, EarlyStoppingConfig, SemiSupervisedConfig
 from msstan_core.vocabulary import ISO_CODES, MODALITIES, Modality
 
 
@@ -46,6 +48,11 @@ class AugmentationConfig(BaseModel):
     sound_masked_bands: int = Field(6, ge=0, le=48, description="widest run of bands hidden (SpecAugment)")
     camera_noise: float = Field(0.1, ge=0, le=2, description="std of noise on backbone features, in their own std")
     thermal_scale: float = Field(0.1, ge=0, lt=1, description="uniform +-share on temperatures: emissivity")
+    occlusion: float = Field(0.0, ge=0, le=1, description="probability that a box hides part of an image in a clip")
+    occlusion_size: float = Field(0.6, gt=0, le=1, description="largest side of such a box, share of the image's")
+    camera_grain: float = Field(0.0, ge=0, le=2, description="std of noise per tick on backbone features, in their std")
+    thermal_noise_c: float = Field(0.0, ge=0, le=200, description="std of noise per tick and pixel, degC")
+    telemetry_noise: float = Field(0.0, ge=0, le=2, description="std of noise per tick on telemetry, in its own std")
 
 
 class TrainingConfig(BaseModel):
@@ -74,6 +81,12 @@ class TrainingConfig(BaseModel):
     withhold: tuple[WithholdRule, ...] = ()
     trained_imperfections: tuple[int, ...] = Field((), description="ISO codes the data labels completely")
     augmentation: AugmentationConfig = AugmentationConfig()
+    trained_part: Literal["all", "head"] = Field("all", description="head: the output layers only, for few new welds")
+    early_stopping: EarlyStoppingConfig = EarlyStoppingConfig()
+    adversarial: AdversarialConfig = AdversarialConfig()
+    semi_supervised: SemiSupervisedConfig = SemiSupervisedConfig()
+    mixed_precision: bool = Field(True, description="where there is a CUDA device; a CPU computes in single precision")
+    tensorboard: bool = Field(False, description="scalars for TensorBoard too; needs tensorboard installed")
     checkpoint_every: int = Field(50, ge=1, description="steps between checkpoints")
     data_description: list[str] = Field(default_factory=list, description="for the model card")
     limits: list[str] = Field(default_factory=list, description="for the model card")

@@ -1,10 +1,8 @@
-"""The optimisation loop: AdamW, warm-up and cosine decay, checkpoints, exact resume, a CSV log, a progress bar."""
+"""The optimisation loop: AdamW, warm-up and cosine decay, early stopping, checkpoints and exact resume, logs."""
 
 from __future__ import annotations
 
-import csv
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,20 +10,27 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from msstan_core.errors import InputError
-from msstan_core.model.ms_stan import MsStan
-from msstan_core.training.clips import ClipSampler, class_weights
+from msstan_core.model.ms_stan import Features, MsStan
+from msstan_core.training.adversarial import perturbed
+from msstan_core.training.checkpoint import CHECKPOINT_FILE, Checkpoint, Part
+from msstan_core.training.clips import Batch, ClipSampler, class_weights
 from msstan_core.training.configuration import TrainingConfig
+from msstan_core.training.early_stopping import EarlyStopping, held_out_loss
 from msstan_core.training.losses.classification import action_loss, imperfection_loss
 from msstan_core.training.losses.total import mechanism_losses
-from msstan_core.training.recording_features import UNLABELLED, Recording
+from msstan_core.training.precision import Precision
+from msstan_core.training.recording_features import Recording
+from msstan_core.training.semi_supervised import Unlabelled, is_labelled
+from msstan_core.training.training_log import TrainingLog
 
-CHECKPOINT_FILE = "checkpoint.pt"
-LOG_FILE = "training_log.csv"
-LOG_COLUMNS = ("step", "loss", "action_loss", "imperfection_loss", "learning_rate")
+__all__ = ["CHECKPOINT_FILE", "TrainedModel", "train"]
+
 WARM_UP_SHARE = 0.05
-GRADIENT_NORM = 1.0
+#: What ``trained_part: head`` trains.
+_HEAD = "heads."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ class TrainedModel:
     model: MsStan
     action_prior: NDArray[np.float32]  #: [9] share of each action as the loss weighted it
     final_loss: float  #: mean over the last tenth of the steps
+    steps: int = 0  #: after which the weights were taken: the last, or the best with early stopping
 
 
 def train(
@@ -42,22 +48,27 @@ def train(
     recordings: Sequence[Recording],
     run_dir: Path | None = None,
     *,
+    held_out: Sequence[Recording] = (),
     initial: MsStan | None = None,
     progress: Callable[[int, int, float], None] = lambda step, steps, loss: None,
 ) -> TrainedModel:
     """Train on recordings.
 
     Args:
-        config: of the run. recordings: the training split.
+        config: of the run. recordings: the training split; those without labels are used where the configuration's
+            ``semi_supervised`` says how.
+        held_out: groups that early stopping looks at.
         initial: weights to start from, of the same configuration; None: random ones (the camera backbone is pretrained
             in any case, where the configuration says so).
         run_dir: for checkpoint and log; a checkpoint of the same configuration there is resumed. None: keep nothing.
         progress: called after each step with (step, steps, loss).
 
     Raises:
-        InputError: when no tick is labelled, or the checkpoint belongs to another configuration.
+        InputError: when no tick is labelled, a mode lacks the recordings it needs, or the checkpoint belongs to another
+            configuration.
     """
-    if not any((r.features.action != UNLABELLED).any() for r in recordings):
+    labelled = [r for r in recordings if is_labelled(r)]
+    if not labelled:
         raise InputError("training data", "has no labelled tick", "add annotations.csv to the bags")
     torch.manual_seed(config.seed)
     model = MsStan(config.model_config_of_size())
@@ -65,37 +76,77 @@ def train(
         model.load_state_dict(initial.state_dict())
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device).train()
-    trainable = [p for p in model.parameters() if p.requires_grad]
+    trainable = _trained(model, config)
     optimiser = torch.optim.AdamW(trainable, lr=config.learning_rate, weight_decay=config.weight_decay)
-    sampler = ClipSampler(recordings, config.clip_ticks, config.group_balance, config.augmentation, config.seed)
-    weights, prior = class_weights(recordings, config.class_balance)
-    weights = weights.to(device)
-    run = _Run(config, run_dir, model, optimiser, sampler)
-    first_step = run.resume()
+    # Recordings without actions may still say which imperfections there are.
+    known = [r for r in recordings if is_labelled(r) or np.isfinite(r.features.imperfection).any()]
+    sampler = ClipSampler(known, config.clip_ticks, config.group_balance, config.augmentation, config.seed)
+    unlabelled = Unlabelled(config, recordings)
+    weights, prior = class_weights(labelled, config.class_balance)
+    objective = _Objective(config, model, weights.to(device))
+    precision = Precision(device, mixed=config.mixed_precision)
+    judged = [r for r in held_out if is_labelled(r)]
+    stopping = EarlyStopping(
+        config.early_stopping,
+        model,
+        lambda: held_out_loss(model, judged, objective.weights, config.losses.action, config.imperfection_weight),
+        len(judged),
+    )
     losses: list[float] = []
-    for step in range(first_step, config.steps):
+    log = TrainingLog(run_dir, tensorboard=config.tensorboard)
+    checkpoint = Checkpoint(
+        run_dir,
+        config.model_dump_json(),
+        {
+            "model": Part(model.state_dict, model.load_state_dict),
+            "optimiser": Part(optimiser.state_dict, optimiser.load_state_dict),
+            "sampler": Part(lambda: sampler.random_state, lambda state: setattr(sampler, "random_state", state)),
+            "unlabelled": Part(unlabelled.state, unlabelled.restore),
+            "stopping": Part(stopping.state, stopping.restore),
+            "precision": Part(precision.state, precision.restore),
+            "losses": Part(lambda: losses[-_tail(config) :], losses.extend),
+            "random": Part(torch.get_rng_state, torch.set_rng_state),
+            "random_cuda": Part(torch.cuda.get_rng_state_all, torch.cuda.set_rng_state_all),
+        },
+    )
+    step = checkpoint.restore()
+    log.resume(step)
+    while step < config.steps and not stopping.stopped:
+        rate = config.learning_rate * _schedule(step, config.steps)
         for group in optimiser.param_groups:
-            group["lr"] = config.learning_rate * _schedule(step, config.steps)
+            group["lr"] = rate
         batch = sampler.draw(config.clips_per_step)
-        features = batch.features.map(lambda part: part.to(device))
-        output, auxiliary = model.unroll_with_auxiliary(features)
-        # Ticks where every modality was dropped teach nothing but the prior.
-        seen = batch.weight.to(device) * (features.valid.amax(dim=2) > 0)
-        labels = batch.action.to(device)
-        action = action_loss(output.action_logits, labels, seen, weights, config.label_smoothing)
-        imperfection = imperfection_loss(output.imperfection_logits, batch.imperfection.to(device))
-        others = mechanism_losses(config.losses, model, output, auxiliary, labels, features.valid, seen)
-        loss = config.losses.action * action + config.imperfection_weight * imperfection + sum(others.values())  # (32)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trainable, GRADIENT_NORM)
-        optimiser.step()
+        with precision.forward():
+            loss, terms = objective(batch, device)
+            more = unlabelled.loss(model, step, device)
+            loss = loss if more is None else loss + more
+        precision.update(loss, optimiser, trainable)
+        step += 1
         losses.append(float(loss.detach()))
-        run.after_step(step, losses[-1], float(action.detach()), float(imperfection.detach()))
-        progress(step + 1, config.steps, losses[-1])
+        figures = {"loss": losses[-1], "learning_rate": rate, **{k: float(v.detach()) for k, v in terms.items()}}
+        figures["held_out_loss"] = stopping.after_step(step, last=step == config.steps)
+        log.add(step, figures)
+        if step % config.checkpoint_every == 0 or step == config.steps or stopping.stopped:
+            log.write()
+            checkpoint.save(step)
+        progress(step, config.steps, losses[-1])
+    stopping.restore_best()
+    model.requires_grad_(True).backbone.requires_grad_(False)
     model.eval().cpu()
-    tail = losses[-max(1, config.steps // 10) :]
-    return TrainedModel(model, prior, float(np.mean(tail)) if tail else float("nan"))
+    tail = losses[-_tail(config) :]
+    return TrainedModel(model, prior, float(np.mean(tail)) if tail else float("nan"), stopping.best_step or step)
+
+
+def _trained(model: MsStan, config: TrainingConfig) -> list[torch.nn.Parameter]:
+    """The parameters that this run changes; the others are frozen."""
+    if config.trained_part == "head":
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(name.startswith(_HEAD))
+    return [p for p in model.parameters() if p.requires_grad]
+
+
+def _tail(config: TrainingConfig) -> int:
+    return max(1, config.steps // 10)
 
 
 def _schedule(step: int, steps: int) -> float:
@@ -106,72 +157,27 @@ def _schedule(step: int, steps: int) -> float:
     return 0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
 
 
-class _Run:
-    """Checkpoint and log of one run on disk."""
+class _Objective:
+    """The loss of a batch (32), adversarially perturbed now and then where the configuration says so."""
 
-    def __init__(
-        self,
-        config: TrainingConfig,
-        directory: Path | None,
-        model: MsStan,
-        optimiser: torch.optim.Optimizer,
-        sampler: ClipSampler,
-    ) -> None:
-        self._config, self._directory = config, directory
-        self._model, self._optimiser, self._sampler = model, optimiser, sampler
-        self._rows: list[tuple[object, ...]] = []
+    def __init__(self, config: TrainingConfig, model: MsStan, weights: Tensor) -> None:
+        self._config, self._model, self.weights = config, model, weights
 
-    def resume(self) -> int:
-        """Restore the last checkpoint; returns the step to go on with (0 without one)."""
-        if self._directory is None:
-            return 0
-        self._directory.mkdir(parents=True, exist_ok=True)
-        path = self._directory / CHECKPOINT_FILE
-        if not path.is_file():
-            self._start_log()
-            return 0
-        try:
-            saved = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises many types for damaged files
-            raise InputError(path, f"cannot be read ({error})", "delete it to start this run over") from error
-        if saved["config"] != self._config.model_dump_json():
-            raise InputError(
-                path, "belongs to another configuration", "choose another --out, or delete it to start over"
-            )
-        self._model.load_state_dict(saved["model"])
-        self._optimiser.load_state_dict(saved["optimiser"])
-        self._sampler.random_state = saved["sampler"]
-        torch.set_rng_state(saved["torch_rng"])
-        return int(saved["step"])
+    def __call__(self, batch: Batch, device: torch.device) -> tuple[Tensor, dict[str, Tensor]]:
+        features = batch.features.map(lambda part: part.to(device))
+        adversary = self._config.adversarial
+        if adversary.epsilon > 0 and float(torch.rand(())) < adversary.share:
+            features = perturbed(features, lambda f: self._loss(f, batch)[0], adversary.epsilon)
+        return self._loss(features, batch)
 
-    def after_step(self, step: int, loss: float, action: float, imperfection: float) -> None:
-        """Log the step; write a checkpoint when it is time."""
-        if self._directory is None:
-            return
-        rate = self._optimiser.param_groups[0]["lr"]
-        self._rows.append((step + 1, f"{loss:.5f}", f"{action:.5f}", f"{imperfection:.5f}", f"{rate:.3g}"))
-        if (step + 1) % self._config.checkpoint_every == 0 or step + 1 == self._config.steps:
-            self._save(step + 1)
-
-    def _save(self, step: int) -> None:
-        assert self._directory is not None
-        path = self._directory / CHECKPOINT_FILE
-        temporary = path.with_suffix(".part")
-        content = {
-            "config": self._config.model_dump_json(),
-            "step": step,
-            "model": self._model.state_dict(),
-            "optimiser": self._optimiser.state_dict(),
-            "sampler": self._sampler.random_state,
-            "torch_rng": torch.get_rng_state(),
-        }
-        torch.save(content, temporary)
-        os.replace(temporary, path)
-        with (self._directory / LOG_FILE).open("a", newline="", encoding="utf-8") as stream:
-            csv.writer(stream, lineterminator="\n").writerows(self._rows)
-        self._rows.clear()
-
-    def _start_log(self) -> None:
-        assert self._directory is not None
-        with (self._directory / LOG_FILE).open("w", newline="", encoding="utf-8") as stream:
-            csv.writer(stream, lineterminator="\n").writerow(LOG_COLUMNS)
+    def _loss(self, features: Features, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        config, device = self._config, features.valid.device
+        output, auxiliary = self._model.unroll_with_auxiliary(features)
+        # Ticks where every modality was dropped teach nothing but the prior.
+        seen = batch.weight.to(device) * (features.valid.amax(dim=2) > 0)
+        labels = batch.action.to(device)
+        action = action_loss(output.action_logits, labels, seen, self.weights, config.label_smoothing)
+        imperfection = imperfection_loss(output.imperfection_logits, batch.imperfection.to(device))
+        others = mechanism_losses(config.losses, self._model, output, auxiliary, labels, features.valid, seen)
+        loss = config.losses.action * action + config.imperfection_weight * imperfection + sum(others.values())
+        return loss, {"action_loss": action, "imperfection_loss": imperfection}

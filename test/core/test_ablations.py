@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from model_examples import SMALL
+from training_examples import random_recording
 
 from msstan_core.errors import InputError
 from msstan_core.model.ms_stan import MsStan
-from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
-from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
 from msstan_core.training.ablations import load_ablations, merged
 from msstan_core.training.configuration import TrainingConfig, load_training_config
-from msstan_core.training.recording_features import Recording, RecordingFeatures
 from msstan_core.training.trainer import train
 
 ROOT = Path(__file__).parents[2]
@@ -96,32 +93,6 @@ def test_a_bad_table_names_its_field(text: str, named: str, tmp_path: Path) -> N
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=named):
         load_ablations(path, BASE)
-
-
-def random_recording(config: TrainingConfig, seed: int) -> Recording:
-    """Forty ticks of noise from all sensors, two actions, as a bag of this network's size would give them."""
-    rng = np.random.default_rng(seed)
-    model = config.model_config_of_size()
-    n, px, sound = 40, model.inputs.camera_px, model.inputs.log_mel
-    arrays = {
-        "time_s": np.arange(n) * 0.04,
-        "camera": rng.normal(size=(n, 80, px // 16, px // 16)).astype(np.float16),
-        "camera_row": np.arange(n),
-        "thermal": rng.uniform(20, 2000, (n, model.inputs.thermal_px, model.inputs.thermal_px)).astype(np.float16),
-        "thermal_row": np.arange(n),
-        "log_mel": rng.uniform(-90, 0, (n, sound.bands, sound.frames)).astype(np.float16),
-        "telemetry": rng.normal(size=(n, FEATURE_COUNT)).astype(np.float32),
-        "context": np.ones((n, 4), np.int64),
-        "valid": np.ones((n, 4), np.float32),
-        "age_s": np.zeros((n, 4), np.float32),
-        "thermal_statistics": rng.normal(size=(n, STATISTICS_COUNT)).astype(np.float32),
-        "action": np.repeat([0, 4], n // 2),
-        "imperfection": np.zeros((n, 13), np.float32),
-        "thumbnail": rng.integers(0, 256, (n, px // 4, px // 4)).astype(np.float16),
-    }
-    arrays["valid"][5:8] = 0.0  # a gap, so that "nothing seen" is learnt too
-    assert set(arrays) == {f.name for f in fields(RecordingFeatures)}
-    return Recording(Path(f"weld{seed}"), {"group": str(seed)}, RecordingFeatures(**arrays))
 
 
 @pytest.mark.parametrize("name", ["full", *(f"without_{name}" for name in WITHOUT)])

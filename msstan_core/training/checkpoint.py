@@ -1,0 +1,68 @@
+"""Everything a training run needs to go on where it was killed, in one file that is replaced as a whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from msstan_core.errors import InputError
+
+CHECKPOINT_FILE = "checkpoint.pt"
+
+
+class Part(NamedTuple):
+    """One thing that has state."""
+
+    save: Callable[[], Any]  #: -> tensors, numbers, strings, and dicts and lists of them
+    restore: Callable[[Any], object]
+
+
+class Checkpoint:
+    """The checkpoint of one run.
+
+    Args:
+        directory: of the run; None: nothing is kept. configuration: text that must be equal for a run to be resumed.
+        parts: by name.
+    """
+
+    def __init__(self, directory: Path | None, configuration: str, parts: Mapping[str, Part]) -> None:
+        self._path = None if directory is None else directory / CHECKPOINT_FILE
+        self._configuration, self._parts = configuration, dict(parts)
+
+    def restore(self) -> int:
+        """Restore the parts; returns the step to go on with (0 without a checkpoint).
+
+        Raises:
+            InputError: when it cannot be read or belongs to another configuration.
+        """
+        if self._path is None or not self._path.is_file():
+            return 0
+        try:
+            saved = torch.load(self._path, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises many types for damaged files
+            raise InputError(self._path, f"cannot be read ({error})", "delete it to start this run over") from error
+        if saved["config"] != self._configuration:
+            raise InputError(
+                self._path, "belongs to another configuration", "choose another --out, or delete it to start over"
+            )
+        if missing := [name for name in self._parts if name not in saved]:
+            raise InputError(self._path, f"lacks {', '.join(missing)}", "delete it to start this run over")
+        for name, part in self._parts.items():
+            part.restore(saved[name])
+        return int(saved["step"])
+
+    def save(self, step: int) -> None:
+        """Write all parts. A kill at any moment leaves the last complete checkpoint."""
+        if self._path is None:
+            return
+        content = {name: part.save() for name, part in self._parts.items()}
+        temporary = self._path.with_suffix(".part")
+        with temporary.open("wb") as stream:
+            torch.save({"config": self._configuration, "step": step, **content}, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, self._path)

@@ -1,0 +1,51 @@
+"""From what a model knows to a new material with few labelled welds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from msstan_core.errors import InputError
+from msstan_core.inference.engine import TorchEngine
+from msstan_core.inference.model_package import load_package
+from msstan_core.model.ms_stan import MsStan
+from msstan_core.training.configuration import TrainingConfig
+from msstan_core.training.recording_features import Recording
+from msstan_core.training.trainer import TrainedModel, train
+
+#: Of the learning rate of a training from scratch: what is known shall bend, not break.
+RATE_SHARE = 0.25
+
+
+def initial_weights(model_dir: Path, config: TrainingConfig) -> MsStan:
+    """The network of a model folder, to go on training from.
+
+    Raises:
+        InputError: when the folder holds no model, or one of another architecture than the configuration's.
+    """
+    model = TorchEngine(load_package(model_dir)).model
+    wanted = config.model_config_of_size()
+    if model.config != wanted:
+        differs = [f for f in type(wanted).model_fields if getattr(model.config, f) != getattr(wanted, f)]
+        raise InputError(
+            model_dir, f"has another {', '.join(differs)} than the configuration", "train with the model's own fields"
+        )
+    return model
+
+
+def adapt(
+    model: MsStan, config: TrainingConfig, recordings: Sequence[Recording], *, part: str, steps: int
+) -> TrainedModel:
+    """Go on training on few labelled recordings of something new; ``model`` itself is left as it is.
+
+    Args:
+        model: to start from. config: it was trained with. recordings: of the new material.
+        part: "all" weights or "head" only. steps: how many, at a quarter of the learning rate.
+    """
+    changed = {
+        "trained_part": part,
+        "steps": steps,
+        "learning_rate": RATE_SHARE * config.learning_rate,
+        "early_stopping": config.early_stopping.model_copy(update={"enabled": False}),
+    }
+    return train(config.model_copy(update=changed), recordings, initial=model)
