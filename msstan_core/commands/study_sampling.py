@@ -13,8 +13,8 @@ def register(studies: Any) -> None:
         "sampling",
         help="time saved and macro-F1 lost by skipping frames, over thresholds",
         description="Replay annotated bags with camera through one monitor per threshold of the importance gate and "
-        "one that looks at every frame, tick by tick in turns. The headline is the model's own threshold; a "
-        "recommended one is chosen on the simulated welds and told for the real ones.",
+        "one that looks at every frame, tick by tick in turns. Time is processor time: other load does not count. "
+        "The headline is the model's own threshold; a recommended one is chosen on the simulated welds.",
         epilog="Use welds that the model was not trained on. A minute of recording takes about a minute on one core.",
     )
     parser.add_argument("model", type=Path, help="model folder with an importance gate")
