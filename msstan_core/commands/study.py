@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from msstan_core.commands import study_ablation, study_anomaly, study_peers, study_sampling, study_smoothing
+from msstan_core.commands import (
+    study_ablation,
+    study_anomaly,
+    study_peers,
+    study_sampling,
+    study_smoothing,
+    study_transfer,
+)
 
 
 def register(subparsers: Any) -> None:
@@ -20,3 +27,4 @@ def register(subparsers: Any) -> None:
     study_peers.register(studies)
     study_sampling.register(studies)
     study_smoothing.register(studies)
+    study_transfer.register(studies)

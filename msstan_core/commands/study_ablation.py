@@ -132,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
     table = write()
     shown = Table("ablation", "seeds", *FIGURES, "change of macro-F1", "CPU s")
     for name, row in table.items():
-        change = row.get("change", {}).get("action_macro_f1")
+        change = row.get("change_action_macro_f1")
         shown.add_row(
             name,
             str(row["seeds"]),

@@ -17,7 +17,7 @@ FIGURES = ("action_macro_f1", "action_accuracy", "imperfection_auc")
 PROTOCOL = (
     "One training per ablation and seed: equal steps, clips and recordings, no tuning, the last weights. Figures are "
     "of single ticks without action filter or threshold, over all labelled ticks of the welds whose metals are in no "
-    "training weld. `change` is the ablation less its reference (full for without_*, plain for with_*), seed by seed."
+    "training weld. change_: the ablation less its reference (full for without_*, plain for with_*), seed by seed."
 )
 
 
@@ -103,9 +103,9 @@ def summarise(configs: Mapping[str, TrainingConfig], kept: KeptRuns) -> dict[str
                 for seed in range(len(runs))
                 if (name, seed) in kept and (reference, seed) in kept
             ]
-            row["change"] = {
-                figure: over_seeds([{figure: own[figure] - other[figure]} for own, other in pairs], figure)
-                for figure in FIGURES
-            }
+            for figure in FIGURES:
+                row[f"change_{figure}"] = over_seeds(
+                    [{figure: own[figure] - other[figure]} for own, other in pairs], figure
+                )
         table[name] = row
     return table
