@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from msstan_core.errors import InputError
 
 if TYPE_CHECKING:
-    from msstan_core.simulation.material_pairs import Pair
     from msstan_core.simulation.scenario import Scenario
 
 
@@ -89,6 +88,7 @@ def _drawn(arguments: argparse.Namespace) -> Iterator[tuple[str, Scenario]]:
     """(name of the bag, scenario) of every weld that --random or --faults asks for."""
     from msstan_core.closed_loop.study import FIRST_SEED
     from msstan_core.closed_loop.welds import FAULTS, study_weld
+    from msstan_core.simulation.material_pairs import parse_pairs
     from msstan_core.simulation.randomisation import randomised
 
     option, count = ("--random", arguments.random) if arguments.random is not None else ("--faults", arguments.faults)
@@ -102,7 +102,7 @@ def _drawn(arguments: argparse.Namespace) -> Iterator[tuple[str, Scenario]]:
         raise InputError(option, f"{count} bags asked for", "give a number from 1")
     seeds = range(arguments.seed or 0, (arguments.seed or 0) + count)
     if option == "--random":
-        pairs = None if arguments.materials is None else _pairs(arguments.materials)
+        pairs = None if arguments.materials is None else parse_pairs(arguments.materials)
         for seed in seeds:
             scenario = randomised(seed, pairs)
             yield f"random-{seed:06d}{scenario.name.removeprefix(f'random-{seed}')}", scenario
@@ -112,15 +112,6 @@ def _drawn(arguments: argparse.Namespace) -> Iterator[tuple[str, Scenario]]:
     if seeds[-1] >= FIRST_SEED:
         raise InputError(option, f"seed {seeds[-1]} is one of the study's", f"stay below seed {FIRST_SEED}")
     yield from ((f"faults-{code:04d}-{seed:02d}", study_weld(code, seed)) for seed in seeds for code in FAULTS)
-
-
-def _pairs(text: str) -> list[Pair]:
-    from msstan_core.simulation.material_pairs import parse_pair
-
-    try:
-        return [parse_pair(part.strip()) for part in text.split(",") if part.strip()]
-    except ValueError as error:
-        raise InputError("--materials", str(error), "name pairs like aluminium+carbon_steel, with commas") from None
 
 
 def _report(scenario: Scenario, bag: Path, raw_images: bool) -> None:

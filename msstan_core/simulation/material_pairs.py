@@ -55,6 +55,14 @@ def parse_pair(text: str) -> Pair:
     return pair
 
 
+def parse_pairs(text: str) -> list[Pair]:
+    """Pairs with commas between them, as on a command line; raises :class:`InputError` as :func:`parse_pair`."""
+    try:
+        return [parse_pair(part.strip()) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise InputError("--materials", str(error), "name pairs like aluminium+carbon_steel, with commas") from None
+
+
 def pair_name(pair: Pair) -> str:
     """``"aluminium+carbon_steel"``; a joint of one metal has one name."""
     return "+".join(sorted(m.name.lower() for m in pair))

@@ -1,0 +1,219 @@
+"""False alarms an hour on simulated welds without imperfections, and how late the others' imperfections are said.
+
+Cell and monitor run in one process, without a bag between them: what costs time is the drawing of the images.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from msstan_core.closed_loop.advisers import MonitorAdviser, with_sensors
+from msstan_core.decision.conformal import realised_rate
+from msstan_core.decision.event_log import EventLog
+from msstan_core.decision.pipeline import Monitor
+from msstan_core.evaluation.imperfections import GRACE_S
+from msstan_core.observation import NANOSECONDS_PER_SECOND
+from msstan_core.simulation import Scenario, WeldCell
+from msstan_core.simulation.material_pairs import Pair, pair_name
+from msstan_core.simulation.randomisation import randomised
+from msstan_core.vocabulary import ARC_ON, ISO_CODES
+
+#: Stamp of the weld's beginning; any time but zero.
+START_NS = 1_704_067_200 * NANOSECONDS_PER_SECOND
+#: Cell time between two looks at what has been recorded, s.
+STEP_S = 0.5
+SECONDS_PER_HOUR = 3600.0
+#: Name of novelty beside the ISO codes.
+NOVELTY = "novelty"
+_ARC = frozenset(action.name for action in ARC_ON)
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One event of the monitor; s from the weld's beginning."""
+
+    iso_code: int  #: 0: novelty
+    said_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedWeld:
+    """What was true in one simulated weld, and what the monitor said."""
+
+    name: str
+    materials: str
+    faulty: bool  #: whether disturbances were left in
+    seconds: float
+    arc_s: float
+    spans: tuple[tuple[int, float, float], ...]  #: ISO code, from and to of every true imperfection, s
+    alarms: tuple[Alarm, ...]
+
+
+def watch(monitor: Monitor, scenario: Scenario, sensors: Sequence[str], materials: str, faulty: bool) -> WatchedWeld:
+    """Weld one part before the monitor.
+
+    Args:
+        monitor: is reset first. scenario: to weld. sensors: sections of the scenario that are simulated.
+        materials, faulty: for the record.
+    """
+    cell, adviser, log = WeldCell(with_sensors(scenario, sensors), START_NS), MonitorAdviser(monitor), EventLog()
+    while not cell.finished:
+        for answer in adviser.answers(list(cell.advance(cell.time_s + STEP_S)), cell):
+            log.add(answer.events)
+
+    def seconds(stamp_ns: int) -> float:
+        return (stamp_ns - START_NS) / NANOSECONDS_PER_SECOND
+
+    truth = cell.annotations
+    return WatchedWeld(
+        name=scenario.name,
+        materials=materials,
+        faulty=faulty,
+        seconds=cell.time_s,
+        arc_s=sum(a.end_s - a.start_s for a in truth if a.kind == "action" and a.label in _ARC),
+        spans=tuple((a.iso_code, a.start_s, a.end_s) for a in truth if a.kind == "imperfection"),
+        alarms=tuple(Alarm(e.iso_code, seconds(e.said_ns), seconds(e.end_ns)) for e in log.entries),
+    )
+
+
+def welds(
+    monitor: Monitor,
+    pairs: Collection[Pair],
+    hours: float,
+    faulty: int,
+    seed: int,
+    sensors: Sequence[str],
+    keep: Path,
+    progress: Callable[[str, float], None] = lambda what, share: None,
+) -> Iterator[WatchedWeld]:
+    """Nominal welds until their time reaches ``hours``, then ``faulty`` ones; welds kept from before are not repeated.
+
+    Args:
+        monitor: of the model. pairs: material pairs, equally often. seed: of the first weld; the next ones follow.
+        sensors: see :func:`watch`. keep: folder; one file for each model, sensors and materials.
+        progress: called with what is being done and its share.
+
+    Yields:
+        Each weld. One that turns out to have imperfections without any disturbance does not count towards ``hours``.
+    """
+    keep.mkdir(parents=True, exist_ok=True)
+    path = keep / f"{_key(monitor, pairs, sensors)}.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    kept = {(w.name, w.faulty): w for w in map(_unpacked, lines)}
+
+    def weld(scenario: Scenario, is_faulty: bool) -> WatchedWeld:
+        materials = f"{scenario.joint.material_a} + {scenario.joint.material_b}"
+        found = kept.get((scenario.name, is_faulty))
+        if found is None:
+            found = watch(monitor, scenario, sensors, materials, is_faulty)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(found)) + "\n")
+        return found
+
+    done_s, number = 0.0, seed
+    while done_s < hours * SECONDS_PER_HOUR:
+        found = weld(randomised(number, pairs).model_copy(update={"disturbances": ()}), False)
+        done_s, number = done_s + (0.0 if found.spans else found.seconds), number + 1
+        progress("nominal welds", min(done_s / (hours * SECONDS_PER_HOUR), 1.0))
+        yield found
+    done, number = 0, seed
+    while done < faulty:
+        scenario = randomised(number, pairs)
+        number += 1
+        if scenario.disturbances:
+            done += 1
+            yield weld(scenario, True)
+            progress("faulty welds", done / faulty)
+
+
+def rates(watched: Sequence[WatchedWeld]) -> dict[str, Any]:
+    """Alarms an hour in welds that have no imperfection at all, with exact 95 % intervals.
+
+    Returns:
+        ``false_alarms_per_hour`` of all kinds together, the same per hour of arc (the stricter one), ``by_kind``, and
+        the ``hours``, ``arc_hours`` and ``welds`` behind them.
+    """
+    clean = [w for w in watched if not w.spans and not w.faulty]
+    hours, arc = (sum(values) / SECONDS_PER_HOUR for values in ([w.seconds for w in clean], [w.arc_s for w in clean]))
+    alarms = [a.iso_code for w in clean for a in w.alarms]
+
+    def figure(count: int, judged_h: float) -> dict[str, float]:
+        rate = realised_rate(count, judged_h)
+        return {"mean": rate.per_hour, "lower95": rate.lower95, "upper95": rate.upper95}
+
+    return {
+        "false_alarms_per_hour": figure(len(alarms), hours),
+        "false_alarms_per_arc_hour": figure(len(alarms), arc),
+        "by_kind": {
+            name: figure(alarms.count(code), hours)
+            for code, name in ((0, NOVELTY), *((c, str(c)) for c in ISO_CODES))
+            if code == 0 or code in alarms
+        },
+        "hours": hours,
+        "arc_hours": arc,
+        "welds": len(clean),
+        "left_out": sum(bool(w.spans) and not w.faulty for w in watched),
+    }
+
+
+def delays(watched: Sequence[WatchedWeld]) -> dict[str, dict[str, float]]:
+    """By ISO code over the true imperfections of faulty welds.
+
+    Returns:
+        ``spans``; ``named``, the share said under its own code, and ``said``, under any or as novelty; median and 95th
+        percentile of the delay from onset to the first such event, s. An event that was already open counts as 0.
+    """
+    out = {}
+    for code in ISO_CODES:
+        spans = [(w, start, end) for w in watched if w.faulty for c, start, end in w.spans if c == code]
+        if not spans:
+            continue
+        own = [_delay(w, start, end, frozenset({code})) for w, start, end in spans]
+        anything = [_delay(w, start, end, frozenset({0, *ISO_CODES})) for w, start, end in spans]
+        out[str(code)] = {
+            "spans": float(len(spans)),
+            "named": _share(own),
+            **_percentiles("named_delay", own),
+            "said": _share(anything),
+            **_percentiles("said_delay", anything),
+        }
+    return out
+
+
+def _delay(weld: WatchedWeld, start_s: float, end_s: float, codes: frozenset[int]) -> float | None:
+    found = [
+        max(a.said_s - start_s, 0.0)
+        for a in weld.alarms
+        if a.iso_code in codes and a.end_s >= start_s and a.said_s <= end_s + GRACE_S
+    ]
+    return min(found, default=None)
+
+
+def _share(found: Sequence[float | None]) -> float:
+    return float(np.mean([d is not None for d in found]))
+
+
+def _percentiles(name: str, found: Sequence[float | None]) -> dict[str, float]:
+    known = [d for d in found if d is not None]
+    if not known:
+        return {}
+    return {f"{name}_p50_s": float(np.percentile(known, 50)), f"{name}_p95_s": float(np.percentile(known, 95))}
+
+
+def _key(monitor: Monitor, pairs: Collection[Pair], sensors: Sequence[str]) -> str:
+    parts = [monitor.info.card_sha256, sorted(map(pair_name, pairs)), sorted(sensors)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+
+
+def _unpacked(line: str) -> WatchedWeld:
+    content = json.loads(line)
+    spans = tuple((int(code), start, end) for code, start, end in content.pop("spans"))
+    return WatchedWeld(**{**content, "spans": spans, "alarms": tuple(Alarm(**a) for a in content["alarms"])})
