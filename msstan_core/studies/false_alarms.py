@@ -30,6 +30,8 @@ START_NS = 1_704_067_200 * NANOSECONDS_PER_SECOND
 #: Cell time between two looks at what has been recorded, s.
 STEP_S = 0.5
 SECONDS_PER_HOUR = 3600.0
+#: Least crater fill of a nominal weld, s.
+CRATER_FILL_S = 1.2
 #: Name of novelty beside the ISO codes.
 NOVELTY = "novelty"
 _ARC = frozenset(action.name for action in ARC_ON)
@@ -120,7 +122,7 @@ def welds(
 
     done_s, number = 0.0, seed
     while done_s < hours * SECONDS_PER_HOUR:
-        found = weld(randomised(number, pairs).model_copy(update={"disturbances": ()}), False)
+        found = weld(_undisturbed(randomised(number, pairs)), False)
         done_s, number = done_s + (0.0 if found.spans else found.seconds), number + 1
         progress("nominal welds", min(done_s / (hours * SECONDS_PER_HOUR), 1.0))
         yield found
@@ -132,6 +134,14 @@ def welds(
             done += 1
             yield weld(scenario, True)
             progress("faulty welds", done / faulty)
+
+
+def _undisturbed(scenario: Scenario) -> Scenario:
+    """Without disturbances, and with the crater filled: an arc that just stops leaves a crater crack."""
+    procedure = scenario.procedure
+    filled = max(procedure.crater_fill_s, CRATER_FILL_S) if scenario.process.kind == "gmaw" else procedure.crater_fill_s
+    changes = {"disturbances": (), "procedure": procedure.model_copy(update={"crater_fill_s": filled})}
+    return scenario.model_copy(update=changes)
 
 
 def rates(watched: Sequence[WatchedWeld]) -> dict[str, Any]:
