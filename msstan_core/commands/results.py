@@ -20,13 +20,22 @@ def register(subparsers: Any) -> None:
         "--results", type=Path, default=Path("docs/results"), help="folder of the files (default: docs/results)"
     )
     parser.add_argument("--out", type=Path, default=Path("docs/results.md"), help="page (default: docs/results.md)")
+    parser.add_argument(
+        "--decisions",
+        type=Path,
+        default=Path("docs/decisions.md"),
+        help="page whose tables are made anew (default: docs/decisions.md)",
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the page; say what is missing."""
     from msstan_core.results_page.page import write_page
+    from msstan_core.results_page.tables_in_text import refresh_tables
 
     files, missing = write_page(arguments.results, arguments.out)
     print(f"{arguments.out}: {files} result files" + (f"; not measured yet: {', '.join(missing)}" if missing else ""))
+    if arguments.decisions.is_file():
+        print(f"{arguments.decisions}: {refresh_tables(arguments.decisions, arguments.results)} tables")
     return 0
