@@ -15,8 +15,11 @@ _HEAD = """\
 # Results
 
 Written by `msstan results` from the files in [results/](results/); not edited by hand. Scores are fractions, spreads
-are standard deviations over seeds, with one seed over recordings. What has no file is not measured yet, and says so.
+are standard deviations over seeds, with one seed over recordings (none where a file has neither). What is not measured
+yet is listed at the end.
 """
+#: Heading of the list of what has no file.
+_MISSING = "Missing"
 _FIELDS = ("command", "revision", "machine", "seeds", "data", "metrics", "baselines")
 
 
@@ -40,7 +43,9 @@ def write_page(folder: Path, page: Path) -> tuple[int, list[str]]:
     sections = (*SECTIONS, *further)
     lines = [_HEAD, *_overview(sections, found), ""]
     for section in sections:
-        lines += _section(section, found.get(section.name))
+        if section.name in found:
+            lines += _section(section, found[section.name])
+    lines += _missing([section for section in sections if section.name not in found])
     page.parent.mkdir(parents=True, exist_ok=True)
     temporary = page.with_name(page.name + ".part")
     temporary.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
@@ -73,11 +78,21 @@ def _overview(sections: tuple[Section, ...], found: Mapping[str, dict[str, Any]]
                 continue
             value = found.get(section.name, {}).get("metrics", {}).get(row.metric)
             reached = ABSENT if value is None else "yes" if row.aim.reached_by(number_of(value)) else "no"
-            shown = "not measured yet" if value is None else text_of(value)
-            lines.append(
-                f"| [{section.title}](#{anchor(section.title)}) | {row.words} | {shown} | {row.aim} | {reached} |"
-            )
+            shown = "missing" if value is None else text_of(value)
+            target = anchor(section.title if section.name in found else _MISSING)
+            lines.append(f"| [{section.title}](#{target}) | {row.words} | {shown} | {row.aim} | {reached} |")
     return lines
+
+
+def _missing(sections: list[Section]) -> list[str]:
+    """One line for each file that does not exist, with what it would hold and its command where one is known."""
+    if not sections:
+        return []
+    lines = [f"## {_MISSING}", ""]
+    for section in sections:
+        how = f" Command: `{section.command}`." if section.command else ""
+        lines.append(f"- {section.title}: {section.about}{how}")
+    return [*lines, ""]
 
 
 def anchor(title: str) -> str:
@@ -86,18 +101,17 @@ def anchor(title: str) -> str:
     return kept.replace(" ", "-")
 
 
-def _section(section: Section, content: dict[str, Any] | None) -> list[str]:
+def _section(section: Section, content: dict[str, Any]) -> list[str]:
     lines = [f"## {section.title}", ""]
     if section.about:
         lines += [section.about, ""]
-    if content is None:
-        how = f": `{section.command}`" if section.command else ""
-        return [*lines, f"Not measured yet{how}.", ""]
     lines += _figures(section, content["metrics"], content["baselines"])
     for key, heading in section.details:
         own = (content.get("details") or {}).get(key)
         if isinstance(own, Mapping) and own:
             lines += [f"### {heading}", "", *_group(own), ""]
+        elif isinstance(own, list) and own:
+            lines += [f"### {heading}", "", *(f"- {cell(str(item))}" for item in own), ""]
     return [*lines, *_provenance(section.name, content), ""]
 
 

@@ -90,8 +90,20 @@ SECTIONS: tuple[Section, ...] = (
         "telemetry --data SIMULATED REAL --json docs/results/phases_simulated.json",
     ),
     Section(
+        "phases_simulated",
+        "Phases, trained on simulation only",
+        "The same real welds and microphone; the models have heard simulated welds only.",
+        (Row("macro_f1", "macro-F1 over four phases"), Row("boundary_error_s", "error of a boundary, s")),
+    ),
+    Section(
+        "phases_pretrained",
+        "Phases, pretrained on simulation",
+        "The same real welds and microphone; trained on simulated welds first, then on the real ones not left out.",
+        (Row("macro_f1", "macro-F1 over four phases"), Row("boundary_error_s", "error of a boundary, s")),
+    ),
+    Section(
         "phases_camera",
-        "The same with the camera",
+        "Phases with the camera",
         "The one real recording that has both microphone and camera, left out with its configuration.",
         (Row("macro_f1", "macro-F1 over four phases"), Row("boundary_error_s", "error of a boundary, s")),
     ),
@@ -144,7 +156,15 @@ SECTIONS: tuple[Section, ...] = (
         ),
     ),
     Section("ablation", "Ablation", "The same recipe less one mechanism, and with one alone."),
-    Section("peers", "Peers", "The same splits, seeds and wall-clock training budget for all."),
+    Section(
+        "peers",
+        "Peers",
+        "The same welds, seeds and training budget in seconds for all; a budget this short compares how fast models "
+        "learn, not what they can become.",
+        details=(("ms_stan_is_behind", "Ahead of MS-STAN"), ("findings", "Reading"), ("notes", "Protocol")),
+        command="msstan study peers config/training/default.yaml --data BAGS --phases BAGS "
+        "--json docs/results/peers.json",
+    ),
     Section(
         "sampling",
         "Frame sampling",

@@ -26,7 +26,7 @@ from msstan_core.recordings.annotations import action_span
 from msstan_core.recordings.bag import BagWriter
 from msstan_core.studies.peer_comparison import Protocol, Run, RunFile, carry_out, missing_runs
 from msstan_core.studies.peer_entrants import judge
-from msstan_core.studies.peer_results import figures_of
+from msstan_core.studies.peer_results import ahead_of, figures_of
 from msstan_core.studies.peer_scores import Reference, event_f1, pace_ticks, paced, score
 from msstan_core.studies.peer_splits import grouped_folds, material_pair
 from msstan_core.training.configuration import TrainingConfig
@@ -232,6 +232,17 @@ def test_spread_is_over_seeds_not_over_folds() -> None:
     values = {(0, 0): 0.2, (0, 1): 0.4, (1, 0): 0.4, (1, 1): 0.6}
     runs = [Run("gru", seed, fold, {"accuracy": v}, 3, 1.0) for (seed, fold), v in values.items()]
     assert figures_of(runs)["accuracy"] == {"mean": 0.4, "std": 0.1}
+
+
+def test_who_is_ahead_of_ms_stan_is_said_by_shared_folds_only() -> None:
+    runs = [Run("ms_stan", 0, 0, {"accuracy": 0.5, "ece": 0.1}, 3, 1.0)]
+    runs += [Run("ms_stan", 0, 1, {"accuracy": 0.9, "ece": 0.1}, 3, 1.0)]
+    runs += [Run("gru", 0, 0, {"accuracy": 0.6, "ece": 0.2}, 3, 1.0)]  # ahead on its fold, behind MS-STAN's mean
+    runs += [Run("tick_mlp", 0, 0, {"accuracy": 0.4, "ece": 0.05}, 3, 1.0)]
+    ahead = ahead_of(runs, ("accuracy", "ece", "not_a_figure"))
+    assert set(ahead) == {"accuracy", "ece"}
+    assert ahead["accuracy"].startswith("GRU over features") and "MLP" not in ahead["accuracy"]
+    assert "MLP 0.050" in ahead["ece"] and "GRU" not in ahead["ece"]
 
 
 def test_perfect_answers_score_one() -> None:

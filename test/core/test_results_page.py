@@ -70,10 +70,24 @@ def test_figures_stand_beside_baselines_and_aims(folder: Path) -> None:
     assert "`msstan try`, revision abc, 3 seeds, a machine. Data: two welds." in text
 
 
-def test_what_has_no_file_is_said_to_be_not_measured(folder: Path) -> None:
+def test_what_has_no_file_is_listed_as_missing(folder: Path) -> None:
+    (folder / "bench.json").write_text(result({"tick_ms": 3.0}))
     text = page_of(folder)
-    assert text.count("Not measured yet") > 10
-    assert "UT-Interaction" in text
+    shown, missing = text.split("## Missing")
+    assert "- UT-Interaction, set 1: " in missing and "- Speed" not in missing
+    assert "## Speed" in shown and "## UT-Interaction" not in shown
+
+
+def test_lists_in_details_become_bullets(folder: Path) -> None:
+    (folder / "peers.json").write_text(result({"steps": 1}, details={"notes": ["one seed", "one fold"]}))
+    assert "- one seed\n- one fold\n" in page_of(folder)
+
+
+def test_the_page_in_the_documentation_is_up_to_date(tmp_path: Path) -> None:
+    docs = Path(__file__).resolve().parents[2] / "docs"
+    write_page(docs / "results", tmp_path / "results.md")
+    written = (docs / "results.md").read_text(encoding="utf-8")
+    assert written == (tmp_path / "results.md").read_text(encoding="utf-8"), "run: msstan results"
 
 
 def test_unknown_files_and_nested_figures_are_shown_too(folder: Path) -> None:
