@@ -19,6 +19,7 @@ from msstan_core.errors import InputError
 COMMANDS = (
     "import_recording",
     "replay",
+    "report",
     "train",
     "evaluate",
     "cross_validate",

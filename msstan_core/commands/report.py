@@ -1,0 +1,65 @@
+"""``msstan report``: replay a bag and write one page about the weld for a welding engineer."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def register(subparsers: Any) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "report",
+        help="replay a bag and write an HTML report of the weld",
+        description="Replay a recorded weld and write one HTML page: a timeline of actions, suspected imperfections "
+        "with their ISO 6520-1 numbers and place along the seam, and what the advisory's rules know against them.",
+        epilog="Example: msstan report weld_042 --out weld_042.html",
+    )
+    parser.add_argument("bag", type=Path, help="bag folder (metadata.yaml and .mcap)")
+    parser.add_argument("--out", type=Path, required=True, help="HTML file to write; it needs no other file")
+    parser.add_argument("--model", type=Path, help="model folder (default: the shipped model)")
+    parser.add_argument("--namespace", help="cell to read where the bag holds several, e.g. /cell_2")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Replay and write the page."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from msstan_core.alignment import TickAligner
+    from msstan_core.decision.pipeline import Monitor
+    from msstan_core.errors import InputError
+    from msstan_core.explain.weld_report import Course, report_page
+    from msstan_core.recordings.bag import BagReader
+    from msstan_core.resources import default_model_dir
+    from msstan_core.vocabulary import MODALITIES
+
+    console = Console(stderr=True)
+    monitor = Monitor.load(arguments.model or default_model_dir())
+    aligner = TickAligner()
+    course = Course()
+    with (
+        BagReader(arguments.bag, namespace=arguments.namespace) as reader,
+        Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
+    ):
+        task = progress.add_task(f"replaying {arguments.bag.name}", total=max(reader.duration_s, 1e-9))
+        for sample in reader.samples(frozenset(MODALITIES)):
+            aligner.push(sample)
+            for tick in aligner.drain():
+                decision = monitor.step(tick)
+                time_s = reader.seconds(decision.stamp_ns)
+                course.add(decision, time_s)
+                progress.update(task, completed=time_s)
+        for topic, count in reader.rejected.items():
+            course.degraded[f"{topic}: messages rejected; first: {reader.reasons[topic]}"] = count
+    if not course.seconds:
+        raise InputError(arguments.bag, "gives no tick", "record at least one of the monitor's sensors")
+    card = monitor.info.card
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    partial = arguments.out.with_name(arguments.out.name + ".part")
+    partial.write_text(report_page(course, arguments.bag.resolve().name, f"{card.name} {card.version}"), "utf-8")
+    partial.replace(arguments.out)
+    print(f"{arguments.out}: {len(course.seconds)} ticks, {len(course.suspicions)} suspicions")
+    return 0

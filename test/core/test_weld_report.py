@@ -1,0 +1,77 @@
+"""The report of a weld: what the monitor said is on it, with ISO numbers, place and advice."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from msstan_core.cli import main
+from msstan_core.decision.result import AnomalyEvent, Decision, EventPhase
+from msstan_core.explain.weld_report import Course, advice_for, report_page, timeline_png
+from msstan_core.vocabulary import ISO_CODES, Action
+
+SECOND = 1_000_000_000
+
+
+def decision(tick: int, action: Action, *events: AnomalyEvent) -> Decision:
+    nine, thirteen = np.full(9, 1 / 9, np.float32), np.full(13, np.nan, np.float32)
+    valid = np.array([True, False, True, False])
+    weights = np.array([0.4, 0, 0.6, 0], np.float32)
+    none = np.zeros(4, np.int64)
+    return Decision(
+        tick, tick * SECOND, "camera", action, 0.8, nine, nine, thirteen, 1.0, 2.0, weights, valid,
+        np.zeros(4, np.float32), none, None, events,
+    )  # fmt: skip
+
+
+def event(phase: EventPhase, tick: int, place: float, **changes: Any) -> AnomalyEvent:
+    first = AnomalyEvent(7, phase, 2011, "gas pore", 0.7, 0.5, math.nan, 2 * SECOND, tick * SECOND, place)
+    return replace(first, **changes)
+
+
+def course() -> Course:
+    found = Course()
+    found.add(decision(1, Action.ARC_INITIATION), 1.0)
+    found.add(decision(2, Action.MATERIAL_DEPOSITION), 2.0)
+    found.add(decision(3, Action.MATERIAL_DEPOSITION, event(EventPhase.ONSET, 3, 0.020)), 3.0)
+    found.add(decision(4, Action.MATERIAL_DEPOSITION, event(EventPhase.CLEARED, 4, 0.035, score=0.9)), 4.0)
+    found.add(decision(5, Action.COOLING), 5.0)
+    return found
+
+
+def test_stretches_of_one_action_are_joined() -> None:
+    assert course().spans() == [
+        (1.0, 2.0, Action.ARC_INITIATION),
+        (2.0, 5.0, Action.MATERIAL_DEPOSITION),
+        (5.0, 5.0, Action.COOLING),
+    ]
+
+
+def test_an_event_has_its_code_time_place_and_advice_on_the_page() -> None:
+    page = report_page(course(), "weld <1>", "nano 1")
+    for text in ("<td>2011</td>", "<td>2.00</td><td>4.00</td>", "20 to 35 mm", "0.90 (limit 0.50)", "shielding gas"):
+        assert text in page, text
+    assert "weld &lt;1&gt;" in page and "weld <1>" not in page
+    assert "still open" not in page
+
+
+def test_what_is_open_or_unknown_is_said() -> None:
+    found = course()
+    found.add(decision(6, Action.COOLING, event(EventPhase.ONSET, 6, math.nan, event_id=8, iso_code=0)), 6.0)
+    page = report_page(found, "weld", "nano 1")
+    assert "still open" in page and "needs travel speed" in page
+    assert "None reported" in report_page(Course([1.0], [Action.UNKNOWN], [math.nan], [np.full(4, np.nan)]), "a", "b")
+
+
+def test_every_imperfection_has_an_answer() -> None:
+    assert all(advice_for(code) for code in (0, *ISO_CODES))
+    assert timeline_png(course()).startswith(b"\x89PNG")
+
+
+def test_a_bag_that_is_not_there_is_named(tmp_path: Path, capsys: Any) -> None:
+    assert main(["report", str(tmp_path / "no_bag"), "--out", str(tmp_path / "a.html")]) == 1
+    assert "no_bag" in capsys.readouterr().err
