@@ -8,6 +8,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from msstan_core.adaptation.adapter import Adapter
 from msstan_core.decision.pipeline import ModelInfo, Monitor
 from msstan_core.decision.result import Decision
 from msstan_core.errors import InputError
@@ -23,6 +24,8 @@ TRIAL_TICKS = 5
 
 class MonitorLike(Protocol):
     """What the node needs of :class:`msstan_core.decision.pipeline.Monitor`."""
+
+    adapter: Adapter | None
 
     @property
     def info(self) -> ModelInfo:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pydantic
 from rclpy.node import Node
 
+from msstan_core.adaptation.settings import AdaptationSettings
 from msstan_core.advisory.wps_files import ProcedureBook
 from msstan_core.alignment import AlignmentConfig, OffsetConfig, StalenessConfig
 from msstan_core.decision.action_smoothing import SmoothingConfig
@@ -19,6 +20,7 @@ from msstan_core.inference.engine import Backend
 from msstan_core.inference.providers import PROVIDERS, Provider
 from msstan_core.resources import default_model_dir
 from msstan_core.vocabulary import MODALITIES, Modality, parse_modalities
+from msstan_ros.adaptation_parameters import ADAPTATION_SPECS, read_adaptation, read_adaptation_folder
 from msstan_ros.decision_parameters import DECISION_SPECS, read_events, read_smoothing
 from msstan_ros.parameters import ParameterSpec, folder_or_empty, modality_names, value_of
 from msstan_ros.procedure_parameters import PROCEDURE_SPECS, read_procedures
@@ -92,6 +94,7 @@ SPECS: tuple[ParameterSpec, ...] = (
     ),
     ParameterSpec("thermal.celsius_at_zero", -273.15, "16-bit thermal images: degC of count 0", -300, 1000),
     *PROCEDURE_SPECS,
+    *ADAPTATION_SPECS,
     ParameterSpec("state_rate_hz", 10.0, "heartbeat on weld/state, Hz", 2, 100, read_only=True),
     ParameterSpec(
         "action_deadline_s",
@@ -127,6 +130,8 @@ class MonitorSettings:
     alignment: AlignmentConfig
     scaling: SensorScaling
     procedures: ProcedureBook
+    adaptation: AdaptationSettings
+    adaptation_folder: Path | None  #: None: revisions in memory only
     snapshot_seconds: float
 
 
@@ -197,5 +202,7 @@ def read_settings(node: Node) -> MonitorSettings:
             thermal_celsius_at_zero=value_of(node, "thermal.celsius_at_zero"),
         ),
         procedures=read_procedures(node),
+        adaptation=read_adaptation(node),
+        adaptation_folder=read_adaptation_folder(node),
         snapshot_seconds=value_of(node, "snapshot.seconds"),
     )

@@ -54,7 +54,7 @@ class MonitorSession:
         revision: int,
     ) -> None:
         self._node, self._settings, self._outputs = node, settings, outputs
-        self._monitor, self._revision, self._clock = monitor, revision, clock
+        self._monitor, self._own_revision, self._clock = monitor, revision, clock
         self._aligner = TickAligner(settings.alignment)
         self._advice = AdvisorySource(settings.procedures, node.get_logger())
         self._figures = RecentFigures()
@@ -91,7 +91,7 @@ class MonitorSession:
     def exchange(self, monitor: MonitorLike, revision: int) -> None:
         """Go on with another model from the next tick."""
         with self._worker.paused():
-            self._monitor, self._revision = monitor, revision
+            self._monitor, self._own_revision = monitor, revision
             self._advice.reset()
 
     def reset(self) -> None:
@@ -105,6 +105,11 @@ class MonitorSession:
             self._newest, self._skipped = None, 0
             self._worker.status.failures = 0
             self._worker.status.last_failure = ""
+
+    @property
+    def _revision(self) -> int:
+        adapter = self._monitor.adapter
+        return self._own_revision if adapter is None else adapter.correction.revision
 
     # -- executor's thread --------------------------------------------------------------------------------------
 
@@ -210,9 +215,10 @@ class MonitorSession:
             return  # the process is ending; nobody can be told any more
         if tick.restarted:
             self._node.get_logger().warning("time jumped back: streaming state reset, waiting samples discarded")
-        latency_s = self._outputs.publish_decision(decision, self._revision)
+        revision = self._own_revision if self._monitor.adapter is None else decision.model_revision
+        latency_s = self._outputs.publish_decision(decision, revision)
         if (advice := self._advice.advise(tick, decision)) is not None:
-            self._outputs.publish_advice(advice, decision.frame_id, self._revision)
+            self._outputs.publish_advice(advice, decision.frame_id, revision)
         self._figures.add(decision.inference_ms / 1e3, latency_s)
         self.history.add(tick, decision)
         self._newest = decision

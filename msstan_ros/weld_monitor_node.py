@@ -22,6 +22,7 @@ from rclpy.task import Future
 from msstan_core.errors import InputError
 from msstan_core.vocabulary import Modality
 from msstan_msgs.srv import ReloadModel, ResetMonitor, TakeSnapshot
+from msstan_ros.cell_adaptation import CellAdaptation
 from msstan_ros.guarded_lifecycle import refuse_impossible_transitions, said
 from msstan_ros.model_loading import MonitorFactory, MonitorLike, load_monitor, proven_monitor
 from msstan_ros.monitor_outputs import MonitorOutputs
@@ -49,10 +50,10 @@ class WeldMonitorNode(LifecycleNode):
         self._settings: MonitorSettings | None = None
         self._monitor: MonitorLike | None = None
         self._session: MonitorSession | None = None
-        self._revision = 0
         self._aside = MutuallyExclusiveCallbackGroup()  # services that wait must not hold up the sensors
         self._offered: list[Any] = []
         declare(self, SPECS, may_configure=lambda: self._settings is None)
+        self._adaptation = CellAdaptation(self, self._aside, self._say_revision)
         self.stamp_clock = StampClock(self.get_clock())
 
     # -- lifecycle ----------------------------------------------------------------------------------------------
@@ -67,7 +68,7 @@ class WeldMonitorNode(LifecycleNode):
             self.get_logger().error(f"not configured: {error}")
             return TransitionCallbackReturn.FAILURE
         self._settings, self._monitor = settings, monitor
-        self._revision = 1
+        self._adaptation.begin(monitor, settings)
         self._outputs = MonitorOutputs(self, value_of(self, "action_deadline_s"), self.stamp_clock)
         for kind, name, callback in (
             (ReloadModel, "~/reload_model", self._reload_model),
@@ -123,6 +124,7 @@ class WeldMonitorNode(LifecycleNode):
     def close(self) -> None:
         """Stop the threads; called when the process ends."""
         self._end_session()
+        self._adaptation.end()
         self.stamp_clock.close()
 
     def _end_session(self) -> None:
@@ -132,6 +134,7 @@ class WeldMonitorNode(LifecycleNode):
 
     def _release(self) -> None:
         self._end_session()
+        self._adaptation.end()
         gc.unfreeze()
         for service in self._offered:
             self.destroy_service(service)
@@ -139,6 +142,15 @@ class WeldMonitorNode(LifecycleNode):
         if self._settings is not None:
             self._outputs.close()
         self._settings = self._monitor = None
+
+    @property
+    def _revision(self) -> int:
+        return self._adaptation.revision
+
+    def _say_revision(self) -> None:
+        """Other weights are in use; called in the thread that learns, or in a service."""
+        if self._session is not None and self._monitor is not None:
+            self._outputs.publish_model_info(self._monitor.info, self._revision)
 
     def _is_configured(self) -> bool:
         return self._settings is not None
@@ -161,7 +173,7 @@ class WeldMonitorNode(LifecycleNode):
             response.success, response.message = False, "the node was cleaned up meanwhile; configure it again"
             return response
         self._settings, self._monitor = settings, monitor
-        self._revision += 1
+        self._adaptation.adopt(monitor, settings)
         if self._session is not None:
             self._session.exchange(monitor, self._revision)
             self._outputs.publish_model_info(monitor.info, self._revision)

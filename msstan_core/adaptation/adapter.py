@@ -23,6 +23,7 @@ from msstan_core.adaptation.guard import GuardSet, LabelledTicks, Scale
 from msstan_core.adaptation.learning import Objective, learn
 from msstan_core.adaptation.memory import LabelledMemory
 from msstan_core.adaptation.observed_ticks import ObservedTick, ObservedTicks
+from msstan_core.adaptation.output_prior import OutputPrior
 from msstan_core.adaptation.promotion import Promotion
 from msstan_core.adaptation.revisions import Revision, RevisionCounter, RevisionStore
 from msstan_core.adaptation.settings import AdaptationSettings
@@ -81,6 +82,7 @@ class Adapter:
         self._memory = LabelledMemory(settings.per_action, settings.per_span, guard.shipped.weight.shape[1])
         self.ticks = ObservedTicks(settings.history_s)
         self._fresh: deque[int] = deque(maxlen=FRESH_SPANS)
+        self._prior = OutputPrior(self._shares, settings.prior_time_constant_s) if settings.output_prior else None
         self._lock = threading.RLock()
         self._enabled, self._waiting = settings.enabled, False
         self._active = guard.shipped
@@ -105,6 +107,10 @@ class Adapter:
             return logits, correction.revision
         return out, correction.revision
 
+    def shifted(self, stamp_s: float, probabilities: NDArray[np.float32], *, learn: bool) -> NDArray[np.float32]:
+        """[K] calibrated probabilities as the unlabelled mode would have them; unchanged where that is off."""
+        return probabilities if self._prior is None else self._prior.update(stamp_s, probabilities, learn=learn)
+
     def observe(self, tick: ObservedTick, logits: NDArray[np.float32], job: str) -> None:
         """Hold what was answered. A change of job returns to the shipped head at once.
 
@@ -115,6 +121,8 @@ class Adapter:
             if self._job is not None:
                 self.correction = Correction(self._counter.advance())
                 self.ticks.clear()
+                if self._prior is not None:
+                    self._prior.reset()
             else:
                 self._check_head(tick.embedding, logits)
             self._job = job

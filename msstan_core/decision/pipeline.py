@@ -9,6 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from msstan_core.adaptation.adapter import Adapter
+from msstan_core.adaptation.answering import input_flaw, job_of, observed
 from msstan_core.decision.action_smoothing import Hysteresis, SmoothingConfig, smoother
 from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
 from msstan_core.decision.calibration import action_probabilities, imperfection_probabilities, tempered
@@ -76,6 +78,7 @@ class Monitor:
         self._seam = SeamPosition()
         self._pending_events: tuple[AnomalyEvent, ...] = ()
         self._last_stamp_ns = 0
+        self.adapter: Adapter | None = None  #: corrects the action; set between two ticks
 
     @classmethod
     def load(
@@ -135,11 +138,18 @@ class Monitor:
         seen = bool(valid.any())
         calibration = self._calibrations.of(valid)
         novelty_threshold = calibration.novelty_threshold if self._nominal else float("nan")
-        raw = action_probabilities(output.action_logits, calibration.temperature, self._trained)
+        logits, revision, flaw = output.action_logits, self.info.revision, ""
+        if self.adapter is not None:
+            logits, revision = self.adapter.corrected(logits, output.embedding)
+            flaw = input_flaw(tick, valid, self.info.modalities, degraded)
+        raw = action_probabilities(logits, calibration.temperature, self._trained)
         imperfections = imperfection_probabilities(output.imperfection_logits, self._trained_imperfections)
         if not seen or not np.isfinite(raw).all():
             raw = np.full_like(raw, np.nan)
             imperfections = np.full_like(imperfections, np.nan)
+        elif self.adapter is not None:
+            learn = not (flaw or self._events.open)
+            raw = self.adapter.shifted(tick.stamp_ns / NANOSECONDS_PER_SECOND, raw, learn=learn)
         probabilities = belief = raw
         if self._filter:
             belief = self._filter.update(tick.stamp_ns / NANOSECONDS_PER_SECOND, raw)
@@ -163,6 +173,10 @@ class Monitor:
         if events and seen:
             evidence = evidence_of(output.modality_weights, attention)
             events = tuple(replace(event, evidence=evidence) for event in events)
+        if self.adapter is not None:
+            unusual = self._events.open or novelty > novelty_threshold
+            held = observed(tick, output.embedding, probabilities, flaw, unusual)
+            self.adapter.observe(held, output.action_logits, job_of(tick.context))
         events, self._pending_events = self._pending_events + events, ()
         self._last_stamp_ns = tick.stamp_ns
         return Decision(
@@ -184,7 +198,7 @@ class Monitor:
             events=events,
             looked=output.looked,
             inference_ms=(time.perf_counter() - started) * 1e3,
-            model_revision=self.info.revision,
+            model_revision=revision,
             degraded=degraded,
             embedding=output.embedding,
         )

@@ -146,6 +146,7 @@ class FakeMonitor:
     def __init__(self, name: str = "fake", modalities: frozenset[Modality] = frozenset(MODALITIES)) -> None:
         self.info = ModelInfo(model_card(name), "c" * 64, f"{name:w<64}"[:64], "onnx", "fake", modalities)
         self.fail = False
+        self.adapter = None
         self.delay_s = 0.0
         self.events: tuple[AnomalyEvent, ...] = ()
         self.resets = 0

@@ -1,0 +1,200 @@
+"""Online adaptation of the live monitor: services, the thread that learns, and what is said about it.
+
+The rules are :class:`msstan_core.adaptation.adapter.Adapter`'s. Nothing here runs in the thread that answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from rclpy.callback_groups import CallbackGroup
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.node import Node
+
+from msstan_core.adaptation.adapter import Adapter
+from msstan_core.adaptation.background import BackgroundAdaptation
+from msstan_core.adaptation.feedback import Feedback
+from msstan_core.adaptation.opening import open_adapter
+from msstan_core.adaptation.revisions import RevisionCounter
+from msstan_core.errors import InputError
+from msstan_core.vocabulary import Action
+from msstan_msgs.srv import LabelSpan, SetAdaptation
+from msstan_ros import qos
+from msstan_ros.conversions import stamp_nanoseconds
+from msstan_ros.model_loading import MonitorLike
+from msstan_ros.monitor_parameters import MonitorSettings
+
+#: Time between two statements on ``~/adaptation_state``, s; changes are said at once.
+STATE_PERIOD_S = 1.0
+
+
+class CellAdaptation:
+    """From configure to cleanup of the node: :meth:`begin` to :meth:`end`.
+
+    Args:
+        node: owner of services and publisher. group: of the services' callbacks.
+        changed: called after other weights came into use, in whatever thread that was.
+    """
+
+    def __init__(self, node: Node, group: CallbackGroup, changed: Callable[[], None]) -> None:
+        self._node, self._group, self._changed = node, group, changed
+        self._counter = RevisionCounter()
+        self._adapter: Adapter | None = None
+        self._refusal = InputError("adaptation", "no model is loaded", "configure the monitor")
+        self._background: BackgroundAdaptation | None = None
+        self._offered: list[Callable[[], object]] = []
+
+    @property
+    def revision(self) -> int:
+        """Of the weights in use."""
+        return self._counter.current if self._adapter is None else self._adapter.correction.revision
+
+    def begin(self, monitor: MonitorLike, settings: MonitorSettings) -> None:
+        """Offer the services for a freshly loaded model; its revision is 1, or follows those of the folder.
+
+        Raises:
+            InputError: when adaptation is enabled and the model cannot adapt.
+        """
+        self._counter = RevisionCounter()
+        self.adopt(monitor, settings)
+        node = self._node
+        publisher = node.create_publisher(DiagnosticStatus, "~/adaptation_state", qos.MODEL_INFO)
+        self._publish = publisher.publish
+        label = node.create_service(LabelSpan, "~/feedback", self._label, callback_group=self._group)
+        command = node.create_service(SetAdaptation, "~/adaptation", self._command, callback_group=self._group)
+        timer = node.create_timer(STATE_PERIOD_S, self._say_state, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._offered = [
+            lambda: node.destroy_timer(timer),
+            lambda: node.destroy_service(label),
+            lambda: node.destroy_service(command),
+            lambda: node.destroy_publisher(publisher),
+        ]
+
+    def adopt(self, monitor: MonitorLike, settings: MonitorSettings) -> None:
+        """Go on with another model, which begins with its shipped weights under the next number.
+
+        A model without a guard set works as ever; asked to adapt, it says why it does not.
+        """
+        self._stop_learning()
+        info = monitor.info
+        try:
+            adapter = open_adapter(
+                settings.model_dir,
+                info.card,
+                info.weights_sha256,
+                settings.adaptation,
+                settings.adaptation_folder,
+                self._counter,
+            )
+        except InputError as error:
+            self._adapter, self._refusal = None, error
+            self._counter.advance()
+            if settings.adaptation.enabled:
+                self._node.get_logger().warning(f"adaptation is enabled, but this model does not adapt: {error}")
+            return
+        monitor.adapter = self._adapter = adapter
+        self._background = BackgroundAdaptation(adapter, self._learnt, self._failed)
+        self._background.start()
+
+    def end(self) -> None:
+        """Stop learning and take the services back."""
+        self._stop_learning()
+        self._adapter = None
+        for withdraw in self._offered:
+            withdraw()
+        self._offered = []
+
+    def _stop_learning(self) -> None:
+        if self._background is not None:
+            self._background.close()
+            self._background = None
+
+    # -- thread that learns -------------------------------------------------------------------------------------
+
+    def _learnt(self, change: str) -> None:
+        if self._node.context.ok():
+            self._node.get_logger().info(change)
+            self._changed()
+
+    def _failed(self, error: Exception) -> None:
+        if self._node.context.ok():
+            self._node.get_logger().error(f"adaptation: {error}", throttle_duration_sec=5.0)
+
+    # -- services -----------------------------------------------------------------------------------------------
+
+    def _label(self, request: LabelSpan.Request, response: LabelSpan.Response) -> LabelSpan.Response:
+        try:
+            response.labelled_ticks, response.message = self._able().take(_feedback(request))
+            response.success = True
+        except InputError as error:
+            response.success, response.message = False, str(error)
+        if response.success and self._background is not None:
+            self._background.wake()
+        return response
+
+    def _command(self, request: SetAdaptation.Request, response: SetAdaptation.Response) -> SetAdaptation.Response:
+        before = self.revision
+        try:
+            adapter = self._able()
+            if request.command == SetAdaptation.Request.ENABLE:
+                adapter.enable()
+            elif request.command == SetAdaptation.Request.FREEZE:
+                adapter.freeze()
+            elif request.command == SetAdaptation.Request.ROLLBACK:
+                adapter.roll_back(request.to_revision)
+            else:
+                raise InputError(
+                    "adaptation", f"command {request.command} is unknown", "1 enable, 2 freeze, 3 rollback"
+                )
+            status = adapter.status
+            response.success, response.adapting = True, status.adapting
+            response.message = status.paused or "learns from feedback"
+            self._node.get_logger().info(f"adaptation: {response.message}; {status.last_change}")
+        except InputError as error:
+            response.success, response.message = False, str(error)
+            response.adapting = self._adapter is not None and self._adapter.status.adapting
+        response.model_revision = self.revision
+        if self.revision != before:
+            self._changed()
+        self._say_state()
+        return response
+
+    def _able(self) -> Adapter:
+        if self._adapter is None:
+            raise self._refusal
+        return self._adapter
+
+    def _say_state(self) -> None:
+        if not self._node.context.ok():
+            return
+        name = f"{self._node.get_fully_qualified_name()}: adaptation"
+        if self._adapter is None:
+            message = DiagnosticStatus(level=DiagnosticStatus.STALE, name=name, message=str(self._refusal))
+        else:
+            status = self._adapter.status
+            message = DiagnosticStatus(level=DiagnosticStatus.OK, name=name, message=status.paused or "learning")
+            message.values = [KeyValue(key=key, value=_text(value)) for key, value in _fields(status).items()]
+        self._publish(message)
+
+
+def _feedback(request: LabelSpan.Request) -> Feedback:
+    start, end = stamp_nanoseconds(request.start), stamp_nanoseconds(request.end)
+    if request.kind == LabelSpan.Request.ACTION:
+        if request.action not in [a.value for a in Action if a is not Action.UNKNOWN]:
+            raise InputError("feedback", f"action {request.action} is unknown", "a constant of WeldAction")
+        return Feedback(start, end, request.source, Action(request.action), severity=request.severity)
+    if request.kind == LabelSpan.Request.IMPERFECTION:
+        code = request.iso_6520_1_code
+        return Feedback(start, end, request.source, iso_code=code, present=request.present, severity=request.severity)
+    raise InputError("feedback", f"kind {request.kind} is unknown", "1 action, 2 imperfection")
+
+
+def _fields(status: Any) -> dict[str, object]:
+    return {name: getattr(status, name) for name in status.__dataclass_fields__ if name != "paused"}
+
+
+def _text(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,165 @@
+"""Labels over ROS change the live monitor's answers, with numbers that say so, and commands take them back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from live import FakeMonitor, Spinner, decision_for, until
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image
+
+from msstan_core.adaptation.adapted_head import Head
+from msstan_core.adaptation.answering import input_flaw, job_of, observed
+from msstan_core.adaptation.guard import GuardSet, LabelledTicks
+from msstan_core.decision.result import Decision
+from msstan_core.inference.model_package import GUARD_FILE
+from msstan_core.observation import Tick
+from msstan_core.vocabulary import ACTIONS, Action
+from msstan_msgs.msg import WeldAction
+from msstan_msgs.srv import LabelSpan, SetAdaptation
+from msstan_ros import qos
+from msstan_ros.conversions import image_message, stamp_message
+from msstan_ros.weld_monitor_node import WeldMonitorNode
+
+PERIOD_NS = 40_000_000
+K, TRUE, LIKE = len(ACTIONS), ACTIONS.index(Action.MATERIAL_DEPOSITION), ACTIONS.index(Action.IDLE)
+EYE = np.eye(K, dtype=np.float32)
+
+
+class Seer(FakeMonitor):
+    """Bright images are deposition, which it takes for idle; dark ones are idle."""
+
+    shipped = Head.shipped(4.0 * np.eye(K, K + 1), np.zeros(K))
+
+    def __init__(self, name: str, modalities: frozenset) -> None:  # type: ignore[type-arg]
+        super().__init__(name, modalities)
+        card = self.info.card.model_copy(update={"files": {GUARD_FILE: "x"}})
+        self.info = replace(self.info, card=card)
+
+    def step(self, tick: Tick) -> Decision:
+        bright = tick.camera is not None and tick.camera.image is not None and tick.camera.image.mean() > 100
+        embedding = np.append(0.7 * EYE[LIKE] + 0.3 * EYE[TRUE] if bright else EYE[LIKE], float(bright))
+        embedding = embedding.astype(np.float32)
+        logits = self.shipped.logits(embedding).astype(np.float32)
+        if self.adapter is None:
+            return decision_for(tick)
+        corrected, revision = self.adapter.corrected(logits, embedding)
+        decision = decision_for(tick, ACTIONS[int(corrected.argmax())], model_revision=revision)
+        flaw = input_flaw(tick, tick.valid, self.info.modalities, ())
+        held = observed(tick, embedding, decision.action_probabilities, flaw, False)
+        self.adapter.observe(held, logits, job_of(tick.context))
+        return decision
+
+
+class Cell:
+    def __init__(self, spinner: Spinner, folder: Path) -> None:
+        labels = np.repeat([LIKE, TRUE], 30)
+        ticks = LabelledTicks(np.hstack([EYE[labels], np.zeros((60, 1), np.float32)]), labels)
+        GuardSet(Seer.shipped, ticks, ticks).save(folder / GUARD_FILE)
+        given = [
+            Parameter("model_dir", value=str(folder)),
+            Parameter("modalities", value=["camera"]),
+            Parameter("adaptation.folder", value=str(folder / "revisions")),
+        ]
+        self.node = WeldMonitorNode(
+            lambda s: Seer("seer", s.modalities), context=spinner.context, parameter_overrides=given
+        )
+        spinner.add(self.node)
+        self.peer = spinner.peer()
+        self.actions: list[WeldAction] = []
+        self.states: list[DiagnosticStatus] = []
+        self.peer.create_subscription(WeldAction, "weld/action", self.actions.append, qos.RESULT_READER)
+        self.peer.create_subscription(
+            DiagnosticStatus, "weld_monitor/adaptation_state", self.states.append, qos.MODEL_INFO
+        )
+        self.camera = self.peer.create_publisher(Image, "camera/image_raw", qos.SENSOR_SOURCE)
+        self.stamp_ns = time.time_ns()
+        assert self.node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        assert self.node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+        assert until(lambda: self.camera.get_subscription_count() and self.peer.count_publishers("weld/action"))
+
+    def weld(self, bright: bool, count: int = 4) -> tuple[int, int]:
+        start = self.stamp_ns
+        for _ in range(count):
+            before = len(self.actions)
+            image = np.full((12, 16, 3), 200 if bright else 10, np.uint8)
+            self.camera.publish(image_message(image, "bgr8", self.stamp_ns, "cam"))
+            assert until(lambda before=before: len(self.actions) > before)
+            self.stamp_ns += PERIOD_NS
+        return start, self.stamp_ns - PERIOD_NS
+
+    def label(self, span: tuple[int, int], action: Action, kind: int = LabelSpan.Request.ACTION) -> LabelSpan.Response:
+        start, end = (stamp_message(ns) for ns in span)
+        return self.call(LabelSpan, "feedback", start=start, end=end, kind=kind, action=action.value, source="operator")
+
+    def command(self, **fields: int) -> SetAdaptation.Response:
+        return self.call(SetAdaptation, "adaptation", **fields)
+
+    def call(self, service: type, name: str, **fields: object):  # type: ignore[no-untyped-def]
+        client = self.peer.create_client(service, f"weld_monitor/{name}")
+        assert client.wait_for_service(10)
+        future = client.call_async(service.Request(**fields))
+        assert until(future.done)
+        return future.result()
+
+
+@pytest.fixture
+def cell(spinner: Spinner, tmp_path: Path) -> Iterator[Cell]:
+    yield Cell(spinner, tmp_path)
+
+
+def test_labels_change_the_answer_and_a_rollback_takes_it_back(cell: Cell) -> None:
+    assert cell.command(command=SetAdaptation.Request.ENABLE).adapting
+    cell.weld(True)
+    assert cell.actions[-1].action == Action.IDLE
+    first = cell.actions[-1].model_revision
+    for _ in range(4):
+        assert cell.label(cell.weld(True), Action.MATERIAL_DEPOSITION).labelled_ticks == 4
+        assert cell.label(cell.weld(False), Action.IDLE).success
+
+    def learnt() -> bool:
+        cell.weld(True, 1)
+        return cell.actions[-1].action == Action.MATERIAL_DEPOSITION
+
+    assert until(learnt)
+    assert cell.actions[-1].model_revision > first
+    cell.weld(False, 1)
+    assert cell.actions[-1].action == Action.IDLE
+    answer = cell.command(command=SetAdaptation.Request.ROLLBACK)
+    assert answer.success
+    assert not answer.adapting
+    cell.weld(True, 1)
+    assert cell.actions[-1].action == Action.IDLE
+    assert cell.actions[-1].model_revision == answer.model_revision
+    assert until(lambda: cell.states and cell.states[-1].message == "frozen")
+
+
+def test_what_makes_no_sense_is_refused_with_the_reason(cell: Cell) -> None:
+    span = cell.weld(True, 1)
+    assert "start" in cell.label(span, Action.IDLE).message  # one tick is no span
+    span = cell.weld(True, 2)
+    assert "is unknown" in cell.label(span, Action.UNKNOWN).message
+    assert "kind" in cell.label(span, Action.IDLE, kind=0).message
+    assert not cell.command(command=0).success
+    assert "not kept" in cell.command(command=SetAdaptation.Request.ROLLBACK, to_revision=77).message
+
+
+def test_a_model_without_guard_set_works_and_says_why_it_does_not_adapt(spinner: Spinner, tmp_path: Path) -> None:
+    given = [Parameter("model_dir", value=str(tmp_path))]
+    node = WeldMonitorNode(
+        lambda s: FakeMonitor("fake", s.modalities), context=spinner.context, parameter_overrides=given
+    )
+    spinner.add(node)
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    client = spinner.peer().create_client(SetAdaptation, "weld_monitor/adaptation")
+    assert client.wait_for_service(10)
+    future = client.call_async(SetAdaptation.Request(command=SetAdaptation.Request.ENABLE))
+    assert until(future.done)
+    assert "no guard set" in future.result().message
