@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from msstan_core.advisory.parameters import UNKNOWN, Values
+import numpy as np
+
+from msstan_core.advisory.parameters import UNKNOWN, Values, values
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +30,19 @@ class Advice:
     max_rate: Values = UNKNOWN  #: per second; NaN: not to be applied
     check_gas: bool = False  #: somebody should look at the shielding gas
     reason: str = ""
+
+
+def as_received(advice: Advice) -> Advice:
+    """The same after its way as a message, whose numbers have 32 bits."""
+
+    def rounded(vector: Values) -> Values:
+        return values(float(np.float32(number)) for number in vector)
+
+    return replace(
+        advice,
+        confidence=float(np.float32(advice.confidence)),
+        deltas=rounded(advice.deltas),
+        minimum=rounded(advice.minimum),
+        maximum=rounded(advice.maximum),
+        max_rate=rounded(advice.max_rate),
+    )

@@ -18,7 +18,8 @@ from msstan_core.advisory.advice import Advice
 from msstan_core.advisory.envelope import Envelope
 from msstan_core.advisory.evidence import Evidence, collect
 from msstan_core.advisory.parameters import PARAMETERS, ZERO, Parameter, Values, values
-from msstan_core.advisory.rules import Remedy, Rule, resolved, room, rule_for
+from msstan_core.advisory.remedies import Remedy, Rule, resolved, room
+from msstan_core.advisory.rules import rule_for
 from msstan_core.advisory.wps import Wps
 from msstan_core.decision.result import AnomalyEvent, EventPhase
 from msstan_core.observation import NANOSECONDS_PER_SECOND, TelemetryWindow
@@ -37,12 +38,15 @@ class AdvisorConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     first_share: float = Field(0.5, gt=0, le=1, description="share of the remedy at the onset")
-    growth_per_s: float = Field(0.5, ge=0, le=10, description="growth of the share while the imperfection lasts, 1/s")
+    growth_per_s: float = Field(1.0, ge=0, le=10, description="growth of the share while the imperfection lasts, 1/s")
     hold_s: float = Field(1.5, ge=0, le=30, description="held after the imperfection has cleared, s")
     hold_while_measured_s: float = Field(
         10.0, ge=0, le=120, description="held this long at most while the telemetry still shows the cause, s"
     )
     release_per_s: float = Field(0.4, gt=0, le=10, description="share taken back per second afterwards, 1/s")
+    release_without_cause_per_s: float = Field(
+        2.0, gt=0, le=10, description="the same, at once, where the telemetry shows that the cause has gone, 1/s"
+    )
     validity_s: float = Field(0.6, gt=0, le=2, description="valid_until after the stamp, s")
     period_s: float = Field(0.1, ge=0.02, le=1, description="time between two messages about one remedy, s")
     evidence_s: float = Field(0.5, gt=0, le=5, description="telemetry whose median tells the cause, s")
@@ -196,10 +200,13 @@ class Advisor:
         if running.cleared_ns is None:
             running.cleared_ns = stamp_ns
         cleared_s = (stamp_ns - running.cleared_ns) / NANOSECONDS_PER_SECOND
-        cause_lasts = running.remedy.when is not None and running.remedy.when.shows(evidence)
-        if cleared_s <= (self.config.hold_while_measured_s if cause_lasts else self.config.hold_s):
+        cause_lasts = running.remedy.when.lasts(evidence) if running.remedy.when is not None else None
+        if cause_lasts is False and evidence.arc_holds:  # now the remedy itself is what is wrong
+            running.share -= self.config.release_without_cause_per_s * elapsed_s
+        elif cleared_s <= (self.config.hold_while_measured_s if cause_lasts else self.config.hold_s):
             return
-        running.share -= self.config.release_per_s * elapsed_s
+        else:
+            running.share -= self.config.release_per_s * elapsed_s
         if running.share <= 0:
             self._correction = None
 
@@ -215,8 +222,11 @@ class Advisor:
         return any(mine[p] * theirs[p] < 0 for p in mine.keys() & theirs.keys())
 
     def _evidence(self, telemetry: TelemetryWindow | None, envelope: Envelope) -> Evidence:
-        advised = values(n + d for n, d in zip(envelope.nominal, self._deltas, strict=True))
-        return collect(telemetry, self.config.evidence_s, envelope.nominal, advised)
+        advised = [n + d for n, d in zip(envelope.nominal, self._deltas, strict=True)]
+        wire = envelope.nominal[Parameter.WIRE_FEED_SPEED]
+        if envelope.wire_sets_current and wire > 0:  # the current follows, and that is no fault
+            advised[Parameter.CURRENT] *= advised[Parameter.WIRE_FEED_SPEED] / wire
+        return collect(telemetry, self.config.evidence_s, envelope.nominal, values(advised))
 
     def _wanted(self, envelope: Envelope) -> Values:
         if self._correction is None:

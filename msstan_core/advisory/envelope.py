@@ -78,9 +78,19 @@ class Envelope:
         """Whether deltas are inside; never for NaN."""
         return self.outside(deltas) == () and self._heat_is_inside(deltas)
 
-    def outside(self, deltas: Values) -> tuple[Parameter, ...]:
-        """Parameters whose nominal + delta leaves the procedure's range (NaN does)."""
-        return tuple(p for p in PARAMETERS if not self.low[p] <= deltas[p] <= self.high[p])
+    def outside(self, deltas: Values, slack: float = 0.0) -> tuple[Parameter, ...]:
+        """Parameters whose nominal + delta leaves the procedure's range (NaN does).
+
+        Args:
+            deltas: to look at.
+            slack: beyond the range that does not count, as a share of the nominal value.
+        """
+        found = []
+        for p in PARAMETERS:
+            more = slack * self.nominal[p] if self.rate[p] > 0 else 0.0
+            if not self.low[p] - more <= deltas[p] <= self.high[p] + more:
+                found.append(p)
+        return tuple(found)
 
     def clamp(self, deltas: Values) -> Values:
         """The nearest inside deltas towards zero: each parameter alone first, then all in proportion for the heat

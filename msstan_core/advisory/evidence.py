@@ -56,6 +56,17 @@ class Deviation:
         """Whether the deviation is there."""
         return self.size(evidence) >= LEAST_DEVIATION[self.parameter]
 
+    def lasts(self, evidence: Evidence) -> bool | None:
+        """Whether a deviation that has been made up for is still there; None: it is not measured.
+
+        A fault that the advice makes up for shows no more beside the programme, but beside what is advised. Where the
+        advice is not followed that looks the same, and to keep it up does nothing.
+        """
+        value, setpoint = evidence.measured[self.parameter], evidence.advised[self.parameter]
+        if not math.isfinite(value) or not setpoint > 0:
+            return None
+        return self.sign * (value / setpoint - 1) >= LEAST_DEVIATION[self.parameter]
+
 
 def collect(window: TelemetryWindow | None, seconds: float, programmed: Values, advised: Values) -> Evidence:
     """Median of the newest telemetry while the arc burns.

@@ -11,6 +11,7 @@ import math
 from msstan_core.advisory.advice import Advice
 from msstan_core.advisory.parameters import PARAMETERS, UNKNOWN, ZERO, Values, values
 from msstan_core.advisory.process_time import Moment, ProcessTime
+from msstan_core.advisory.refusals import FLOAT32_ROUNDING
 
 #: Without a message for this long the gate is gone, s.
 LONGEST_SILENCE_S = 0.3
@@ -44,7 +45,7 @@ class AdvisoryFollower:
 
     @property
     def range(self) -> tuple[Values, Values]:
-        """Least and greatest setpoint of the last message that was followed; NaN: unknown, nothing is applied."""
+        """Least and greatest setpoint, as last stated; NaN: never, and nothing is applied."""
         return self._low, self._high
 
     def take(self, advice: Advice, moment: Moment) -> str:
@@ -94,7 +95,8 @@ class AdvisoryFollower:
             wanted = _shrunk(self._deltas, self._rate, elapsed)
         else:
             self.check_gas = advice.check_gas
-            self._low, self._high = advice.minimum, advice.maximum
+            # What is no longer stated is kept for the way back, as the rates are.
+            self._low, self._high = _stated(advice.minimum, self._low), _stated(advice.maximum, self._high)
             # The rates are kept for the way back; a parameter that is no longer advised returns at the rate it had.
             self._rate = values(
                 rate if math.isfinite(rate) and rate > 0 else kept
@@ -118,8 +120,15 @@ def _aim(advice: Advice, parameter: int, programmed: float) -> float:
     return _inside(delta, programmed, advice.minimum[parameter], advice.maximum[parameter])
 
 
+def _stated(now: Values, before: Values) -> Values:
+    return values(b if math.isnan(n) else n for n, b in zip(now, before, strict=True))
+
+
 def _inside(delta: float, programmed: float, low: float, high: float) -> float:
     """``delta``, brought towards 0 until programmed + delta is in the range; 0 where that does not help."""
+    rounding = FLOAT32_ROUNDING * abs(programmed)
+    if low - rounding <= programmed <= high + rounding:  # programmed at a limit that was rounded on its way
+        low, high = min(low, programmed), max(high, programmed)
     if delta == 0.0 or not low <= programmed <= high:  # NaN anywhere: not inside
         return 0.0
     clamped = min(max(delta, low - programmed), high - programmed)

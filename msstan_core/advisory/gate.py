@@ -18,7 +18,7 @@ from msstan_core.advisory.envelope import Envelope
 from msstan_core.advisory.gate_output import GateOutput, GateState
 from msstan_core.advisory.parameters import PARAMETERS, ZERO, Values, values
 from msstan_core.advisory.process_time import Moment, ProcessTime
-from msstan_core.advisory.refusals import Refusal, content_refusal
+from msstan_core.advisory.refusals import FLOAT32_ROUNDING, Refusal, content_refusal
 from msstan_core.advisory.wps import Wps
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 
@@ -148,7 +148,7 @@ class AdvisoryGate:
         self._advice, self._advice_age_s = advice, 0.0
         self._last_sequence, self._last_stamp_ns = advice.sequence_id, advice.stamp_ns
         self.accepted += 1
-        if self._envelope.outside(values(0.0 if math.isnan(d) else d for d in advice.deltas)):
+        if self._envelope.outside(values(0.0 if math.isnan(d) else d for d in advice.deltas), FLOAT32_ROUNDING):
             self.clamped += 1
             self._violated("asked for more than the procedure allows")
         return None

@@ -41,8 +41,8 @@ class Refusal(Enum):
         self.violation = violation
 
 
-#: Relative tolerance when limits that travelled as float32 are compared with the procedure's.
-_FLOAT32 = 1e-6
+#: What travelled as float32 may differ from the procedure's own numbers by this share without being wrong.
+FLOAT32_ROUNDING = 1e-6
 
 
 def content_refusal(advice: Advice, envelope: Envelope, least_confidence: float) -> Refusal | None:
@@ -78,11 +78,12 @@ def content_refusal(advice: Advice, envelope: Envelope, least_confidence: float)
             continue
         section = envelope.wps.range_of(p)
         assert section is not None  # adjustable parameters have one
-        slack = _FLOAT32 * max(abs(section.min), abs(section.max))
+        slack = FLOAT32_ROUNDING * max(abs(section.min), abs(section.max))
         # Tighter limits are honoured; wider ones, or a range without the setpoint, belong to another procedure.
-        if not section.min - slack <= low <= section.nominal <= high <= section.max + slack:
+        nominal = section.nominal
+        if not (section.min - slack <= low <= nominal + slack and nominal - slack <= high <= section.max + slack):
             return Refusal.OTHER_LIMITS
-        if not 0.0 < rate <= section.max_rate_per_s * (1 + _FLOAT32):
+        if not 0.0 < rate <= section.max_rate_per_s * (1 + FLOAT32_ROUNDING):
             return Refusal.OTHER_LIMITS
     if advice.confidence < least_confidence:
         return Refusal.UNSURE

@@ -9,61 +9,9 @@ limit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from msstan_core.advisory.envelope import Envelope
-from msstan_core.advisory.evidence import Deviation, Evidence
+from msstan_core.advisory.evidence import Deviation
 from msstan_core.advisory.parameters import Parameter
-
-#: In a rule, the current stands for the wire feed where that is what the procedure adjusts: on constant-voltage sources
-#: the wire feed sets the current.
-CURRENT_OR_WIRE = Parameter.CURRENT
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One parameter, up (share > 0) or down (share < 0), by a share of the room that the procedure leaves it."""
-
-    parameter: Parameter
-    share: float
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Remedy:
-    """What to change. ``when`` None: whatever the telemetry shows."""
-
-    changes: tuple[Change, ...]
-    when: Deviation | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What to do about one imperfection.
-
-    Args:
-        iso_code: ISO 6520-1 reference number.
-        urgency: of several imperfections the most urgent is treated.
-        remedies: the first that fits the telemetry; none fits: no parameter is changed.
-        at_once: the whole change from the start, instead of half of it and more while it lasts.
-        check_gas: somebody should look at the shielding gas.
-    """
-
-    iso_code: int
-    urgency: int
-    remedies: tuple[Remedy, ...] = ()
-    at_once: bool = False
-    check_gas: bool = False
-
-    def remedy(self, evidence: Evidence) -> Remedy | None:
-        """The first that fits what is measured; none while the arc breaks, unless it is too urgent to wait for it."""
-        if not (evidence.arc_holds or self.at_once):
-            return None
-        for remedy in self.remedies:
-            if remedy.when is None or remedy.when.shows(evidence):
-                return remedy
-        return None
-
+from msstan_core.advisory.remedies import CURRENT_OR_WIRE, Change, Remedy, Rule
 
 _P = Parameter
 _WIRE_SLOW = Deviation(_P.WIRE_FEED_SPEED, -1)
@@ -82,6 +30,8 @@ _MORE_WIRE = Remedy(
             "the wire runs slower than set: more of it brings the current back, and with it depth",
         ),
         Change(_P.STICK_OUT, -1.0, "a shorter stick-out draws more current at the same wire"),
+        Change(_P.VOLTAGE, -1.0, "the arc is too long for so little wire: less voltage fits it, and digs deeper"),
+        Change(_P.TRAVEL_SPEED, -0.6, "slower travel gives back the metal that does not come"),
     ),
     _WIRE_SLOW,
 )
@@ -100,6 +50,13 @@ _SHORTER_STICK_OUT = Remedy(
     ),
     _CURRENT_LOW,
 )
+_LESS_WIRE = Remedy(
+    (
+        Change(CURRENT_OR_WIRE, -1.0, "more wire comes than set, and than the voltage melts: less of it piles up less"),
+        Change(_P.VOLTAGE, +1.0, "more voltage melts what still comes, and wets it flat"),
+    ),
+    _WIRE_FAST,
+)
 #: A low current is looked at before a high voltage: where the arc climbs back to the tip, both show for a moment.
 _TOO_COLD = (_MORE_WIRE, _SLOWER, _SHORTER_STICK_OUT, _SHORTER_ARC)
 
@@ -112,8 +69,9 @@ RULES: tuple[Rule, ...] = (
             Remedy(
                 (
                     Change(_P.TRAVEL_SPEED, +1.0, "faster travel leaves less energy in each millimetre of the seam"),
-                    Change(CURRENT_OR_WIRE, -1.0, "less current presses the pool down less"),
-                    Change(_P.VOLTAGE, -0.5, "less voltage, less arc power"),
+                    Change(CURRENT_OR_WIRE, -0.4, "less current presses the pool down less"),
+                    Change(_P.VOLTAGE, -1.0, "less voltage takes arc power away without the depth that less current costs"),
+                    Change(_P.STICK_OUT, +1.0, "a longer stick-out draws less current and bridges a gap"),
                 )
             ),
         ),
@@ -130,13 +88,17 @@ RULES: tuple[Rule, ...] = (
                         _P.TRAVEL_SPEED, +1.0, "the torch travels slower than set: faster takes the surplus energy away"
                     ),
                     Change(CURRENT_OR_WIRE, -0.5, "less current digs less deep"),
+                    Change(_P.VOLTAGE, -0.5, "less voltage fits less wire, and takes arc power away"),
+                    Change(_P.STICK_OUT, +1.0, "a longer stick-out draws less current"),
                 ),
                 _TRAVEL_SLOW,
             ),
             Remedy(
                 (
                     Change(_P.TRAVEL_SPEED, +1.0, "faster travel leaves less energy in each millimetre of the seam"),
-                    Change(CURRENT_OR_WIRE, -1.0, "less current digs less deep"),
+                    Change(CURRENT_OR_WIRE, -0.4, "less current digs less deep"),
+                    Change(_P.VOLTAGE, -1.0, "less voltage takes arc power away, and spares the edges' fusion"),
+                    Change(_P.STICK_OUT, +1.0, "a longer stick-out draws less current and bridges a gap"),
                 )
             ),
         ),
@@ -164,7 +126,7 @@ RULES: tuple[Rule, ...] = (
                     ),
                     Change(
                         _P.VOLTAGE,
-                        -0.7,
+                        -1.0,
                         "a shorter arc melts less of the edges, and leaves heat input for slower travel",
                     ),
                 ),
@@ -173,8 +135,8 @@ RULES: tuple[Rule, ...] = (
             _SHORTER_ARC,
             Remedy(
                 (
-                    Change(_P.TRAVEL_SPEED, -0.7, "slower travel lets the metal fill the molten edges"),
-                    Change(_P.VOLTAGE, -0.7, "a shorter arc melts less of the edges"),
+                    Change(_P.TRAVEL_SPEED, -1.0, "slower travel lets the metal fill the molten edges"),
+                    Change(_P.VOLTAGE, -1.0, "a shorter arc melts less of the edges"),
                 )
             ),
         ),
@@ -202,11 +164,11 @@ RULES: tuple[Rule, ...] = (
             Remedy(
                 (
                     Change(_P.VOLTAGE, +1.0, "the arc is shorter than set: more voltage widens it, and the metal wets"),
-                    Change(CURRENT_OR_WIRE, -0.7, "less wire fits the voltage that comes, and piles up less"),
+                    Change(CURRENT_OR_WIRE, -1.0, "less wire fits the voltage that comes, and piles up less"),
                 ),
                 _VOLTAGE_LOW,
             ),
-            Remedy((Change(CURRENT_OR_WIRE, -1.0, "more wire comes than set: less of it piles up less"),), _WIRE_FAST),
+            _LESS_WIRE,
             Remedy(
                 (Change(_P.TRAVEL_SPEED, +1.0, "the torch travels slower than set: faster piles up less"),),
                 _TRAVEL_SLOW,
@@ -223,7 +185,7 @@ RULES: tuple[Rule, ...] = (
         502,  # excess weld metal
         urgency=45,
         remedies=(
-            Remedy((Change(CURRENT_OR_WIRE, -1.0, "more wire comes than set: less of it piles up less"),), _WIRE_FAST),
+            _LESS_WIRE,
             Remedy(
                 (Change(_P.TRAVEL_SPEED, +1.0, "the torch travels slower than set: faster piles up less"),),
                 _TRAVEL_SLOW,
@@ -248,7 +210,7 @@ RULES: tuple[Rule, ...] = (
                         +1.0,
                         "the voltage is below its setpoint, short circuits burst: more of it calms them",
                     ),
-                    Change(CURRENT_OR_WIRE, -0.7, "less wire fits the voltage that comes"),
+                    Change(CURRENT_OR_WIRE, -1.0, "less wire fits the voltage that comes"),
                 ),
                 _VOLTAGE_LOW,
             ),
@@ -262,13 +224,7 @@ RULES: tuple[Rule, ...] = (
                 ),
                 _VOLTAGE_HIGH,
             ),
-            Remedy(
-                (
-                    Change(CURRENT_OR_WIRE, -1.0, "more wire comes than the voltage melts: less of it"),
-                    Change(_P.VOLTAGE, +0.5, "and more voltage for what still comes"),
-                ),
-                _WIRE_FAST,
-            ),
+            _LESS_WIRE,
             Remedy((Change(CURRENT_OR_WIRE, +1.0, "less wire comes than fits the voltage: more of it"),), _WIRE_SLOW),
         ),
     ),
@@ -285,16 +241,3 @@ NO_RULE: dict[int, str] = {
 def rule_for(iso_code: int) -> Rule | None:
     """The rule about an imperfection; None where no parameter helps (see :data:`NO_RULE`)."""
     return next((rule for rule in RULES if rule.iso_code == iso_code), None)
-
-
-def resolved(change: Change, envelope: Envelope) -> Parameter | None:
-    """The parameter that a change really moves under a procedure; None: the procedure adjusts none that would do."""
-    candidates = [change.parameter]
-    if change.parameter is CURRENT_OR_WIRE and envelope.wire_sets_current:
-        candidates.append(Parameter.WIRE_FEED_SPEED)
-    return next((p for p in candidates if envelope.wps.adjusts(p)), None)
-
-
-def room(parameter: Parameter, direction: float, envelope: Envelope) -> float:
-    """How far the delta may go in that direction (signed)."""
-    return envelope.high[parameter] if direction > 0 else envelope.low[parameter]

@@ -93,7 +93,7 @@ class ProcedureBook:
         if not self._folder.is_dir():
             raise InputError(self._folder, "no such folder of WPS files", "give an existing folder")
         self._known: dict[str, Wps | str] = {}
-        self._fixed = self._named(fixed) if fixed else None
+        self._fixed = self.named(fixed) if fixed else None
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -121,7 +121,8 @@ class ProcedureBook:
             return None, f"WPS {wps.id} does not fit the job: {problem}"
         return wps, ""
 
-    def _named(self, text: str) -> Wps:
+    def named(self, text: str) -> Wps:
+        """A procedure by its file, or by its id in the folder; raises :class:`InputError`."""
         path = Path(text).expanduser()
         if path.suffix.lower() == SUFFIX or path.is_file():
             return load_wps(path)

@@ -9,11 +9,10 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from msstan_core.advisory.parameters import PARAMETERS, ZERO, Parameter, Values
-from msstan_core.advisory.wps import Wps
+from msstan_core.advisory.parameters import ZERO
+from msstan_core.closed_loop.judge import ROUNDING, excess, rate_excess
 from msstan_core.closed_loop.loop import Cycle, WeldRecord
 from msstan_core.recordings.annotations import Annotation
-from msstan_core.vocabulary import PROCESS_EFFICIENCY
 
 #: Imperfections that one cause brings and one remedy takes: to suspect the neighbour is not wrong.
 RELATED = ({401, 402}, {2011, 2017}, {502, 506}, {504, 510})
@@ -21,8 +20,6 @@ RELATED = ({401, 402}, {2011, 2017}, {502, 506}, {504, 510})
 EARLY_S = 0.5
 #: Imperfections that form when the arc is out: no advice can reach them.
 AFTER_THE_ARC = frozenset({104})
-#: Rounding that is no violation, relative.
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,48 +87,17 @@ def figures_of(record: WeldRecord, imperfection: int, seed: int, arm: str) -> We
 
 
 def violations(record: WeldRecord) -> int:
-    """Control cycles in which gate or robot left the procedure. Written without the gate's own code, on purpose."""
+    """Control cycles in which gate or robot left the procedure's ranges, heat input or rates."""
     found = 0
     for before, cycle in itertools.pairwise(record.cycles):
-        outside = not (_inside(record.wps, cycle.gated) and _inside(record.wps, cycle.applied))
-        found += outside or _too_fast(record.wps, before, cycle)
-    return found
-
-
-def _inside(wps: Wps, deltas: Values) -> bool:
-    value: dict[Parameter, float] = {}
-    for p in PARAMETERS:
-        section = wps.range_of(p)
-        if section is None or p.field not in wps.adjustable:
-            if deltas[p] != 0.0:
-                return False
-            value[p] = section.nominal if section is not None else math.nan
-            continue
-        value[p] = section.nominal + deltas[p]
-        slack = _ROUNDING * abs(section.max)
-        if not section.min - slack <= value[p] <= section.max + slack:
-            return False
-    if wps.heat_input_j_m is None:
-        return True
-    current = value[Parameter.CURRENT]
-    wire = wps.wire_feed_speed_m_s
-    if wire is not None and wps.process in ("gmaw", "saw"):
-        current *= value[Parameter.WIRE_FEED_SPEED] / wire.nominal
-    heat = PROCESS_EFFICIENCY[wps.kind] * value[Parameter.VOLTAGE] * current / value[Parameter.TRAVEL_SPEED]
-    return wps.heat_input_j_m.min * (1 - _ROUNDING) <= heat <= wps.heat_input_j_m.max * (1 + _ROUNDING)
-
-
-def _too_fast(wps: Wps, before: Cycle, after: Cycle) -> bool:
-    elapsed_s = after.time_s - before.time_s
-    for p in PARAMETERS:
-        section = wps.range_of(p)
-        allowed = (section.max_rate_per_s if section is not None else 0.0) * elapsed_s * (1 + 1e-6) + 1e-15
-        if abs(after.gated[p] - before.gated[p]) > allowed:
-            return True
+        elapsed_s = cycle.time_s - before.time_s
+        largest = max(excess(record.wps, cycle.gated), excess(record.wps, cycle.applied))
+        largest = max(largest, rate_excess(record.wps, before.gated, cycle.gated, elapsed_s))
         # A robot that stops welding stops adding at once: that is the programme's step, not the advice's.
-        if after.welding and before.welding and abs(after.applied[p] - before.applied[p]) > allowed:
-            return True
-    return False
+        if cycle.welding and before.welding:
+            largest = max(largest, rate_excess(record.wps, before.applied, cycle.applied, elapsed_s))
+        found += largest > ROUNDING
+    return found
 
 
 def _detection(record: WeldRecord, target: list[Annotation], code: int) -> tuple[bool, float]:

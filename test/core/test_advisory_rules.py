@@ -16,7 +16,8 @@ from msstan_core.advisory.envelope import Envelope
 from msstan_core.advisory.evidence import LEAST_DEVIATION, collect
 from msstan_core.advisory.parameters import PARAMETERS, Parameter
 from msstan_core.advisory.refusals import content_refusal
-from msstan_core.advisory.rules import NO_RULE, RULES, resolved, rule_for
+from msstan_core.advisory.remedies import resolved
+from msstan_core.advisory.rules import NO_RULE, RULES, rule_for
 from msstan_core.advisory.wps import Wps
 from msstan_core.advisory.wps_files import WPS_FOLDER, ProcedureBook, load_wps, parse_wps
 from msstan_core.decision.result import AnomalyEvent, EventPhase
