@@ -1,4 +1,4 @@
-"""What a rule is made of: changes with their welding reason, remedies that fit a measured cause, and the rule itself."""
+"""What a rule is made of: changes with their welding reason, remedies that fit a measured cause, the rule itself."""
 
 from __future__ import annotations
 

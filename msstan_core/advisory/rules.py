@@ -70,7 +70,7 @@ RULES: tuple[Rule, ...] = (
                 (
                     Change(_P.TRAVEL_SPEED, +1.0, "faster travel leaves less energy in each millimetre of the seam"),
                     Change(CURRENT_OR_WIRE, -0.4, "less current presses the pool down less"),
-                    Change(_P.VOLTAGE, -1.0, "less voltage takes arc power away without the depth that less current costs"),
+                    Change(_P.VOLTAGE, -1.0, "less voltage takes arc power away and costs no depth"),
                     Change(_P.STICK_OUT, +1.0, "a longer stick-out draws less current and bridges a gap"),
                 )
             ),

@@ -1,4 +1,4 @@
-"""Failures in seeded runs of the line between monitor and robot: how soon the programme is back, and that no limit is left."""
+"""Failures in seeded runs of the line between monitor and robot: how soon the programme is back, within its limits."""
 
 from __future__ import annotations
 
@@ -135,7 +135,10 @@ def summarise(runs: Sequence[FailureRun]) -> tuple[dict[str, Any], dict[str, Any
         }
         if demanded
         else {"p50": math.nan, "p99": math.nan},
-        "worst_share_of_bound": {"mean": round(max((r.back_s / r.bound_s for r in demanded), default=math.nan), 3), "std": 0.0},
+        "worst_share_of_bound": {
+            "mean": round(max((r.back_s / r.bound_s for r in demanded), default=math.nan), 3),
+            "std": 0.0,
+        },
     }
     naive = [[r for r in own if not math.isnan(r.back_s)] for own in by_seed]
     baselines = {
@@ -153,6 +156,7 @@ def summarise(runs: Sequence[FailureRun]) -> tuple[dict[str, Any], dict[str, Any
         rows.append(
             {
                 "failure": name,
+                "words": next((f.words for f in FAILURES if f.name == name), "all of these, one upon the other"),
                 "runs": len(own),
                 "within_bound": float(np.mean([r.within_bound for r in own])),
                 "back_s": {"p50": round(float(np.median(back)), 3), "max": round(max(back), 3)} if back else None,
@@ -163,7 +167,9 @@ def summarise(runs: Sequence[FailureRun]) -> tuple[dict[str, Any], dict[str, Any
                 "worst_share_of_bound": round(max(r.back_s / r.bound_s for r in own), 3) if back else None,
                 "violations": sum(r.violations for r in own),
                 "largest_violation": max(r.largest_violation for r in own),
-                "without_gate_within_bound": float(np.mean([r.naive_back_s <= r.bound_s for r in own])) if back else None,
+                "without_gate_within_bound": float(np.mean([r.naive_back_s <= r.bound_s for r in own]))
+                if back
+                else None,
             }
         )
     return metrics, baselines, rows

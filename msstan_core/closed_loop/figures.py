@@ -11,7 +11,7 @@ from typing import Any
 
 from msstan_core.advisory.parameters import ZERO
 from msstan_core.closed_loop.judge import ROUNDING, excess, rate_excess
-from msstan_core.closed_loop.loop import Cycle, WeldRecord
+from msstan_core.closed_loop.loop import WeldRecord
 from msstan_core.recordings.annotations import Annotation
 
 #: Imperfections that one cause brings and one remedy takes: to suspect the neighbour is not wrong.

@@ -1,4 +1,4 @@
-"""Whether deltas kept to the procedure, and by how much they did not. Written without the gate's own code, on purpose."""
+"""Whether deltas kept to the procedure, and by how much they did not. Without the gate's own code, on purpose."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ ROUNDING = 1e-6
 
 
 def excess(wps: Wps, deltas: Values) -> float:
-    """How far programmed + delta lies outside the procedure's ranges, or the heat input they predict outside its window:
-    the largest of these as a share of the programmed value. 0: inside; infinite for what is no number.
+    """How far programmed + delta lies outside the procedure's ranges, or their heat input outside its window.
+
+    The largest of these as a share of the programmed value. 0: inside; infinite for what is no number.
     """
     found, setpoint = 0.0, {}
     for p in PARAMETERS:

@@ -14,7 +14,7 @@ from msstan_core.advisory.advice import Advice, as_received
 from msstan_core.advisory.envelope import Envelope
 from msstan_core.advisory.follower import AdvisoryFollower
 from msstan_core.advisory.gate import AdvisoryGate, Heartbeat
-from msstan_core.advisory.parameters import PARAMETERS, ZERO, Parameter, Values, values
+from msstan_core.advisory.parameters import PARAMETERS, ZERO, Values, values
 from msstan_core.advisory.process_time import Moment
 from msstan_core.advisory.wps import Wps
 from msstan_core.closed_loop.judge import ROUNDING, excess, rate_excess
@@ -90,7 +90,9 @@ class Line:
         self.start_gate()
         self._robot = AdvisoryFollower(simulated_time=simulated)
         section = [wps.range_of(p) for p in PARAMETERS]
-        self._programmed = values(s.nominal if s and wps.adjusts(p) else float("nan") for p, s in zip(PARAMETERS, section, strict=True))
+        self._programmed = values(
+            s.nominal if s and wps.adjusts(p) else float("nan") for p, s in zip(PARAMETERS, section, strict=True)
+        )
         self._gated, self._gated_at, self._applied_at = ZERO, self._clocks(), self._clocks()
 
     @property

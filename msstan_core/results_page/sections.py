@@ -227,7 +227,17 @@ SECTIONS: tuple[Section, ...] = (
         command="msstan closed-loop --welds 50 --json docs/results/closed_loop.json --page docs/closed_loop.md",
     ),
     Section("closed_loop_live", "Closed loop over DDS", "A part of the study, cell, monitor and gate as processes."),
-    Section("faults", "Faults", "What the system does when a part of it fails."),
+    Section(
+        "faults",
+        "Failures between monitor and robot",
+        "Monitor, gate and clocks fail in seeded runs; the robot has to be back at its programmed setpoints within the "
+        "bounds of [robot_interface.md](robot_interface.md).",
+        (
+            Row("returned_within_bound", "back within the bound, share of the runs", Aim(1.0)),
+            Row("wps_violations", "violations of the procedure", Aim(0.0, at_most=True)),
+        ),
+        command="msstan study failures --runs 50 --json docs/results/faults.json",
+    ),
     Section(
         "bench",
         "Speed",
