@@ -10,12 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.decision.anomaly import AnomalyConfig
-from msstan_core.decision.conformal import AlarmThreshold, block_maxima, sustained, threshold_for_rate
+from msstan_core.decision.conformal import (
+    SECONDS_PER_HOUR,
+    AlarmThreshold,
+    block_maxima,
+    sustained,
+    threshold_for_rate,
+)
 from msstan_core.decision.novelty_calibration import BLOCK_S
 from msstan_core.vocabulary import ISO_CODES
 
 #: A guaranteed threshold is not set below this: such a probability says nothing.
 LOWEST = 0.05
+#: Held-out welds that must show an imperfection before a threshold is chosen by them.
+FEWEST_WELDS = 2
+#: Alarms an hour of clean blocks, by one imperfection, that a threshold chosen for F1 may cost at most.
+MOST_ALARMS_PER_HOUR = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +34,27 @@ class ImperfectionThreshold:
 
     probability: float
     alarm: AlarmThreshold  #: in units of the logit
+    best_f1: float | None = None  #: over held-out ticks, where the threshold was chosen for it
+    alarmed_blocks: int = 0  #: clean blocks that reach it then
+
+    def statement(self) -> str:
+        """What stands behind it, in words."""
+        if self.best_f1 is None:
+            return self.alarm.statement()
+        hours = self.alarm.blocks * self.alarm.block_s / SECONDS_PER_HOUR
+        return (
+            f"chosen for the best F1 over held-out ticks ({self.best_f1:.2f}), because {self.alarm.blocks} clean "
+            f"blocks of {self.alarm.block_s:g} s cannot promise {self.alarm.rate_per_hour:.2g} false alarms an hour "
+            f"({self.alarm.least_blocks} are needed); {self.alarmed_blocks} of them alarm: "
+            f"{self.alarmed_blocks / max(hours, 1e-9):.3g} an hour"
+        )
 
 
 def calibrate_imperfections(
     nominal: Sequence[tuple[NDArray[np.float64], NDArray[np.float32]]],
     trained: Sequence[int],
     *,
+    labelled: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]] = (),
     rate_per_hour: float = 1.0,
     block_s: float = BLOCK_S,
     config: AnomalyConfig | None = None,
@@ -39,7 +64,11 @@ def calibrate_imperfections(
     Args:
         nominal: (time_s [N], logits [N, 13]) of nominal welds that the network was not trained on; NaN where nothing
             was seen.
-        trained: ISO codes with a trained head. rate_per_hour: false alarms an hour of all of them together.
+        trained: ISO codes with a trained head.
+        labelled: (logits [N, 13], labels [N, 13], NaN where unknown) of held-out welds. Where the clean blocks are too
+            few for the rate, the threshold is the one of best F1 on these, within MOST_ALARMS_PER_HOUR: an extrapolated
+            one promises nothing either, and misses nearly everything.
+        rate_per_hour: false alarms an hour of all of them together.
         block_s: see :mod:`msstan_core.decision.conformal`. config: least duration, and the threshold below which an
             extrapolated one must not fall.
 
@@ -51,10 +80,48 @@ def calibrate_imperfections(
     for code in trained:
         column = ISO_CODES.index(code)
         scores = ((time_s, sustained(time_s, logits[:, column], settings.onset_s)) for time_s, logits in nominal)
-        alarm = threshold_for_rate(block_maxima(scores, block_s), block_s, rate_per_hour / len(trained))
+        maxima = block_maxima(scores, block_s)
+        alarm = threshold_for_rate(maxima, block_s, rate_per_hour / len(trained))
         if not math.isfinite(alarm.threshold):
             continue
-        probability = 1.0 / (1.0 + math.exp(-max(min(alarm.threshold, 60.0), -60.0)))
+        if not alarm.guaranteed:
+            allowed = int(len(maxima) * MOST_ALARMS_PER_HOUR * block_s / SECONDS_PER_HOUR)
+            floor = float(np.sort(maxima)[::-1][allowed])
+            best = _best_f1([(logits[:, column], labels[:, column]) for logits, labels in labelled], floor)
+            if best is not None:
+                threshold, f1 = best
+                probability = max(_probability(threshold), LOWEST)
+                alarmed = int((_probabilities(maxima) >= probability).sum())
+                out[code] = ImperfectionThreshold(probability, alarm, f1, alarmed)
+                continue
         least = LOWEST if alarm.guaranteed else settings.imperfection_threshold
-        out[code] = ImperfectionThreshold(max(probability, least), alarm)
+        out[code] = ImperfectionThreshold(max(_probability(alarm.threshold), least), alarm)
     return out
+
+
+def _best_f1(
+    welds: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]], floor: float
+) -> tuple[float, float] | None:
+    """(logit, F1) of the best threshold over ticks above ``floor``; None where too few welds show the imperfection."""
+    if sum(bool((labels > 0).any()) for _, labels in welds) < FEWEST_WELDS:
+        return None
+    logits = np.concatenate([logits for logits, _ in welds])
+    labels = np.concatenate([labels for _, labels in welds])
+    known = np.isfinite(labels) & np.isfinite(logits)
+    logits, present = logits[known], labels[known] > 0
+    order = np.argsort(-logits, kind="stable")
+    found = np.cumsum(present[order])
+    f1 = 2.0 * found / (np.arange(1, len(order) + 1) + present.sum())
+    f1 = f1[logits[order] > floor]
+    if len(f1) == 0:
+        return None
+    best = int(np.argmax(f1))
+    return float(logits[order[best]]), float(f1[best])
+
+
+def _probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -60.0, 60.0))))
+
+
+def _probability(logit: float) -> float:
+    return float(_probabilities(np.array(logit)))

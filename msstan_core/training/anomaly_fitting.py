@@ -22,6 +22,8 @@ from msstan_core.vocabulary import ACTIONS, ARC_ON, ISO_CODES
 
 #: Recordings whose nominal ticks a detector is fitted on at most: more cost network time and add little.
 MOST_NOMINAL_RECORDINGS = 30
+#: What leads to an imperfection can be seen before its label begins, s: not nominal any more.
+OMEN_S = 2.0
 #: How long the embedding remembers an imperfection that is over (64 ticks), s: not nominal yet.
 MEMORY_S = 2.5
 #: An onset that comes up to this long after a labelled span still belongs to it, s.
@@ -38,12 +40,14 @@ class Held:
 
 
 def nominal_ticks(recording: Recording) -> NDArray[np.bool_]:
-    """[N] no labelled imperfection now or just before; none at all in a recording whose verdict is not good."""
+    """[N] no labelled imperfection now, just before or soon; none at all in a recording whose verdict is not good."""
     features = recording.features
     if recording.attributes.get("verdict", "good") != "good":
         return np.zeros(len(features.time_s), bool)
-    last = np.maximum.accumulate(np.where(_defective(recording), features.time_s, -np.inf))
-    return np.asarray(features.time_s - last > MEMORY_S)
+    defective, time_s = _defective(recording), features.time_s
+    last = np.maximum.accumulate(np.where(defective, time_s, -np.inf))
+    following = np.minimum.accumulate(np.where(defective, time_s, np.inf)[::-1])[::-1]
+    return np.asarray((time_s - last > MEMORY_S) & (following - time_s > OMEN_S))
 
 
 def training_welds(model: MsStan, training: Sequence[Recording], seed: int) -> list[WeldTicks]:
@@ -79,12 +83,14 @@ def _ticks(held: Held, wanted: NDArray[np.bool_]) -> WeldTicks:
 def imperfection_thresholds(
     runs: Sequence[NetworkRun], codes: Sequence[int], rate_per_hour: float
 ) -> dict[int, ImperfectionThreshold]:
-    """Thresholds of the trained imperfections from the nominal ticks of held-out runs."""
-    nominal = []
+    """Thresholds of the trained imperfections from held-out runs."""
+    nominal, labelled = [], []
     for run in runs:
+        seen = np.where(run.seen[:, None], run.imperfection_logits, np.nan).astype(np.float32)
+        labelled.append((seen, run.recording.features.imperfection))
         keep = nominal_ticks(run.recording) & run.seen
         nominal.append((run.time_s, np.where(keep[:, None], run.imperfection_logits, np.nan).astype(np.float32)))
-    return calibrate_imperfections(nominal, codes, rate_per_hour=rate_per_hour) if codes else {}
+    return calibrate_imperfections(nominal, codes, labelled=labelled, rate_per_hour=rate_per_hour) if codes else {}
 
 
 @dataclass(frozen=True, slots=True)

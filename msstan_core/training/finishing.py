@@ -141,7 +141,7 @@ def fit_anomalies(
     found = imperfection_thresholds(runs, codes, rate)
     thresholds = {code: t.probability for code, t in found.items()}
     statements = [novelty.statement()] if novelty else ["novelty: too little nominal data for a detector"]
-    statements += [f"imperfection {code}: from {t.probability:.3g}; {t.alarm.statement()}" for code, t in found.items()]
+    statements += [f"imperfection {code}: from {t.probability:.3g}; {t.statement()}" for code, t in found.items()]
     known = Thresholds(
         novelty.detector if novelty else None, novelty.alarm.threshold if novelty else 0.0, thresholds, codes, rate
     )

@@ -130,3 +130,21 @@ def test_imperfection_thresholds_share_the_chosen_rate() -> None:
     few = calibrate_imperfections(welds[:1], [602], rate_per_hour=1.0)
     assert few[602].probability >= 0.5 and not few[602].alarm.guaranteed
     assert calibrate_imperfections([], [602]) == {}
+
+
+def test_threshold_is_the_one_of_best_f1_where_the_clean_blocks_cannot_promise_the_rate() -> None:
+    rng = np.random.default_rng(0)
+    time_s, column = np.arange(1000) * 0.04, ISO_CODES.index(602)
+    logits = [rng.normal(-4, 1, (1000, len(ISO_CODES))).astype(np.float32) for _ in range(4)]
+    labels = [np.zeros((1000, len(ISO_CODES)), np.float32) for _ in range(4)]
+    for weld, label in zip(logits[:2], labels[:2], strict=True):
+        label[400:500, column] = 1.0
+        weld[400:500, column] += 6.0
+    labelled = list(zip(logits, labels, strict=True))
+    nominal = [(time_s, np.where((label > 0).any(axis=1)[:, None], np.nan, x)) for x, label in labelled]
+    found = calibrate_imperfections(nominal, [602], labelled=labelled, rate_per_hour=1.0)[602]
+    assert not found.alarm.guaranteed and found.best_f1 is not None and found.best_f1 > 0.9
+    assert 0.2 < found.probability < 0.6, "between what clean ticks (0.02) and defective ones (0.88) reach"
+    assert found.alarmed_blocks <= 1 and "best F1" in found.statement()
+    unseen = calibrate_imperfections(nominal, [510], labelled=labelled, rate_per_hour=1.0)[510]
+    assert unseen.best_f1 is None and "WITHOUT" in unseen.statement()

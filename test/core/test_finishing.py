@@ -19,7 +19,7 @@ from msstan_core.model.ms_stan import MsStan
 from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
 from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
 from msstan_core.recordings.annotations import FILE_NAME, Annotation, write_annotations
-from msstan_core.training.anomaly_fitting import MEMORY_S, imperfection_figures, nominal_ticks
+from msstan_core.training.anomaly_fitting import MEMORY_S, OMEN_S, imperfection_figures, nominal_ticks
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.filter_fitting import EMISSION_POWERS, USUAL_POWER, within_one_standard_error
 from msstan_core.training.finishing import fit, fit_anomalies
@@ -159,13 +159,16 @@ def test_emission_power_leaves_the_usual_one_only_for_clear_evidence() -> None:
     assert within_one_standard_error(clear[:, :1]) == usual, "one group says nothing of the spread"
 
 
-def test_nominal_ticks_leave_out_an_imperfection_and_what_is_still_remembered_of_it() -> None:
-    weld = recording("a")
-    weld.features.imperfection[50:60, 0] = 1
+def test_nominal_ticks_leave_out_an_imperfection_what_leads_to_it_and_what_is_remembered_of_it() -> None:
+    weld = recording("a", ticks=300)
+    weld.features.imperfection[150:160, 0] = 1
     nominal = nominal_ticks(weld)
-    assert nominal[:50].all() and not nominal[50:60].any()
-    after = weld.features.time_s > weld.features.time_s[59] + MEMORY_S
-    np.testing.assert_array_equal(nominal[60:], after[60:])
+    before = weld.features.time_s < weld.features.time_s[150] - OMEN_S
+    np.testing.assert_array_equal(nominal[:150], before[:150])
+    assert nominal[:50].all() and not nominal[150:160].any()
+    after = weld.features.time_s > weld.features.time_s[159] + MEMORY_S
+    np.testing.assert_array_equal(nominal[160:], after[160:])
+    assert nominal[-1]
     bad = Recording(weld.path, {**weld.attributes, "verdict": "burn_through"}, weld.features)
     assert not nominal_ticks(bad).any(), "nobody said where in this weld it went wrong"
 

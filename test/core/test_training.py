@@ -43,7 +43,7 @@ from msstan_core.vocabulary import ACTIONS, ISO_CODES, MODALITIES, Action, Modal
 RATE_HZ = 16_000
 MODEL = {"width": 16, "pretrained": False, "attention_heads": 2, "inputs": {"camera_px": 32, "thermal_px": 16}}
 CONFIG = TrainingConfig(
-    steps=40, clips_per_step=4, clip_ticks=48, model=MODEL, validation_share=0.0, checkpoint_every=7
+    steps=60, clips_per_step=4, clip_ticks=48, model=MODEL, validation_share=0.0, checkpoint_every=7
 )
 
 
