@@ -1,4 +1,4 @@
-"""How much adaptation may do; every default was chosen by docs/results/adaptation.json (see docs/decisions.md)."""
+"""How much adaptation may do; docs/decisions.md says what is known about the defaults."""
 
 from __future__ import annotations
 

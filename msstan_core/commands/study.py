@@ -6,6 +6,7 @@ from typing import Any
 
 from msstan_core.commands import (
     study_ablation,
+    study_adaptation,
     study_anomaly,
     study_failures,
     study_false_alarms,
@@ -25,6 +26,7 @@ def register(subparsers: Any) -> None:
     )
     studies = parser.add_subparsers(dest="study", metavar="STUDY", required=True)
     study_ablation.register(studies)
+    study_adaptation.register(studies)
     study_anomaly.register(studies)
     study_failures.register(studies)
     study_false_alarms.register(studies)
