@@ -25,7 +25,7 @@ LOWEST = 0.05
 #: Held-out welds that must show an imperfection before a threshold is chosen by them.
 FEWEST_WELDS = 2
 #: Alarms an hour of clean blocks, by one imperfection, that a threshold chosen for F1 may cost at most.
-MOST_ALARMS_PER_HOUR = 12.0
+MOST_ALARMS_PER_HOUR = 20.0
 
 
 @dataclass(frozen=True, slots=True)
