@@ -14,6 +14,7 @@ from msstan_core.commands import (
     study_sampling,
     study_smoothing,
     study_transfer,
+    study_ut_interaction,
 )
 
 
@@ -34,3 +35,4 @@ def register(subparsers: Any) -> None:
     study_sampling.register(studies)
     study_smoothing.register(studies)
     study_transfer.register(studies)
+    study_ut_interaction.register(studies)

@@ -122,7 +122,12 @@ SECTIONS: tuple[Section, ...] = (
         "ut_interaction",
         "UT-Interaction, set 1",
         "Leave one sequence out; a public set of human interactions, to compare the camera path with the literature.",
-        (Row("accuracy", "accuracy", Aim(0.93)),),
+        (
+            Row("accuracy", "accuracy", Aim(0.93)),
+            Row("accuracy_of_averaged_seeds", "accuracy of the seeds' averaged probabilities"),
+        ),
+        (("by_action", "By action, averaged seeds"), ("chosen_inputs", "Inputs chosen by inner folds")),
+        "msstan study ut-interaction DATA --json docs/results/ut_interaction.json",
     ),
     Section(
         "simulated",

@@ -47,6 +47,14 @@ def training_bar(console: Console, title: str) -> Iterator[Callable[[int, int, f
         yield update
 
 
+@contextmanager
+def counting_bar(console: Console, title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar that counts (done, all) on a terminal; a line for each elsewhere is too many, so there is none."""
+    with _bar(console) as progress:
+        task = progress.add_task(title, total=None, note="")
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
 def _bar(console: Console) -> Progress:
     return Progress(
         TextColumn("{task.description}"),

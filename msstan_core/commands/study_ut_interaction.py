@@ -1,0 +1,71 @@
+"""``msstan study ut-interaction``: the camera path on a public set of human interactions."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def register(studies: Any) -> None:
+    """Add the study."""
+    parser = studies.add_parser(
+        "ut-interaction",
+        help="recognise the six interactions of UT-Interaction set 1, leave-one-sequence-out",
+        description="Camera head, spatial attention, fusion, temporal convolution and attention of MS-STAN on features "
+        "of its frozen backbone, with a head for six interactions. Whether it reads appearance, motion (frame "
+        "differences) or both is chosen by inner folds of the training sequences. Features and finished runs are kept: "
+        "an interrupted study goes on when the same command is given again.",
+        epilog="Example: msstan study ut-interaction DATA/ut_interaction --json docs/results/ut_interaction.json",
+    )
+    parser.add_argument("data", type=Path, help="folder with set1.csv (file, sequence, label) and set1/*.avi")
+    parser.add_argument("--json", type=Path, required=True, help="result file to write")
+    parser.add_argument("--seeds", type=int, default=5, help="trainings a fold (default: 5)")
+    parser.add_argument("--steps", type=int, default=120, help="of each training (default: 120)")
+    parser.add_argument("--cache", type=Path, default=Path("out/features"), help="folder for extracted features")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run or continue the study; write the result file."""
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from msstan_core.errors import InputError
+    from msstan_core.results import write_result
+    from msstan_core.studies.interaction_clips import read_clips
+    from msstan_core.studies.interaction_network import Recipe
+    from msstan_core.studies.interaction_study import INNER_FOLDS, run_folds, summarise
+    from msstan_core.studies.kept_runs import KeptRuns
+    from msstan_core.training.progress import counting_bar
+
+    if arguments.seeds < 1 or arguments.steps < 2:
+        raise InputError("--seeds, --steps", "ask for nothing", "one seed and two steps or more")
+    console = Console(stderr=True)
+    with counting_bar(console, "features of clips") as bar:
+        clips = read_clips(arguments.data, arguments.cache, bar, None)
+    recipe = Recipe(steps=arguments.steps)
+    head = {
+        "recipe": asdict(recipe),
+        "inner_folds": INNER_FOLDS,
+        "clips": [[c.file, c.sequence, c.label] for c in clips],
+    }
+    kept = KeptRuns(arguments.json.with_name(arguments.json.name + ".runs.jsonl"), head)
+    with counting_bar(console, "sequences left out") as bar:
+        run_folds(clips, arguments.seeds, recipe, kept, bar)
+    found = summarise(clips, arguments.seeds, kept)
+    write_result(
+        arguments.json,
+        command=f"msstan study ut-interaction DATA --seeds {arguments.seeds} --steps {arguments.steps}",
+        seeds=arguments.seeds,
+        data=f"UT-Interaction set 1: {len(clips)} clips, leave-one-sequence-out",
+        metrics={k: found[k] for k in ("accuracy", "accuracy_of_averaged_seeds")},
+        baselines={"logistic_regression_same_backbone": {"accuracy": found["baseline"]}},
+        details={"recipe": asdict(recipe), "by_action": found["by_action"], "chosen_inputs": found["chosen_inputs"]},
+    )
+    accuracy = found["accuracy"]
+    print(
+        f"{arguments.json}: accuracy {accuracy['mean']:.3f} ± {accuracy['std']:.3f}, baseline {found['baseline']:.3f}"
+    )
+    return 0

@@ -1,0 +1,120 @@
+"""UT-Interaction set 1 as frozen backbone features: appearance and motion of every clip, plain and mirrored, cached."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from msstan_core.errors import InputError
+from msstan_core.model.configuration import ModelConfig
+from msstan_core.preprocessing.input_spec import InputSpec
+from msstan_core.training.backbone_features import BackboneFeatures
+
+#: Every third frame is a tick: 10 Hz of 30.
+TICK_FRAMES = 3
+#: Motion is 128 + gain * (frame - frame one tick earlier), read by the same backbone as a picture.
+MOTION_GAIN = 2.0
+#: Maps are averaged to this many places a side before they are kept.
+PLACES = 4
+BACKBONE = ModelConfig(backbone_blocks=11, inputs=InputSpec(camera_px=192))
+
+Backbone = Callable[[list[NDArray[np.uint8]]], NDArray[np.float16]]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip: ``maps`` [2 (plain, mirrored), T, 2 (appearance, motion), channels, PLACES, PLACES] float16."""
+
+    file: str
+    sequence: int
+    label: str
+    maps: NDArray[np.float16]
+
+
+def read_clips(
+    folder: Path, cache: Path, progress: Callable[[int, int], None], backbone: Backbone | None
+) -> list[Clip]:
+    """All clips that ``set1.csv`` names; features from the cache where they are there, so a killed run goes on.
+
+    Args:
+        folder: with ``set1.csv`` (file, sequence, label). cache: folder of ``*.npy``. progress: (done, all).
+        backbone: pictures -> [N, channels, h, w]; None: the camera branch's own.
+
+    Raises:
+        InputError: a missing or empty table, a bad row, a video that cannot be read.
+    """
+    table = folder / "set1.csv"
+    if not table.is_file():
+        raise InputError(table, "no such file", "give the folder that holds set1.csv and set1/")
+    with table.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    if not rows:
+        raise InputError(table, "names no clip", "it needs rows of file, sequence, label")
+    extract = backbone or BackboneFeatures(BACKBONE)
+    cache.mkdir(parents=True, exist_ok=True)
+    clips = []
+    for number, row in enumerate(rows):
+        try:
+            file, sequence, label = row["file"], int(row["sequence"]), row["label"]
+        except (KeyError, TypeError, ValueError):
+            raise InputError(f"{table}:{number + 2}", "is no clip", "write file, sequence (a number), label") from None
+        clips.append(Clip(file, sequence, label, _cached_maps(folder / file, cache, extract)))
+        progress(number + 1, len(rows))
+    return clips
+
+
+def _cached_maps(video: Path, cache: Path, backbone: Backbone) -> NDArray[np.float16]:
+    if not video.is_file():
+        raise InputError(video, "no such file", "set1.csv names it")
+    recipe = f"{BACKBONE.model_dump_json()} {TICK_FRAMES} {MOTION_GAIN} {PLACES}"
+    digest = hashlib.sha256(recipe.encode() + video.read_bytes()).hexdigest()[:24]
+    kept = cache / f"{digest}.npy"
+    if kept.is_file():
+        return np.load(kept)  # type: ignore[no-any-return]
+    plain = clip_pictures(video)
+    parts = [_features(pictures, backbone) for pictures in (plain, plain[:, :, :, ::-1])]
+    maps = np.stack(parts)
+    temporary = kept.with_suffix(".part")
+    with temporary.open("wb") as stream:
+        np.save(stream, maps)
+    temporary.replace(kept)
+    return maps
+
+
+def clip_pictures(video: Path) -> NDArray[np.uint8]:
+    """[2 (appearance, motion), T, px, px, 3] RGB at 10 Hz, squashed to a square. Raises InputError."""
+    capture = cv2.VideoCapture(str(video))
+    px = BACKBONE.inputs.camera_px
+    ticks = []
+    number = 0
+    while True:
+        read, frame = capture.read()
+        if not read:
+            break
+        if number % TICK_FRAMES == 0:
+            small = cv2.resize(frame, (px, px), interpolation=cv2.INTER_AREA)
+            ticks.append(cv2.cvtColor(small, cv2.COLOR_BGR2RGB))
+        number += 1
+    capture.release()
+    if not ticks:
+        raise InputError(video, "holds no readable frame", "copy it again")
+    frames = np.stack(ticks)
+    change = np.diff(frames.astype(np.float32), axis=0, prepend=frames[:1].astype(np.float32))
+    return np.stack([frames, np.clip(128 + MOTION_GAIN * change, 0, 255).astype(np.uint8)])
+
+
+def _features(pictures: NDArray[np.uint8], backbone: Backbone) -> NDArray[np.float16]:
+    """[2, T, px, px, 3] -> [T, 2, channels, PLACES, PLACES]."""
+    kinds = []
+    for kind in pictures:
+        maps = backbone(list(np.ascontiguousarray(kind))).astype(np.float32)
+        n, c, h, w = maps.shape
+        kinds.append(maps.reshape(n, c, PLACES, h // PLACES, PLACES, w // PLACES).mean(axis=(3, 5)))
+    return np.stack(kinds, axis=1).astype(np.float16)
