@@ -21,10 +21,7 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("docs/results.md"), help="page (default: docs/results.md)")
     parser.add_argument(
-        "--decisions",
-        type=Path,
-        default=Path("docs/decisions.md"),
-        help="page whose tables are made anew (default: docs/decisions.md)",
+        "--decisions", type=Path, help="page whose tables are made anew (default: decisions.md beside the page)"
     )
     parser.set_defaults(run=run)
 
@@ -36,6 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     files, missing = write_page(arguments.results, arguments.out)
     print(f"{arguments.out}: {files} result files" + (f"; not measured yet: {', '.join(missing)}" if missing else ""))
-    if arguments.decisions.is_file():
-        print(f"{arguments.decisions}: {refresh_tables(arguments.decisions, arguments.results)} tables")
+    decisions = arguments.decisions or arguments.out.with_name("decisions.md")
+    if decisions.is_file():
+        print(f"{decisions}: {refresh_tables(decisions, arguments.results)} tables")
     return 0
