@@ -7,6 +7,7 @@ gate is not.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from msstan_core.advisory.advice import Advice
 from msstan_core.advisory.parameters import PARAMETERS, UNKNOWN, ZERO, Values, values
@@ -76,9 +77,9 @@ class AdvisoryFollower:
             moment: now.
 
         Returns:
-            Deltas with which every setpoint is inside the advice's range, or 0. While advice comes each moves at its
-            own greatest rate; without advice all shrink in proportion, as fast as the slowest of them may, so that
-            they return together (the heat input then changes steadily).
+            Deltas with which every setpoint is inside the advice's range, or 0. All move in proportion, as fast as the
+            slowest of them may, towards the advice or, without any, back: each at its own rate would bend the way, and
+            a bent way may leave the window of heat input between two points that are inside.
         """
         passage = self._time.advance(moment)
         if not self._heard:  # what came during a long cycle is not older than the cycle
@@ -103,10 +104,7 @@ class AdvisoryFollower:
                 for rate, kept in zip(advice.max_rate, self._rate, strict=True)
             )
             aims = [_aim(advice, p, programmed[p]) for p in PARAMETERS]
-            wanted = values(
-                min(max(aim, now - rate * elapsed), now + rate * elapsed)
-                for aim, now, rate in zip(aims, self._deltas, self._rate, strict=True)
-            )
+            wanted = _moved(self._deltas, aims, self._rate, elapsed)
         # The range outranks the rate: a step of the programme may have taken the room away.
         self._deltas = values(_inside(wanted[p], programmed[p], self._low[p], self._high[p]) for p in PARAMETERS)
         return self._deltas
@@ -135,6 +133,14 @@ def _inside(delta: float, programmed: float, low: float, high: float) -> float:
     while programmed + clamped > high or programmed + clamped < low:  # a last digit too much
         clamped = math.nextafter(clamped, 0.0)
     return clamped
+
+
+def _moved(now: Values, aims: Sequence[float], rate: Values, elapsed_s: float) -> Values:
+    """All deltas nearer to their aims by the same share; one without a rate stays."""
+    needed_s = [abs(a - n) / r for n, a, r in zip(now, aims, rate, strict=True) if r > 0]
+    longest_s = max(needed_s, default=0.0)
+    share = 1.0 if longest_s <= elapsed_s else elapsed_s / longest_s
+    return values(n + share * (a - n) if r > 0 else n for n, a, r in zip(now, aims, rate, strict=True))
 
 
 def _shrunk(deltas: Values, rate: Values, elapsed_s: float) -> Values:
