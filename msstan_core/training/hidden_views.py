@@ -50,9 +50,8 @@ def add_noise(arrays: dict[str, NDArray[Any]], config: AugmentationConfig, rng: 
         arrays: by the names of Features, each [T, ...]; changed in place of its entries.
     """
     for name, level in (("camera", config.camera_grain), ("telemetry", config.telemetry_noise)):
-        values = arrays[name]
-        if level > 0 and any(values.strides):
-            measured = values.astype(np.float32)
+        if level > 0 and any(arrays[name].strides):
+            measured = arrays[name].astype(np.float32)
             spread = np.float32(level) * measured.std(axis=0 if name == "telemetry" else None)
             arrays[name] = measured + spread * rng.standard_normal(measured.shape, np.float32)
     thermal = arrays["thermal"]

@@ -212,9 +212,12 @@ def test_finishing_calibrates_every_set_of_modalities_and_says_what_it_rests_on(
     fitted = fit(trained, training, held_out)
     anomalies = fit_anomalies(CONFIG, trained, fitted, training, held_out)
     assert set(anomalies.subsets) == {"acoustic+telemetry", "acoustic", "telemetry"}
+    assert anomalies.subsets["acoustic+telemetry"].imperfection_thresholds == {}, "those from all held-out welds hold"
+    for name in ("acoustic", "telemetry"):
+        lonely = anomalies.subsets[name].imperfection_thresholds
+        assert lonely[602] >= anomalies.imperfection_thresholds[602]
     for subset in anomalies.subsets.values():
         assert subset.figures["ece_after"] <= subset.figures["ece_before"]
-        assert subset.imperfection_thresholds[602] >= anomalies.imperfection_thresholds[602]
         if anomalies.novelty is not None and subset.novelty_threshold is not None:
             assert subset.novelty_threshold >= anomalies.novelty.alarm.threshold
     assert any("602" in statement for statement in anomalies.statements)
