@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,8 @@ def _bars(content: dict[str, Any], path: Path) -> Path:
         spreads = [row[f"{arm}_s_per_m"]["std"] or 0.0 for row in table.values()]
         places = [place + 0.27 * (index - 1) for place in range(len(table))]
         axes.bar(places, heights, 0.25, yerr=spreads, color=_COLOURS[arm], label=_CALLED[arm], capsize=2)
-    axes.set_xticks(range(len(table)), [f"{c}\n{_NAMES[c]}" if c else "good\nwelds" for c in table], fontsize=7)
+    labels = [f"{c}\n{textwrap.fill(_NAMES[c], 12)}" if c else "good\nwelds" for c in table]
+    axes.set_xticks(range(len(table)), labels, fontsize=7)
     axes.set_ylabel("imperfection, s per metre of seam")
     axes.legend(fontsize=8)
     figure.savefig(path)
