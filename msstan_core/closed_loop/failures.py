@@ -139,9 +139,7 @@ FAILURES: tuple[Failure, ...] = (
     Failure("heartbeat_lost", "heartbeat lost, advice goes on", _with(beats=False), noticed_s=_HEARTBEAT_S),
     Failure("inference_frozen", "inference frozen", _with(advises=False), noticed_weld_s=_VALIDITY_S),
     Failure("monitor_unwell", "monitor says STALE", _with(usable=False), noticed_s=BEAT_S),
-    Failure(
-        "monitor_late", "monitor late by 1 to 3 s", _late, noticed_s=_HEARTBEAT_S, noticed_weld_s=_VALIDITY_S
-    ),
+    Failure("monitor_late", "monitor late by 1 to 3 s", _late, noticed_s=_HEARTBEAT_S, noticed_weld_s=_VALIDITY_S),
     Failure("lies", "messages that are impossible", _twisted(_impossible), noticed_weld_s=_VALIDITY_S),
     Failure("greedy", "asks for more than the procedure", _twisted(_greedy), noticed_s=_LATCH_S),
     Failure("confidence_nan", "no confidence stated (NaN)", _each(confidence=math.nan), noticed_weld_s=_VALIDITY_S),
@@ -157,8 +155,6 @@ FAILURES: tuple[Failure, ...] = (
     Failure("clock_ahead", "everybody's clock jumps forward", _clock_set(_far(+1)), heals=True),
     Failure("clock_behind", "everybody's clock jumps back", _clock_set(_far(-1)), heals=True),
     Failure("monitor_restarts", "monitor restarts", _monitor_restarts, heals=True),
-    Failure(
-        "time_stands_still", "simulated time stands still", _with(time_stands_still=True), STALL_S, simulated=True
-    ),
+    Failure("time_stands_still", "simulated time stands still", _with(time_stands_still=True), STALL_S, simulated=True),
     Failure("procedure_withdrawn", "procedure withdrawn", _with(procedure=False)),
 )
