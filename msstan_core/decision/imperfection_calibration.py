@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from msstan_core.decision.anomaly import AnomalyConfig
 from msstan_core.decision.conformal import (
@@ -86,16 +87,15 @@ def calibrate_imperfections(
             continue
         if not alarm.guaranteed:
             allowed = int(len(maxima) * MOST_ALARMS_PER_HOUR * block_s / SECONDS_PER_HOUR)
-            floor = float(np.sort(maxima)[::-1][allowed])
+            floor = max(float(np.sort(maxima)[::-1][allowed]), float(logit(LOWEST)))
             best = _best_f1([(logits[:, column], labels[:, column]) for logits, labels in labelled], floor)
             if best is not None:
                 threshold, f1 = best
-                probability = max(_probability(threshold), LOWEST)
-                alarmed = int((_probabilities(maxima) >= probability).sum())
-                out[code] = ImperfectionThreshold(probability, alarm, f1, alarmed)
+                alarmed = int((maxima >= threshold).sum())
+                out[code] = ImperfectionThreshold(float(expit(threshold)), alarm, f1, alarmed)
                 continue
         least = LOWEST if alarm.guaranteed else settings.imperfection_threshold
-        out[code] = ImperfectionThreshold(max(_probability(alarm.threshold), least), alarm)
+        out[code] = ImperfectionThreshold(max(float(expit(alarm.threshold)), least), alarm)
     return out
 
 
@@ -117,11 +117,3 @@ def _best_f1(
         return None
     best = int(np.argmax(f1))
     return float(logits[order[best]]), float(f1[best])
-
-
-def _probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -60.0, 60.0))))
-
-
-def _probability(logit: float) -> float:
-    return float(_probabilities(np.array(logit)))

@@ -146,5 +146,9 @@ def test_threshold_is_the_one_of_best_f1_where_the_clean_blocks_cannot_promise_t
     assert not found.alarm.guaranteed and found.best_f1 is not None and found.best_f1 > 0.9
     assert 0.2 < found.probability < 0.6, "between what clean ticks (0.02) and defective ones (0.88) reach"
     assert found.alarmed_blocks <= 1 and "best F1" in found.statement()
+    silent = [(x - np.float32(20.0), label) for x, label in labelled]
+    hushed = [(time_s, x - np.float32(20.0)) for _, x in nominal]
+    mute = calibrate_imperfections(hushed, [602], labelled=silent, rate_per_hour=1.0)[602]
+    assert mute.best_f1 is None, "no F1 is stated for a threshold below the lowest that is allowed"
     unseen = calibrate_imperfections(nominal, [510], labelled=labelled, rate_per_hour=1.0)[510]
     assert unseen.best_f1 is None and "WITHOUT" in unseen.statement()
