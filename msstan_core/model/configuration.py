@@ -13,6 +13,7 @@ from msstan_core.model.switches import (
     FusionConfig,
     KnowledgeConfig,
     MagnificationConfig,
+    MemoryConfig,
     OcclusionConfig,
     ProjectionConfig,
     SamplingConfig,
@@ -42,6 +43,7 @@ class ModelConfig(BaseModel):
     spatial_attention: SpatialAttentionConfig = SpatialAttentionConfig()
     aggregation: AggregationConfig = AggregationConfig()
     separable_convolution: SeparableConvolutionConfig = SeparableConvolutionConfig()
+    memory: MemoryConfig = MemoryConfig()
     occlusion: OcclusionConfig = OcclusionConfig()
     background: BackgroundConfig = BackgroundConfig()
     magnification: MagnificationConfig = MagnificationConfig()
@@ -70,7 +72,12 @@ class ModelConfig(BaseModel):
 
 def nano() -> ModelConfig:
     """For two CPU cores."""
-    return ModelConfig(thermal_statistics=True, measured_values=True, inputs=InputSpec(telemetry_drift=True))
+    return ModelConfig(
+        thermal_statistics=True,
+        measured_values=True,
+        memory=MemoryConfig(enabled=True),
+        inputs=InputSpec(telemetry_drift=True),
+    )
 
 
 def base() -> ModelConfig:
@@ -79,6 +86,7 @@ def base() -> ModelConfig:
         size="base",
         thermal_statistics=True,
         measured_values=True,
+        memory=MemoryConfig(enabled=True, width=192),
         inputs=InputSpec(camera_px=160, thermal_px=96, telemetry_drift=True),
         backbone_blocks=11,
         width=192,

@@ -24,6 +24,7 @@ from msstan_core.model.importance import Gated, ImportanceGate, hold
 from msstan_core.model.knowledge import camera_prior, thermal_prior
 from msstan_core.model.map_refinement import MapPast, MapRefinement
 from msstan_core.model.measured_values import MeasuredValues
+from msstan_core.model.memory import RecurrentMemory
 from msstan_core.model.occlusion import tick_visibility
 from msstan_core.model.projection import ProjectionHead
 from msstan_core.model.signals import Auxiliary, Features, Output
@@ -59,6 +60,7 @@ class MsStan(nn.Module):
         self.fusion = ModalityFusion(config)
         self.convolution = SeparableCausalConvolution(config) if config.separable_convolution.enabled else None
         self.temporal = temporal_aggregation(config)
+        self.memory = RecurrentMemory(config) if config.memory.enabled else None
         self.measured = MeasuredValues(config) if config.measured_values else None
         self.heads = Heads(config)
         self.camera_refinement, self.thermal_refinement = MapRefinement.of(config), MapRefinement.of(config)
@@ -126,6 +128,8 @@ class MsStan(nn.Module):
         if self.volume is not None and camera.reduced is not None and thermal.reduced is not None:
             maps = (camera.reduced.unflatten(0, clips), thermal.reduced.unflatten(0, clips))
             combined = combined + self.volume.unroll(h, *maps)
+        if self.memory is not None:
+            combined = combined + self.memory.unroll(combined)
         if self.measured is not None:
             said = self.measured(flat.telemetry, flat.thermal_statistics, flat.valid, context)
             combined = combined + said.unflatten(0, clips)
@@ -176,6 +180,9 @@ class MsStan(nn.Module):
             assert camera.reduced is not None and thermal.reduced is not None
             aggregated, volume = self.volume.step(h, camera.reduced, thermal.reduced, state.volume)
             combined, state = combined + aggregated, state._replace(volume=volume)
+        if self.memory is not None and state.memory is not None:
+            remembered, memory = self.memory.step(combined, state.memory)
+            combined, state = combined + remembered, state._replace(memory=memory)
         if self.measured is not None:
             combined = combined + self.measured(
                 features.telemetry, features.thermal_statistics, features.valid, context

@@ -32,6 +32,7 @@ class State(NamedTuple):
     camera_mean: Tensor | None = None  #: [B, d, h, w] slow running mean of the maps (30)
     thermal_previous: Tensor | None = None  #: as camera_previous
     thermal_mean: Tensor | None = None  #: as camera_mean
+    memory: Tensor | None = None  #: [B, width of the memory] of the recurrent unit
 
     def parts(self) -> dict[str, Tensor]:
         """The parts that there are, by name, in the order of the step graph's arguments."""
@@ -74,6 +75,8 @@ def state_shapes(config: ModelConfig, batch: int = 1) -> dict[str, tuple[int, ..
             shapes[f"{name}_previous"] = (d, places, places)
         if config.background.enabled:
             shapes[f"{name}_mean"] = (d, places, places)
+    if config.memory.enabled:
+        shapes["memory"] = (config.memory.width,)
     return {name: (batch, *shapes[name]) for name in State._fields if name in shapes}
 
 

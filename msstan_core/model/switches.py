@@ -37,6 +37,13 @@ class SeparableConvolutionConfig(_Group):
     enabled: bool = True
 
 
+class MemoryConfig(_Group):
+    """A recurrent memory beside the temporal windows, for what lies further back than they reach."""
+
+    enabled: bool = False
+    width: int = Field(96, ge=8, le=1024, description="numbers that are remembered")
+
+
 class OcclusionConfig(_Group):
     """Learned masks of what hides the scene: smoke, spatter, a hand, a fixture (26-28)."""
 

@@ -102,6 +102,8 @@ class ClipSampler:
     Args:
         recordings: to draw from. clip_ticks: length of a clip. group_balance: see TrainingConfig.
         augmentation: random changes. seed: of everything random here.
+        warm_up_ticks: ticks at the beginning of a clip that the losses leave out, because a stream is past them. A clip
+            that begins with its recording has none: that is how a stream begins.
     """
 
     #: Share of the clips that are placed around a change of action or an edge of an imperfection.
@@ -114,9 +116,11 @@ class ClipSampler:
         group_balance: float,
         augmentation: AugmentationConfig,
         seed: int,
+        warm_up_ticks: int = 0,
     ) -> None:
         self._recordings = list(recordings)
         self._ticks = clip_ticks
+        self._warm_up = warm_up_ticks
         self._augmentation = augmentation
         self._rng = np.random.default_rng(seed)
         ticks = np.array([len(r.features.time_s) for r in self._recordings], float)
@@ -166,6 +170,10 @@ class ClipSampler:
         augment(arrays, self._augmentation, self._rng)
         labels, imperfections = features.action[begin:end], features.imperfection[begin:end]
         weights = np.ones(end - begin, np.float32)
+        if begin > 0 and self._warm_up:
+            weights[: self._warm_up] = 0.0
+            imperfections = imperfections.copy()
+            imperfections[: self._warm_up] = np.nan
         missing = self._ticks - (end - begin)
         if missing:
             arrays, plain = ({name: _pad(a, missing) for name, a in view.items()} for view in (arrays, plain))

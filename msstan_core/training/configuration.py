@@ -67,6 +67,12 @@ class TrainingConfig(BaseModel):
     steps: int = Field(600, ge=1, description="optimiser steps")
     clips_per_step: int = Field(8, ge=1, le=256)
     clip_ticks: int = Field(192, ge=8, le=4096)
+    warm_up_share: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of a clip, from its beginning, that the losses leave out: memory fills first",
+    )
     learning_rate: float = Field(2e-3, gt=0, le=1)
     weight_decay: float = Field(0.01, ge=0, le=1, description="equation 22, decoupled (AdamW)")
     label_smoothing: float = Field(0.05, ge=0, lt=1)
@@ -110,6 +116,11 @@ class TrainingConfig(BaseModel):
         """The network's configuration: the size with this run's changes."""
         base = SIZES[self.size]().model_dump()
         return ModelConfig.model_validate({**base, **self.model})
+
+    @property
+    def warm_up_ticks(self) -> int:
+        """Ticks at the beginning of a clip that the losses leave out."""
+        return round(self.warm_up_share * self.clip_ticks)
 
     def withheld(self, attributes: dict[str, str]) -> frozenset[Modality]:
         """Modalities of a recording that the network must not get."""

@@ -28,6 +28,7 @@ EVERYTHING: dict[str, Any] = {
     "occlusion": ON,
     "background": ON,
     "magnification": ON,
+    "memory": {"enabled": True, "width": 16},
     "projection": {"enabled": True, "width": 8},
     "sampling": {"enabled": True, "longest_hold": 3},
     "knowledge": {"enabled": True, "torch_tip": (0.4, 0.7)},
@@ -58,6 +59,8 @@ def network(seed: int = 0, **changes: Any) -> MsStan:
         torch.nn.init.normal_(model.heat_input.layers[-1].weight)  # type: ignore[arg-type]
     if model.measured is not None:
         torch.nn.init.normal_(model.measured.layers[-1].weight, std=0.1)  # type: ignore[arg-type]
+    if model.memory is not None:
+        torch.nn.init.normal_(model.memory.project.weight, std=0.1)
     for refinement in (model.camera_refinement, model.thermal_refinement):
         if refinement is not None and refinement.occlusion is not None:
             torch.nn.init.zeros_(refinement.occlusion.layers[-1].bias)  # type: ignore[arg-type]

@@ -31,6 +31,7 @@ SWITCHES: dict[str, dict[str, Any]] = {
     "occlusion, not in time": {"occlusion": {"enabled": True, "in_time": False}},
     "background": {"background": ON},
     "magnification": {"magnification": ON},
+    "memory": {"memory": {"enabled": True, "width": 24}},
     "3D convolutions only": {"aggregation": {"kind": "convolution"}},
     "3D convolutions beside attention": {"aggregation": {"kind": "both"}},
     "knowledge": {"knowledge": ON},
@@ -39,7 +40,7 @@ SWITCHES: dict[str, dict[str, Any]] = {
     "no direct way for measured values": {"measured_values": False},
 }
 #: Everything that a default network must not contain.
-NEW_PARTS = ("refinement", "prior", "heat_input", "volume", "projection", "gate")
+NEW_PARTS = ("refinement", "prior", "heat_input", "volume", "projection", "gate", "memory")
 
 
 @pytest.mark.parametrize("changes", SWITCHES.values(), ids=SWITCHES.keys())
@@ -86,7 +87,7 @@ def test_an_invalid_modality_leaves_nothing_in_answer_or_state(modality: Modalit
         torch.testing.assert_close(model.unroll(features).action_logits, model.unroll(changed).action_logits)
 
 
-@pytest.mark.parametrize("part", ["occlusion", "background", "magnification", "knowledge"])
+@pytest.mark.parametrize("part", ["occlusion", "background", "magnification", "knowledge", "memory"])
 def test_each_mechanism_changes_the_answer(part: str) -> None:
     """A switch that changed nothing would be a switch of nothing."""
     plain, switched = network(), network(**{part: ON})

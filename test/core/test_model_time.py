@@ -10,6 +10,7 @@ from model_examples import clip, network, small
 from torch.nn import functional
 
 from msstan_core.model.importance import GateState, ImportanceGate, hold, last_looked
+from msstan_core.model.memory import RecurrentMemory
 from msstan_core.model.state import gate_state_shapes
 from msstan_core.model.temporal import MultiScaleMean, MultiScaleTemporalAttention
 from msstan_core.model.temporal_convolution3d import PlaceReduction, TemporalConvolution3d, dilations_of
@@ -202,3 +203,22 @@ def test_training_holds_the_frames_of_some_clips() -> None:
     _, auxiliary = model.unroll_with_auxiliary(features)
     assert auxiliary.held is not None and auxiliary.held.tolist() == [1.0] * 4
     assert auxiliary.importance is not None and auxiliary.importance.requires_grad
+
+
+@pytest.mark.parametrize(("memory", "remembers"), [(False, False), (True, True)])
+def test_only_the_recurrent_memory_knows_what_is_older_than_the_longest_window(memory: bool, remembers: bool) -> None:
+    model = network(memory={"enabled": memory, "width": 16})
+    ticks = 2 * (model.config.ring_ticks + model.config.temporal_kernel)
+    features = clip(model, ticks)
+    features.valid[:] = 1.0
+    changed = features.map(torch.clone)
+    changed.log_mel[:, 0] += 30.0
+    with torch.inference_mode():
+        before, after = model.unroll(features).action_logits, model.unroll(changed).action_logits
+    assert not torch.equal(before[:, 0], after[:, 0])
+    assert torch.equal(before[:, -1], after[:, -1]) != remembers
+
+
+def test_a_new_memory_says_nothing() -> None:
+    memory = RecurrentMemory(small(memory={"enabled": True, "width": 8}))
+    assert torch.equal(memory.unroll(noise(2, 5, 32)), torch.zeros(2, 5, 32))

@@ -23,8 +23,8 @@ from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
 from msstan_core.recordings.annotations import action_span
 from msstan_core.recordings.bag import BagReader, BagWriter
 from msstan_core.training.backbone_features import BackboneFeatures
-from msstan_core.training.clips import changes_of
-from msstan_core.training.configuration import TrainingConfig, load_training_config
+from msstan_core.training.clips import ClipSampler, changes_of
+from msstan_core.training.configuration import AugmentationConfig, TrainingConfig, load_training_config
 from msstan_core.training.cross_validation import Regime, cross_validate
 from msstan_core.training.durations import MOST_STAGES, fit_durations
 from msstan_core.training.finishing import run_network
@@ -116,6 +116,18 @@ def test_clips_are_placed_where_an_action_or_an_imperfection_begins_or_ends(reco
     imperfection[20:26, 3] = 1.0
     marked = replace(features, imperfection=imperfection)
     assert changes_of(marked).tolist() == sorted({*actions.tolist(), 20, 26})
+
+
+def test_the_beginning_of_a_clip_is_warm_up_unless_its_recording_begins_there(recordings: list[Recording]) -> None:
+    longest = max(len(r.features.time_s) for r in recordings)
+    for ticks, warm in ((48, True), (longest, False)):
+        sampler = ClipSampler(recordings, ticks, 0.5, AugmentationConfig(), seed=0, warm_up_ticks=12)
+        batch = sampler.draw(8)
+        left_out = (batch.weight[:, :12] == 0).all(dim=1)
+        assert left_out.any() == warm
+        assert batch.imperfection[left_out, :12].isnan().all()
+        assert (batch.weight[:, 12] == 1).all()
+        assert (batch.weight[~left_out, :12] == 1).all()
 
 
 def test_withheld_modality_does_not_reach_the_network(bags: Path) -> None:

@@ -1,0 +1,45 @@
+"""What the temporal windows have forgotten: a gated recurrent unit beside them, whose memory has no end."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from msstan_core.model.configuration import ModelConfig
+
+
+class RecurrentMemory(nn.Module):
+    """A gated recurrent unit over the multi-scale features (K. Cho et al., EMNLP 2014); its answer is added to theirs.
+
+    The longest window ends after seconds. Whether an arc has burnt yet, which tells a part that waits from one that
+    cools, may lie a minute back. Not part of the paper; J. An et al. (MiniROAD, ICCV 2023) show how far such a memory
+    alone carries.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        d, width = config.width, config.memory.width
+        self.norm = nn.LayerNorm(d)
+        self.cell = nn.GRU(d, width, batch_first=True)
+        self.project = nn.Linear(width, d)
+        nn.init.zeros_(self.project.weight)  # starts without influence
+        nn.init.zeros_(self.project.bias)
+
+    def unroll(self, x: Tensor) -> Tensor:
+        """x: [B, T, d] -> [B, T, d]; the memory is empty (zeros) before the clip."""
+        remembered: Tensor = self.cell(self.norm(x))[0]
+        return self.project(remembered)  # type: ignore[no-any-return]
+
+    def step(self, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """x: [B, d], memory: [B, width] -> (what it says [B, d], new memory)."""
+        weight_in, weight_past, bias_in, bias_past = self.cell.all_weights[0]
+        read = functional.linear(self.norm(x), weight_in, bias_in)
+        kept = functional.linear(memory, weight_past, bias_past)
+        reset_in, update_in, new_in = read.chunk(3, dim=1)
+        reset_past, update_past, new_past = kept.chunk(3, dim=1)
+        reset = (reset_in + reset_past).sigmoid()
+        update = (update_in + update_past).sigmoid()
+        new = torch.tanh(new_in + reset * new_past)
+        memory = (1.0 - update) * new + update * memory
+        return self.project(memory), memory
