@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from types import TracebackType
-from typing import Self
-
-import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-
 from msstan_core.advisory.gate_output import GateState
 from msstan_core.advisory.parameters import Values, values
 from msstan_core.advisory.wps import Wps
@@ -18,16 +11,15 @@ from msstan_core.recordings.annotations import Annotation
 from msstan_msgs.msg import WeldAnomaly, WeldContext, WeldParameterAdvisory
 from msstan_ros import qos
 from msstan_ros.advisory_messages import advice_from_message
+from msstan_ros.background_node import BackgroundNode
 from msstan_ros.conversions import stamp_nanoseconds
 
 
-class AdvisoryRecorder:
-    """Use as a context manager around one weld; in an rclpy context of its own."""
+class AdvisoryRecorder(BackgroundNode):
+    """Use as a context manager around one weld."""
 
     def __init__(self) -> None:
-        self._context = rclpy.Context()
-        rclpy.init(args=[], context=self._context, signal_handler_options=rclpy.SignalHandlerOptions.NO)
-        self._node = rclpy.create_node("advisory_recorder", context=self._context, enable_rosout=False)
+        super().__init__("advisory_recorder")
         self._gated: list[WeldParameterAdvisory] = []
         self._anomalies: list[WeldAnomaly] = []
         self._jobs: list[WeldContext] = []
@@ -36,21 +28,7 @@ class AdvisoryRecorder:
             (WeldAnomaly, "weld/anomaly", qos.ANOMALY, self._anomalies),
             (WeldContext, "weld/context", qos.CONTEXT, self._jobs),
         ):
-            self._node.create_subscription(kind, topic, heard.append, profile)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._spin, name="recorder", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._context.try_shutdown()
-        self._thread.join(2.0)
-        self._executor.shutdown(timeout_sec=1.0)
+            self.node.create_subscription(kind, topic, heard.append, profile)
 
     def record(self, wps: Wps, seam_m: float, truth: list[Annotation]) -> WeldRecord | None:
         """What was heard, against the truth; None when no weld was heard. After the ``with`` block.
@@ -88,9 +66,3 @@ class AdvisoryRecorder:
             if m.phase == WeldAnomaly.ONSET
         ]
         return record
-
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            return  # __exit__ shut the context down

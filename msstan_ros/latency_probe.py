@@ -5,17 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 import numpy as np
-import rclpy
 from numpy.typing import NDArray
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_msgs.msg import WeldAction, WeldMonitorState
 from msstan_ros import qos
+from msstan_ros.background_node import BackgroundNode
 from msstan_ros.conversions import stamp_nanoseconds
 
 
@@ -42,34 +39,18 @@ class Heard:
         return int(np.maximum(np.rint(periods) - 1, 0).sum())
 
 
-class LatencyProbe:
-    """Subscribes to ``weld/action`` and ``weld/state`` in a thread and a context of its own; a context manager."""
+class LatencyProbe(BackgroundNode):
+    """Subscribes to ``weld/action`` and ``weld/state``; a context manager."""
 
     def __init__(self) -> None:
-        self._context = rclpy.Context()
-        rclpy.init(args=[], context=self._context, signal_handler_options=rclpy.SignalHandlerOptions.NO)
-        self._node = rclpy.create_node("latency_probe", context=self._context, enable_rosout=False)
+        super().__init__("latency_probe")
         self._lock = threading.Lock()
         self._rows: list[tuple[int, int, int, float]] = []
         self.first = threading.Event()  #: set at the first result
         self.first_ns = 0  #: wall clock of it
         self.state: WeldMonitorState | None = None  #: newest heartbeat
-        self._node.create_subscription(WeldAction, "weld/action", self._take_action, qos.RESULT_READER)
-        self._node.create_subscription(WeldMonitorState, "weld/state", self._take_state, qos.RESULT_READER)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._spin, name="probe", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._context.try_shutdown()
-        self._thread.join(2.0)
-        self._executor.shutdown(timeout_sec=1.0)
+        self.node.create_subscription(WeldAction, "weld/action", self._take_action, qos.RESULT_READER)
+        self.node.create_subscription(WeldMonitorState, "weld/state", self._take_state, qos.RESULT_READER)
 
     def take(self) -> Heard:
         """What was heard since the last call."""
@@ -78,12 +59,6 @@ class LatencyProbe:
         columns: list[tuple[float, ...]] = list(zip(*rows, strict=True)) if rows else [()] * 4
         arrived, stamps, sequence = (np.array(c, np.int64) for c in columns[:3])
         return Heard(arrived, stamps, sequence, np.array(columns[3], np.float64))
-
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            return  # __exit__ shut the context down
 
     def _take_action(self, message: WeldAction) -> None:
         now = time.time_ns()

@@ -5,18 +5,15 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass, field, replace
-from types import TracebackType
-from typing import Self
 
 import numpy as np
-import rclpy
 from numpy.typing import NDArray
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.vocabulary import Action
 from msstan_msgs.msg import WeldAction, WeldAnomaly, WeldModelInfo, WeldMonitorState
 from msstan_ros import qos
+from msstan_ros.background_node import BackgroundNode
 from msstan_ros.conversions import stamp_nanoseconds
 from msstan_ros.health import Health
 
@@ -75,8 +72,8 @@ class LiveStatus:
         return [span for span in self.anomalies.values() if not span.cleared]
 
 
-class LiveListener:
-    """Subscribes to the monitor's outputs in a thread of its own, in an rclpy context of its own.
+class LiveListener(BackgroundNode):
+    """Subscribes to the monitor's outputs.
 
     Args:
         namespace: of the monitor; "" for none.
@@ -85,11 +82,8 @@ class LiveListener:
     """
 
     def __init__(self, namespace: str = "") -> None:
-        self._context = rclpy.Context()
-        rclpy.init(args=[], context=self._context, signal_handler_options=rclpy.SignalHandlerOptions.NO)
         # A unique name: several people may watch one monitor.
-        name = f"weld_watch_{np.random.default_rng().integers(1 << 31)}"
-        self._node = rclpy.create_node(name, namespace=namespace, context=self._context, enable_rosout=False)
+        super().__init__(f"weld_watch_{np.random.default_rng().integers(1 << 31)}", namespace)
         self._lock = threading.Lock()
         self._status = LiveStatus()
         for kind, topic, profile, take in (
@@ -98,21 +92,7 @@ class LiveListener:
             (WeldMonitorState, "weld/state", qos.RESULT_READER, self._take_state),
             (WeldModelInfo, "weld/model_info", qos.MODEL_INFO, self._take_model),
         ):
-            self._node.create_subscription(kind, topic, take, profile)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._spin, name="listener", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._context.try_shutdown()
-        self._thread.join(2.0)
-        self._executor.shutdown(timeout_sec=1.0)
+            self.node.create_subscription(kind, topic, take, profile)
 
     def status(self) -> LiveStatus:
         """A copy that does not change."""
@@ -120,12 +100,6 @@ class LiveListener:
             return replace(
                 self._status, rows=deque(self._status.rows, MAX_ROWS), anomalies=dict(self._status.anomalies)
             )
-
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            return  # __exit__ shut the context down
 
     def _take_action(self, message: WeldAction) -> None:
         row = ActionRow(

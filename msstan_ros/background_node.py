@@ -1,0 +1,50 @@
+"""A node that listens beside whatever else the process does: a context, an executor and a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import Self
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+
+#: The thread ends within this time after the context has, s.
+_JOIN_S = 2.0
+
+
+class BackgroundNode:
+    """To be derived from: subscribe on :attr:`node` in the constructor, use it as a context manager.
+
+    Callbacks run in the thread between enter and exit. No other use of rclpy in the process is touched, and signals are
+    left alone.
+
+    Args:
+        name: of the node.
+        namespace: of the node; "" for none.
+    """
+
+    def __init__(self, name: str, namespace: str = "") -> None:
+        self._context = rclpy.Context()
+        rclpy.init(args=[], context=self._context, signal_handler_options=rclpy.SignalHandlerOptions.NO)
+        self.node = rclpy.create_node(name, namespace=namespace, context=self._context, enable_rosout=False)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._spin, name=name, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._context.try_shutdown()
+        self._thread.join(_JOIN_S)
+        self._executor.shutdown(timeout_sec=1.0)
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            return  # __exit__ shut the context down
