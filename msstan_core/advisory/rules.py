@@ -27,7 +27,8 @@ _MORE_WIRE = Remedy(
         Change(
             CURRENT_OR_WIRE,
             +1.0,
-            "the wire runs slower than set: more of it brings the current back, and with it depth",
+            "the wire runs slower than set: more of it brings the current back, and with it depth; look at feeder, "
+            "liner and contact tip",
         ),
         Change(_P.STICK_OUT, -1.0, "a shorter stick-out draws more current at the same wire"),
         Change(_P.VOLTAGE, -1.0, "the arc is too long for so little wire: less voltage fits it, and digs deeper"),
@@ -47,15 +48,25 @@ _SHORTER_STICK_OUT = Remedy(
     (
         Change(_P.STICK_OUT, -1.0, "the current is low at the wire feed set: a shorter stick-out heats the wire less"),
         Change(CURRENT_OR_WIRE, +0.7, "and more wire makes up for the rest of the current"),
+        Change(_P.VOLTAGE, -0.5, "less voltage shortens the arc, which digs deeper"),
     ),
     _CURRENT_LOW,
 )
 _LESS_WIRE = Remedy(
     (
-        Change(CURRENT_OR_WIRE, -1.0, "more wire comes than set, and than the voltage melts: less of it piles up less"),
+        Change(CURRENT_OR_WIRE, -1.0, "more wire comes than set: less of it draws less current and piles up less"),
         Change(_P.VOLTAGE, +1.0, "more voltage melts what still comes, and wets it flat"),
+        Change(_P.TRAVEL_SPEED, +0.7, "faster travel spreads what still comes over more seam"),
     ),
     _WIRE_FAST,
+)
+_PILES_UP = Remedy(
+    (
+        Change(_P.TRAVEL_SPEED, +1.0, "the torch travels slower than set: faster piles up less"),
+        Change(CURRENT_OR_WIRE, -0.6, "less wire makes up for the travel that is still missing"),
+        Change(_P.VOLTAGE, +0.5, "more voltage melts what still comes, and wets it flat"),
+    ),
+    _TRAVEL_SLOW,
 )
 #: A low current is looked at before a high voltage: where the arc climbs back to the tip, both show for a moment.
 _TOO_COLD = (_MORE_WIRE, _SLOWER, _SHORTER_STICK_OUT, _SHORTER_ARC)
@@ -69,7 +80,7 @@ RULES: tuple[Rule, ...] = (
             Remedy(
                 (
                     Change(_P.TRAVEL_SPEED, +1.0, "faster travel leaves less energy in each millimetre of the seam"),
-                    Change(CURRENT_OR_WIRE, -0.4, "less current presses the pool down less"),
+                    Change(CURRENT_OR_WIRE, -0.1, "less current presses the pool down less"),
                     Change(_P.VOLTAGE, -1.0, "less voltage takes arc power away and costs no depth"),
                     Change(_P.STICK_OUT, +1.0, "a longer stick-out draws less current and bridges a gap"),
                 )
@@ -87,16 +98,16 @@ RULES: tuple[Rule, ...] = (
                     Change(
                         _P.TRAVEL_SPEED, +1.0, "the torch travels slower than set: faster takes the surplus energy away"
                     ),
-                    Change(CURRENT_OR_WIRE, -0.5, "less current digs less deep"),
-                    Change(_P.VOLTAGE, -0.5, "less voltage fits less wire, and takes arc power away"),
+                    Change(CURRENT_OR_WIRE, -0.45, "less current digs less deep, and less metal piles up"),
                     Change(_P.STICK_OUT, +1.0, "a longer stick-out draws less current"),
                 ),
                 _TRAVEL_SLOW,
             ),
+            _LESS_WIRE,
             Remedy(
                 (
                     Change(_P.TRAVEL_SPEED, +1.0, "faster travel leaves less energy in each millimetre of the seam"),
-                    Change(CURRENT_OR_WIRE, -0.4, "less current digs less deep"),
+                    Change(CURRENT_OR_WIRE, -0.1, "less current digs less deep"),
                     Change(_P.VOLTAGE, -1.0, "less voltage takes arc power away, and spares the edges' fusion"),
                     Change(_P.STICK_OUT, +1.0, "a longer stick-out draws less current and bridges a gap"),
                 )
@@ -169,10 +180,7 @@ RULES: tuple[Rule, ...] = (
                 _VOLTAGE_LOW,
             ),
             _LESS_WIRE,
-            Remedy(
-                (Change(_P.TRAVEL_SPEED, +1.0, "the torch travels slower than set: faster piles up less"),),
-                _TRAVEL_SLOW,
-            ),
+            _PILES_UP,
             Remedy(
                 (
                     Change(_P.VOLTAGE, +0.7, "a wider arc melts the edges that the metal rolls over"),
@@ -186,10 +194,7 @@ RULES: tuple[Rule, ...] = (
         urgency=45,
         remedies=(
             _LESS_WIRE,
-            Remedy(
-                (Change(_P.TRAVEL_SPEED, +1.0, "the torch travels slower than set: faster piles up less"),),
-                _TRAVEL_SLOW,
-            ),
+            _PILES_UP,
             Remedy(
                 (
                     Change(_P.TRAVEL_SPEED, +0.7, "faster travel spreads the metal over more seam"),
@@ -224,7 +229,13 @@ RULES: tuple[Rule, ...] = (
                 ),
                 _VOLTAGE_HIGH,
             ),
-            _LESS_WIRE,
+            Remedy(
+                (
+                    Change(CURRENT_OR_WIRE, -1.0, "more wire comes than set, and than the voltage melts: less of it"),
+                    Change(_P.VOLTAGE, +1.0, "more voltage melts what still comes without short circuits that burst"),
+                ),
+                _WIRE_FAST,
+            ),
             Remedy((Change(CURRENT_OR_WIRE, +1.0, "less wire comes than fits the voltage: more of it"),), _WIRE_SLOW),
         ),
     ),
