@@ -13,9 +13,10 @@ def register(studies: Any) -> None:
         "ut-interaction",
         help="recognise the six interactions of UT-Interaction set 1, leave-one-sequence-out",
         description="Camera head, spatial attention, fusion, temporal convolution and attention of MS-STAN on features "
-        "of its frozen backbone, with a head for six interactions. Whether it reads appearance, motion (frame "
-        "differences) or both is chosen by inner folds of the training sequences. Features and finished runs are kept: "
-        "an interrupted study goes on when the same command is given again.",
+        "of its frozen backbone, with a head for six interactions. What a network reads (appearance, appearance less "
+        "its mean over the clip, motion as frame differences, or both), how it is regularised and whether two networks "
+        "are averaged is chosen by inner folds of the training sequences, never by the sequence left out. Features and "
+        "finished runs are kept: an interrupted study goes on when the same command is given again.",
         epilog="Example: msstan study ut-interaction DATA/ut_interaction --json docs/results/ut_interaction.json",
     )
     parser.add_argument("data", type=Path, help="folder with set1.csv (file, sequence, label) and set1/*.avi")
@@ -35,8 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.errors import InputError
     from msstan_core.results import write_result
     from msstan_core.studies.interaction_clips import read_clips
-    from msstan_core.studies.interaction_network import Recipe
-    from msstan_core.studies.interaction_study import INNER_FOLDS, run_folds, summarise
+    from msstan_core.studies.interaction_network import Recipe, candidates
+    from msstan_core.studies.interaction_study import INNER_FOLDS, MOST_MEMBERS, run_folds, summarise
     from msstan_core.studies.kept_runs import KeptRuns
     from msstan_core.training.progress import counting_bar
 
@@ -46,26 +47,24 @@ def run(arguments: argparse.Namespace) -> int:
     with counting_bar(console, "features of clips") as bar:
         clips = read_clips(arguments.data, arguments.cache, bar, None)
     recipe = Recipe(steps=arguments.steps)
-    head = {
-        "recipe": asdict(recipe),
-        "inner_folds": INNER_FOLDS,
-        "clips": [[c.file, c.sequence, c.label] for c in clips],
-    }
+    grid = {name: asdict(own) for name, own in candidates(recipe).items()}
+    chosen_from = {"candidates": grid, "inner_folds": INNER_FOLDS, "most_members": MOST_MEMBERS}
+    head = {**chosen_from, "clips": [[c.file, c.sequence, c.label] for c in clips]}
     kept = KeptRuns(arguments.json.with_name(arguments.json.name + ".runs.jsonl"), head)
     with counting_bar(console, "sequences left out") as bar:
         run_folds(clips, arguments.seeds, recipe, kept, bar)
-    found = summarise(clips, arguments.seeds, kept)
+    found = summarise(clips, arguments.seeds, recipe, kept)
+    baselines = found["baselines"]
     write_result(
         arguments.json,
         command=f"msstan study ut-interaction DATA --seeds {arguments.seeds} --steps {arguments.steps}",
         seeds=arguments.seeds,
         data=f"UT-Interaction set 1: {len(clips)} clips, leave-one-sequence-out",
         metrics={k: found[k] for k in ("accuracy", "accuracy_of_averaged_seeds")},
-        baselines={"logistic_regression_same_backbone": {"accuracy": found["baseline"]}},
-        details={"recipe": asdict(recipe), "by_action": found["by_action"], "chosen_inputs": found["chosen_inputs"]},
+        baselines={f"logistic_regression_{name}": {"accuracy": reached} for name, reached in baselines.items()},
+        details={**{k: found[k] for k in ("by_action", "chosen", "inner_loss")}, "chosen_from": chosen_from},
     )
     accuracy = found["accuracy"]
-    print(
-        f"{arguments.json}: accuracy {accuracy['mean']:.3f} ± {accuracy['std']:.3f}, baseline {found['baseline']:.3f}"
-    )
+    beside = ", ".join(f"{name} {reached:.3f}" for name, reached in baselines.items())
+    print(f"{arguments.json}: accuracy {accuracy['mean']:.3f} ± {accuracy['std']:.3f}, logistic regression on {beside}")
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,15 +18,17 @@ from msstan_core.model.switches import ContextConfig
 from msstan_core.preprocessing.input_spec import InputSpec
 from msstan_core.studies.interaction_clips import Clip
 
-#: Which of (appearance, motion) a candidate reads.
-INPUTS = {"appearance": (0,), "motion": (1,), "both": (0, 1)}
+#: What a network may read of (appearance, motion); ``foreground`` is the appearance less its mean over the clip (29).
+INPUTS = ("appearance", "foreground", "motion", "both")
+#: A clip is tested at these shifts of its evenly drawn ticks, in parts of their distance; probabilities are averaged.
+_TEST_SHIFTS = (-1 / 3, 0.0, 1 / 3)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained; ``inputs`` is what inner folds choose."""
+    """How a network is trained."""
 
-    inputs: str = "both"
+    inputs: str = "both"  #: one of INPUTS
     steps: int = 120
     ticks: int = 16  #: evenly drawn from a clip
     clips_per_step: int = 12
@@ -35,6 +37,17 @@ class Recipe:
     weight_decay: float = 0.05
     dropout: float = 0.3
     label_smoothing: float = 0.1
+    mixup: float = 0.0  #: alpha of the Beta distribution that mixes pairs of clips and their labels; 0: none
+
+
+def candidates(recipe: Recipe) -> dict[str, Recipe]:
+    """What inner folds choose from: every input, trained as ``recipe`` says and with more against overfitting."""
+    regularised = replace(recipe, dropout=0.5, mixup=0.4)
+    return {
+        f"{inputs}, {name}": replace(own, inputs=inputs)
+        for name, own in (("plain", recipe), ("regularised", regularised))
+        for inputs in INPUTS
+    }
 
 
 class InteractionNetwork(nn.Module):
@@ -87,26 +100,25 @@ def _statistics_count() -> int:
 def train_and_predict(
     training: Sequence[Clip], test: Sequence[Clip], labels: Sequence[str], recipe: Recipe, seed: int
 ) -> NDArray[np.float64]:
-    """Probabilities [len(test), len(labels)], averaged over the plain and the mirrored clip.
+    """Probabilities [len(test), len(labels)], averaged over the plain and the mirrored clip and over shifts of ticks.
 
     Only ``training`` is learnt from: also the scaling of the channels comes from it.
     """
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    kinds = list(INPUTS[recipe.inputs])
-    views = [[_select(clip.maps[m], kinds) for m in (0, 1)] for clip in training]
+    views = [[inputs_of(clip.maps[m], recipe.inputs) for m in (0, 1)] for clip in training]
     sample = np.concatenate([plain for plain, _ in views]).astype(np.float32)
     mean, scale = sample.mean(axis=(0, 2, 3))[:, None, None], sample.std(axis=(0, 2, 3))[:, None, None] + 1e-3
-    target = torch.tensor([labels.index(clip.label) for clip in training])
+    target = functional.one_hot(torch.tensor([labels.index(clip.label) for clip in training]), len(labels)).float()
     network = InteractionNetwork(len(mean), len(labels), recipe).train()
     trained = [p for p in network.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, total_steps=recipe.steps)
     for _ in range(recipe.steps):
         chosen = rng.choice(len(training), min(recipe.clips_per_step, len(training)), replace=False)
-        maps = np.stack([_drawn(views[k][rng.integers(2)], recipe.ticks, rng) for k in chosen])
-        logits = network(torch.from_numpy((maps.astype(np.float32) - mean) / scale))
-        loss = functional.cross_entropy(logits, target[chosen], label_smoothing=recipe.label_smoothing)
+        drawn = np.stack([_drawn(views[k][rng.integers(2)], recipe.ticks, rng) for k in chosen])
+        maps, truth = _mixed(torch.from_numpy((drawn.astype(np.float32) - mean) / scale), target[chosen], recipe, rng)
+        loss = functional.cross_entropy(network(maps), truth, label_smoothing=recipe.label_smoothing)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(trained, 1.0)
@@ -116,21 +128,44 @@ def train_and_predict(
     total = np.zeros((len(test), len(labels)))
     with torch.inference_mode():
         for m in (0, 1):
-            maps = np.stack([_drawn(_select(clip.maps[m], kinds), recipe.ticks, None) for clip in test])
-            logits = network(torch.from_numpy((maps.astype(np.float32) - mean) / scale))
-            total += logits.softmax(dim=1).numpy() / 2
-    return total
+            read = [inputs_of(clip.maps[m], recipe.inputs) for clip in test]
+            for shift in _TEST_SHIFTS:
+                drawn = np.stack([_drawn(own, recipe.ticks, shift) for own in read]).astype(np.float32)
+                total += network(torch.from_numpy((drawn - mean) / scale)).softmax(dim=1).numpy()
+    return total / (2 * len(_TEST_SHIFTS))
 
 
-def _select(maps: NDArray[np.float16], kinds: list[int]) -> NDArray[np.float16]:
-    """[T, 2, c, h, w] -> [T, len(kinds) * c, h, w]."""
-    chosen: NDArray[np.float16] = maps[:, kinds].reshape(len(maps), -1, *maps.shape[3:])
-    return chosen
+def inputs_of(maps: NDArray[np.float16], inputs: str) -> NDArray[np.float16]:
+    """[T, 2, c, h, w] -> what a network reads, [T, c or 2 c, h, w]; ``inputs``: one of INPUTS."""
+    appearance, motion = maps[:, 0], maps[:, 1]
+    if inputs == "both":
+        return np.concatenate([appearance, motion], axis=1)
+    if inputs == "motion":
+        return motion
+    if inputs == "appearance":
+        return appearance
+    return (appearance - appearance.mean(axis=0, dtype=np.float32)).astype(np.float16)
 
 
-def _drawn(maps: NDArray[np.float16], ticks: int, rng: np.random.Generator | None) -> NDArray[np.float16]:
-    """Evenly spaced ticks: of the whole clip, or with a generator of a random three quarters or more of it."""
+def _mixed(maps: Tensor, truth: Tensor, recipe: Recipe, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Mixup: maps [B, T, c, h, w] and truth [B, classes], each with a part of those of another clip of the batch."""
+    if recipe.mixup <= 0:
+        return maps, truth
+    part = float(rng.beta(recipe.mixup, recipe.mixup))
+    other = torch.from_numpy(rng.permutation(len(maps)))
+    return part * maps + (1 - part) * maps[other], part * truth + (1 - part) * truth[other]
+
+
+def _drawn(maps: NDArray[np.float16], ticks: int, how: np.random.Generator | float) -> NDArray[np.float16]:
+    """Evenly spaced ticks of the whole clip, shifted by a part ``how`` of their distance.
+
+    With a generator: of a random three quarters or more of the clip, each tick shifted by up to half their distance.
+    """
     last = len(maps) - 1
-    length = last if rng is None else rng.uniform(0.75, 1.0) * last
-    begin = 0.0 if rng is None else rng.uniform(0.0, last - length)
-    return maps[np.round(np.linspace(begin, begin + length, ticks)).astype(int)]  # type: ignore[no-any-return]
+    if isinstance(how, float):
+        length, begin, shifts = float(last), 0.0, np.full(ticks, how)
+    else:
+        length = how.uniform(0.75, 1.0) * last
+        begin, shifts = how.uniform(0.0, last - length), how.uniform(-0.5, 0.5, ticks)
+    places = np.linspace(begin, begin + length, ticks) + shifts * length / max(ticks - 1, 1)
+    return maps[np.clip(np.round(places), 0, last).astype(int)]  # type: ignore[no-any-return]

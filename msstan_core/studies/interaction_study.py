@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,18 +10,22 @@ from numpy.typing import NDArray
 
 from msstan_core.errors import InputError
 from msstan_core.studies.interaction_clips import Clip
-from msstan_core.studies.interaction_network import INPUTS, Recipe, train_and_predict
+from msstan_core.studies.interaction_network import Recipe, candidates, inputs_of, train_and_predict
 from msstan_core.studies.kept_runs import KeptRuns
 
-#: Parts that the training sequences of a fold are divided into to choose the inputs.
+#: Parts that the training sequences of a fold are divided into for every choice.
 INNER_FOLDS = 3
+#: Networks whose probabilities may be averaged: one for what is seen and one for what moves, if that is better.
+MOST_MEMBERS = 2
+#: Baselines: logistic regression on these inputs.
+BASELINES = ("appearance", "both")
 _LEAST_PROBABILITY = 1e-6
 
 
 def run_folds(
     clips: Sequence[Clip], seeds: int, recipe: Recipe, kept: KeptRuns, progress: Callable[[int, int], None]
 ) -> None:
-    """Do what is not kept yet: per sequence the choice of inputs, the baseline, and one training a seed.
+    """Do what is not kept yet: per sequence every candidate on inner folds, the baselines, and the chosen by seed.
 
     Raises:
         InputError: fewer than three sequences.
@@ -31,43 +34,69 @@ def run_folds(
     sequences = sorted({clip.sequence for clip in clips})
     if len(sequences) < 3:
         raise InputError("set1.csv", f"has {len(sequences)} sequences", "give three or more")
+    grid = candidates(recipe)
     for done, left_out in enumerate(sequences):
         training = [clip for clip in clips if clip.sequence != left_out]
         test = [clip for clip in clips if clip.sequence == left_out]
-        if ("choice", left_out) not in kept:
-            losses = {kind: inner_loss(training, labels, replace(recipe, inputs=kind)) for kind in INPUTS}
-            kept.add(("choice", left_out), {"inputs": min(losses, key=losses.__getitem__), "inner_loss": losses})
-        if ("baseline", left_out) not in kept:
-            kept.add(("baseline", left_out), _scored(logistic_regression(training, test, labels), test, labels))
-        chosen = replace(recipe, inputs=kept[("choice", left_out)]["inputs"])
+        for name, own in grid.items():
+            if ("inner", left_out, name) not in kept:
+                kept.add(("inner", left_out, name), inner_predictions(training, labels, own))
+        for inputs in BASELINES:
+            if ("baseline", left_out, inputs) not in kept:
+                probabilities = logistic_regression(training, test, labels, inputs)
+                kept.add(("baseline", left_out, inputs), _scored(probabilities, test, labels))
+        members = chosen_members(left_out, list(grid), kept)
         for seed in range(seeds):
             if ("fold", left_out, seed) not in kept:
-                probabilities = train_and_predict(training, test, labels, chosen, seed)
-                kept.add(("fold", left_out, seed), _scored(probabilities, test, labels))
+                runs = [train_and_predict(training, test, labels, grid[name], seed) for name in members]
+                kept.add(("fold", left_out, seed), _scored(np.mean(runs, axis=0), test, labels))
         progress(done + 1, len(sequences))
 
 
-def inner_loss(training: Sequence[Clip], labels: Sequence[str], recipe: Recipe) -> float:
-    """Mean negative log-likelihood over inner folds, split by sequence; sees nothing but ``training``."""
+def inner_predictions(training: Sequence[Clip], labels: Sequence[str], recipe: Recipe) -> dict[str, Any]:
+    """Probabilities and truth of all clips of ``training``, each predicted by a network without its sequence."""
     sequences = sorted({clip.sequence for clip in training})
-    losses: list[float] = []
+    judged: list[Clip] = []
+    probabilities: list[NDArray[np.float64]] = []
     for held in np.array_split(np.array(sequences), min(INNER_FOLDS, len(sequences))):
         inner = [clip for clip in training if clip.sequence not in held]
-        judged = [clip for clip in training if clip.sequence in held]
-        probabilities = train_and_predict(inner, judged, labels, recipe, seed=0)
-        right = probabilities[np.arange(len(judged)), [labels.index(clip.label) for clip in judged]]
-        losses += list(-np.log(np.maximum(right, _LEAST_PROBABILITY)))
-    return float(np.mean(losses))
+        part = [clip for clip in training if clip.sequence in held]
+        judged += part
+        probabilities.append(train_and_predict(inner, part, labels, recipe, seed=0))
+    return _scored(np.concatenate(probabilities), judged, labels)
 
 
-def logistic_regression(training: Sequence[Clip], test: Sequence[Clip], labels: Sequence[str]) -> NDArray[np.float64]:
-    """The baseline: appearance of the same frozen backbone, averaged over places and ticks."""
+def chosen_members(left_out: int, names: Sequence[str], kept: KeptRuns) -> list[str]:
+    """Candidates whose averaged probabilities have the least loss on inner folds, added one by one while it falls."""
+    runs = {name: kept[("inner", left_out, name)] for name in names}
+    members: list[str] = []
+    least = float("inf")
+    while len(members) < MOST_MEMBERS:
+        losses = {n: log_loss([runs[m] for m in (*members, n)]) for n in names if n not in members}
+        best = min(losses, key=losses.__getitem__)
+        if losses[best] >= least:
+            break
+        members, least = [*members, best], losses[best]
+    return members
+
+
+def log_loss(runs: Sequence[Mapping[str, Any]]) -> float:
+    """Mean negative log-likelihood of the averaged probabilities of runs on the same clips."""
+    probabilities = np.mean([run["probabilities"] for run in runs], axis=0)
+    right = probabilities[np.arange(len(probabilities)), runs[0]["truth"]]
+    return float(-np.log(np.maximum(right, _LEAST_PROBABILITY)).mean())
+
+
+def logistic_regression(
+    training: Sequence[Clip], test: Sequence[Clip], labels: Sequence[str], inputs: str
+) -> NDArray[np.float64]:
+    """The baseline: features of the same frozen backbone, averaged over places and ticks."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     def mean(clips: Sequence[Clip]) -> NDArray[np.float32]:
-        return np.stack([clip.maps[0][:, 0].astype(np.float32).mean(axis=(0, 2, 3)) for clip in clips])
+        return np.stack([inputs_of(clip.maps[0], inputs).astype(np.float32).mean(axis=(0, 2, 3)) for clip in clips])
 
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=2000))
     model.fit(mean(training), [labels.index(clip.label) for clip in training])
@@ -76,25 +105,34 @@ def logistic_regression(training: Sequence[Clip], test: Sequence[Clip], labels: 
     return total
 
 
-def summarise(clips: Sequence[Clip], seeds: int, kept: KeptRuns) -> dict[str, Any]:
-    """Accuracy over all clips: mean and spread over seeds, of the seeds' averaged probabilities, of the baseline."""
+def summarise(clips: Sequence[Clip], seeds: int, recipe: Recipe, kept: KeptRuns) -> dict[str, Any]:
+    """Accuracy over all clips: mean and spread over seeds, of the seeds' averaged probabilities, of the baselines."""
     labels = sorted({clip.label for clip in clips})
     sequences = sorted({clip.sequence for clip in clips})
-    truth = [k for s in sequences for k in kept[("baseline", s)]["truth"]]
+    truth = np.array([k for s in sequences for k in kept[("fold", s, 0)]["truth"]])
 
-    def all_folds(*key: str | int) -> NDArray[np.float64]:
-        beginning, *rest = key
-        return np.concatenate([kept[(beginning, s, *rest)]["probabilities"] for s in sequences])
+    def right(probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return np.asarray(probabilities.argmax(axis=-1) == truth)
+
+    def all_folds(kind: str, which: str | int) -> NDArray[np.float64]:
+        return np.concatenate([kept[(kind, s, which)]["probabilities"] for s in sequences])
 
     runs = np.stack([all_folds("fold", seed) for seed in range(seeds)])
-    accuracies = (runs.argmax(axis=2) == truth).mean(axis=1)
-    together = runs.mean(axis=0).argmax(axis=1)
+    accuracies = right(runs).mean(axis=1)
+    together = right(runs.mean(axis=0))
+    names = list(candidates(recipe))
+    members = {s: chosen_members(s, names, kept) for s in sequences}
     return {
         "accuracy": {"mean": float(accuracies.mean()), "std": float(accuracies.std())},
-        "accuracy_of_averaged_seeds": float((together == truth).mean()),
-        "baseline": float((all_folds("baseline").argmax(axis=1) == truth).mean()),
-        "by_action": {label: float((together == truth)[np.array(truth) == k].mean()) for k, label in enumerate(labels)},
-        "chosen_inputs": {str(s): kept[("choice", s)]["inputs"] for s in sequences},
+        "accuracy_of_averaged_seeds": float(together.mean()),
+        "baselines": {inputs: float(right(all_folds("baseline", inputs)).mean()) for inputs in BASELINES},
+        "by_action": {label: float(together[truth == k].mean()) for k, label in enumerate(labels)},
+        "chosen": {str(s): " + ".join(members[s]) for s in sequences},
+        "inner_loss": {
+            str(s): {n: log_loss([kept[("inner", s, n)]]) for n in names}
+            | {"chosen": log_loss([kept[("inner", s, n)] for n in members[s]])}
+            for s in sequences
+        },
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 from msstan_core.errors import InputError
 from msstan_core.studies import interaction_study
 from msstan_core.studies.interaction_clips import Clip, clip_pictures, read_clips
-from msstan_core.studies.interaction_network import Recipe, train_and_predict
+from msstan_core.studies.interaction_network import Recipe, candidates, inputs_of, train_and_predict
 from msstan_core.studies.kept_runs import KeptRuns
 
 LABELS = ["hug", "kick"]
@@ -44,6 +44,32 @@ def test_separable_actions_are_recognised_and_probabilities_sum_to_one() -> None
     found = train_and_predict(clips[:6], clips[6:], LABELS, Recipe(steps=40, ticks=4, clips_per_step=6, width=16), 0)
     assert found.sum(axis=1) == pytest.approx(1.0)
     assert found.argmax(axis=1).tolist() == [0, 1]
+    mixed = Recipe(steps=40, ticks=4, clips_per_step=6, width=16, mixup=0.4)
+    assert train_and_predict(clips[:6], clips[6:], LABELS, mixed, 0).argmax(axis=1).tolist() == [0, 1]
+
+
+def test_foreground_is_what_changes_within_a_clip() -> None:
+    maps = np.zeros((3, 2, 1, 2, 2), np.float16)
+    maps[:, 0, 0, 0, 0] = [1, 2, 6]
+    maps[:, 0, 0, 1, 1] = 5  # always there
+    maps[:, 1] = 7
+    foreground = inputs_of(maps, "foreground")
+    assert foreground[:, 0, 0, 0].tolist() == [-2, -1, 3]
+    assert foreground[:, 0, 1, 1].tolist() == [0, 0, 0]
+    assert inputs_of(maps, "both").shape == (3, 2, 2, 2)
+    assert (inputs_of(maps, "motion") == 7).all()
+
+
+def test_a_second_network_is_averaged_only_where_inner_folds_say_that_it_helps(tmp_path: Path) -> None:
+    kept = KeptRuns(tmp_path / "runs.jsonl", {})
+    answers = {"first": [[0.8, 0.2], [0.6, 0.4]], "second": [[0.4, 0.6], [0.1, 0.9]], "poor": [[0.1, 0.9], [0.9, 0.1]]}
+    for name, probabilities in answers.items():
+        kept.add(("inner", 1, name), {"probabilities": probabilities, "truth": [0, 1]})
+    # losses: first 0.570, second 0.511, poor 2.303; second with first: -(ln 0.6 + ln 0.65) / 2 = 0.471
+    assert interaction_study.chosen_members(1, list(answers), kept) == ["second", "first"]
+    assert interaction_study.chosen_members(1, ["second", "poor"], kept) == ["second"]
+    together = [kept[("inner", 1, name)] for name in ("second", "first")]
+    assert interaction_study.log_loss(together) == pytest.approx(0.4708, abs=1e-4)
 
 
 def test_the_left_out_sequence_never_reaches_choice_or_training(
@@ -59,7 +85,7 @@ def test_the_left_out_sequence_never_reaches_choice_or_training(
     clips = _clips()
     kept = KeptRuns(tmp_path / "runs.jsonl", {})
     interaction_study.run_folds(clips, 1, RECIPE, kept, lambda *_: None)
-    per_fold = 3 * interaction_study.INNER_FOLDS + 1
+    per_fold = len(candidates(RECIPE)) * interaction_study.INNER_FOLDS + 1
     assert len(seen) == 4 * per_fold
     for k, (training, test) in enumerate(seen):
         assert not training & test
@@ -68,8 +94,9 @@ def test_the_left_out_sequence_never_reaches_choice_or_training(
         assert (left_out in test) == (k % per_fold == per_fold - 1)
     interaction_study.run_folds(clips, 1, RECIPE, kept, lambda *_: None)
     assert len(seen) == 4 * per_fold  # nothing is done twice
-    assert interaction_study.summarise(clips, 1, kept)["accuracy"]["mean"] == 0.5
-    assert interaction_study.summarise(clips, 1, kept)["baseline"] > 0.7  # six made-up clips to learn from
+    found = interaction_study.summarise(clips, 1, RECIPE, kept)
+    assert found["accuracy"]["mean"] == 0.5
+    assert found["baselines"]["appearance"] > 0.7  # six made-up clips to learn from
 
 
 def test_motion_is_grey_where_nothing_moves_and_features_are_cached(tmp_path: Path) -> None:
