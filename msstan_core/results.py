@@ -20,7 +20,11 @@ def write_result(
     baselines: dict[str, Any],
     details: dict[str, Any] | None = None,
 ) -> None:
-    """Write ``{"command", "revision", "machine", "seeds", "data", "metrics", "baselines"[, "details"]}`` atomically."""
+    """Write ``{"command", "revision", "machine", "seeds", "data", "metrics", "baselines"[, "details"]}`` atomically.
+
+    ``notes``, what people wrote into the file about reading its figures (a list of sentences), stay when it is written
+    again.
+    """
     content = {
         "command": command,
         "revision": source_revision(),
@@ -32,10 +36,22 @@ def write_result(
     }
     if details:
         content["details"] = details
+    if notes := notes_of(path):
+        content["notes"] = notes
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
     temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     temporary.replace(path)
+
+
+def notes_of(path: Path) -> list[str]:
+    """The notes in a result file; none where there is no file, or one that is no result file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, UnicodeDecodeError, json.JSONDecodeError):
+        return []
+    notes = content.get("notes") if isinstance(content, dict) else None
+    return [str(note) for note in notes] if isinstance(notes, list) else []
 
 
 def source_revision() -> str:

@@ -112,6 +112,8 @@ def _section(section: Section, content: dict[str, Any]) -> list[str]:
             lines += [f"### {heading}", "", *_group(own), ""]
         elif isinstance(own, list) and own:
             lines += [f"### {heading}", "", *(f"- {cell(str(item))}" for item in own), ""]
+    if notes := content.get("notes"):
+        lines += ["### Notes", "", *(f"- {cell(str(note))}" for note in notes), ""]
     return [*lines, *_provenance(section.name, content), ""]
 
 

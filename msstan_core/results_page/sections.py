@@ -86,8 +86,8 @@ SECTIONS: tuple[Section, ...] = (
     ),
     Section(
         "phases_pretrained",
-        "The same, after simulation",
-        "First trained on the sound of 160 simulated welds, then on the real ones of the training side.",
+        "Phases, pretrained on simulation",
+        "The same real welds and microphone; trained on simulated welds first, then on the real ones not left out.",
         (
             Row("macro_f1", "macro-F1 over four phases", Aim(0.95)),
             Row("boundary_error_s", "error of a boundary, s"),
@@ -98,23 +98,11 @@ SECTIONS: tuple[Section, ...] = (
     ),
     Section(
         "phases_simulated",
-        "The same from simulation alone",
-        "No real weld was ever seen in training.",
+        "Phases, trained on simulation only",
+        "The same real welds and microphone; no real weld was ever seen in training.",
         (Row("macro_f1", "macro-F1 over four phases"), Row("boundary_error_s", "error of a boundary, s")),
         command="msstan cross-validate config/training/mig_phases.yaml --regime simulated --withhold camera thermal "
         "telemetry --data SIMULATED REAL --json docs/results/phases_simulated.json",
-    ),
-    Section(
-        "phases_simulated",
-        "Phases, trained on simulation only",
-        "The same real welds and microphone; the models have heard simulated welds only.",
-        (Row("macro_f1", "macro-F1 over four phases"), Row("boundary_error_s", "error of a boundary, s")),
-    ),
-    Section(
-        "phases_pretrained",
-        "Phases, pretrained on simulation",
-        "The same real welds and microphone; trained on simulated welds first, then on the real ones not left out.",
-        (Row("macro_f1", "macro-F1 over four phases"), Row("boundary_error_s", "error of a boundary, s")),
     ),
     Section(
         "phases_camera",
@@ -141,7 +129,11 @@ SECTIONS: tuple[Section, ...] = (
             Row("accuracy", "accuracy", Aim(0.93)),
             Row("accuracy_of_averaged_seeds", "accuracy of the seeds' averaged probabilities"),
         ),
-        (("by_action", "By action, averaged seeds"), ("chosen_inputs", "Inputs chosen by inner folds")),
+        (
+            ("by_action", "By action, averaged seeds"),
+            ("chosen", "Chosen by inner folds for each sequence left out"),
+            ("inner_loss", "Log loss on inner folds, by sequence left out"),
+        ),
         "msstan study ut-interaction DATA --json docs/results/ut_interaction.json",
     ),
     Section(
@@ -178,7 +170,7 @@ SECTIONS: tuple[Section, ...] = (
         "Peers",
         "The same welds, seeds and training budget in seconds for all; a budget this short compares how fast models "
         "learn, not what they can become.",
-        details=(("ms_stan_is_behind", "Ahead of MS-STAN"), ("findings", "Reading"), ("notes", "Protocol")),
+        details=(("ms_stan_is_behind", "Ahead of MS-STAN"), ("notes", "Protocol")),
         command="msstan study peers config/training/default.yaml --data BAGS --phases BAGS "
         "--json docs/results/peers.json",
     ),

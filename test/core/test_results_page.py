@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from msstan_core.cli import main
+from msstan_core.results import write_result
 from msstan_core.results_page.figures import text_of
 from msstan_core.results_page.page import anchor, write_page
-from msstan_core.results_page.sections import Aim
+from msstan_core.results_page.sections import SECTIONS, Aim
 
 
 def result(metrics: dict[str, Any], **changes: Any) -> str:
@@ -132,3 +133,25 @@ def test_an_aim_is_not_reached_by_what_is_not_defined() -> None:
     assert Aim(0.5).reached_by(0.5)
     assert not Aim(0.5).reached_by(math.nan)
     assert not Aim(0.5, at_most=True).reached_by(0.6)
+
+
+def test_every_file_and_every_heading_has_one_section() -> None:
+    for names in ([section.name for section in SECTIONS], [section.title for section in SECTIONS]):
+        assert len(names) == len(set(names))
+
+
+def test_notes_stay_when_a_result_is_written_again_and_stand_on_the_page(folder: Path) -> None:
+    path = folder / "peers.json"
+
+    def write(accuracy: float) -> dict[str, Any]:
+        write_result(path, command="c", seeds=1, data="d", metrics={"accuracy": accuracy}, baselines={})
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+    first = write(0.5)
+    assert "notes" not in first
+    path.write_text(json.dumps({**first, "notes": ["One seed: no spread is known."]}), encoding="utf-8")
+    again = write(0.6)
+    assert again["notes"] == ["One seed: no spread is known."]
+    assert again["metrics"] == {"accuracy": 0.6}
+    assert "### Notes\n\n- One seed: no spread is known.\n" in page_of(folder)
