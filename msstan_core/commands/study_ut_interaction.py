@@ -14,8 +14,8 @@ def register(studies: Any) -> None:
         help="recognise the six interactions of UT-Interaction set 1, leave-one-sequence-out",
         description="Camera head, spatial attention, fusion, temporal convolution and attention of MS-STAN on features "
         "of its frozen backbone, with a head for six interactions. What a network reads (appearance, appearance less "
-        "its mean over the clip, motion as frame differences, or both), how it is regularised and whether two networks "
-        "are averaged is chosen by inner folds of the training sequences, never by the sequence left out. Features and "
+        "its mean over the clip, or motion as frame differences), how it is regularised and whether two networks are "
+        "averaged is chosen by inner folds of the training sequences, never by the sequence left out. Features and "
         "finished runs are kept: an interrupted study goes on when the same command is given again.",
         epilog="Example: msstan study ut-interaction DATA/ut_interaction --json docs/results/ut_interaction.json",
     )
