@@ -34,7 +34,7 @@ def register(subparsers: Any) -> None:
         help="score models on annotated bags",
         description="Replay annotated bags through the monitor and compare what it says with the labels: actions, "
         "their boundaries and calibration, imperfections and their false alarms, by action, imperfection, material "
-        "pair, process and, if asked, by which sensors there are.",
+        "pair, process and, if asked, by which sensors there are; and where the attention goes.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -163,6 +163,11 @@ def _show(console: Console, metrics: dict[str, Any], details: dict[str, Any], su
     for name, own in details["by_imperfection"].items():
         values = [f"{own[c]:.3f}" if c in own else "" for c in (*columns, "false_alarms_per_hour")]
         table.add_row(name if own["trained"] else f"{name} (not trained)", str(own["spans"]), *values)
+    console.print(table)
+    table = Table("share of attention", "on key frames", "even attention", "on background", "even attention")
+    names = ("attention_on_key_frames", "even_on_key_frames", "attention_on_background", "even_on_background")
+    for name, own in {"all": metrics, **subsets}.items():
+        table.add_row(name, *(f"{own[figure]['mean']:.3f}" for figure in names))
     console.print(table)
     shown = ("action_accuracy", "action_macro_f1", "ece", "imperfection_f1", "false_alarms_per_hour")
     table = Table("modalities", *shown)

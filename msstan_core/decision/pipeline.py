@@ -113,6 +113,11 @@ class Monitor:
         )
         return cls(engine, info, nominal, smoothing=smoothing, anomalies=anomalies)
 
+    @property
+    def engine(self) -> Engine:
+        """What runs the network, with its streaming state; read only."""
+        return self._engine
+
     def fork(self) -> Monitor:
         """A monitor for another torch: the same model in memory, a past of its own."""
         engine, how = self._engine.fork(), self._smoothing

@@ -14,11 +14,12 @@ from msstan_core.evaluation.actions import (
     labelled_ticks,
     reliability,
 )
+from msstan_core.evaluation.attribution import TemporalReader, attribution_figures
 from msstan_core.evaluation.bag_scores import score_bag, summarise
 from msstan_core.evaluation.imperfections import figures_by_imperfection, imperfection_figures
 from msstan_core.evaluation.replayed import ReplayedBag, replay_bag
 from msstan_core.evaluation.spread import over_bags
-from msstan_core.inference.model_package import ModelCard
+from msstan_core.inference.model_package import ModelCard, load_package
 from msstan_core.vocabulary import Modality
 
 
@@ -34,9 +35,10 @@ def replay_all(
         InputError: when the model or a bag cannot be read.
     """
     monitor = Monitor.load(model_dir, modalities=modalities)
+    reader = TemporalReader.of(load_package(model_dir))
     replays = []
     for bag in bags:
-        replayed = replay_bag(monitor, bag, modalities)
+        replayed = replay_bag(monitor, bag, modalities, reader)
         if replayed is not None:
             replays.append(replayed)
         done(bag)
@@ -46,7 +48,11 @@ def replay_all(
 def pooled_figures(bags: Sequence[ReplayedBag], card: ModelCard, *, ranked: bool = True) -> dict[str, float]:
     """Figures over all ticks of these bags together; ``ranked`` False leaves out AUC and mAP."""
     by_imperfection = figures_by_imperfection(bags, card.trained_imperfections, card.imperfection_thresholds)
-    return {**action_figures(bags, ranked=ranked), **imperfection_figures(by_imperfection, ranked=ranked)}
+    return {
+        **action_figures(bags, ranked=ranked),
+        **imperfection_figures(by_imperfection, ranked=ranked),
+        **attribution_figures(bags),
+    }
 
 
 def metrics_of(bags: Sequence[ReplayedBag], card: ModelCard, *, ranked: bool = True) -> dict[str, dict[str, float]]:

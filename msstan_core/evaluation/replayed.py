@@ -10,6 +10,14 @@ from numpy.typing import NDArray
 
 from msstan_core.decision.event_log import EventLog
 from msstan_core.decision.pipeline import Monitor
+from msstan_core.evaluation.attribution import (
+    Attribution,
+    TemporalReader,
+    key_ticks,
+    share_on_background,
+    share_on_key_ticks,
+)
+from msstan_core.evaluation.weld_region import weld_region
 from msstan_core.observation import WeldContext
 from msstan_core.recordings.annotations import action_track, imperfection_track
 from msstan_core.recordings.bag import BagReader
@@ -45,6 +53,7 @@ class ReplayedBag:
     labelled_spans: tuple[TimedSpan, ...]  #: imperfections that are there
     events: tuple[TimedSpan, ...]  #: imperfections that were reported; novelty left out
     embeddings: NDArray[np.float32]  #: [N, d]
+    attribution: Attribution  #: where the attention goes
     tick_ms: float  #: median wall time
 
     @property
@@ -60,11 +69,13 @@ class ReplayedBag:
         return float(self.time_s[-1] - self.time_s[0]) / 3600.0
 
 
-def replay_bag(monitor: Monitor, bag: Path, modalities: frozenset[Modality]) -> ReplayedBag | None:
+def replay_bag(
+    monitor: Monitor, bag: Path, modalities: frozenset[Modality], reader_in_time: TemporalReader
+) -> ReplayedBag | None:
     """Replay one bag; None when it has no action labels.
 
     Args:
-        monitor: is reset first. bag: to read. modalities: what is read of it.
+        monitor: is reset first. bag: to read. modalities: what is read of it. reader_in_time: of the monitor's model.
 
     Raises:
         InputError: when the bag cannot be read.
@@ -72,12 +83,14 @@ def replay_bag(monitor: Monitor, bag: Path, modalities: frozenset[Modality]) -> 
     monitor.reset()
     log, context = EventLog(), WeldContext()
     decisions = []
+    looked_back = []
     with BagReader(bag) as reader:
         annotations = reader.annotations
         for tick in ticks_of_bag(reader, modalities):
             decision = monitor.step(tick)
             log.add(decision.events)
             decisions.append(decision)
+            looked_back.append(reader_in_time.weights(monitor.engine))
             context = tick.context
         if not decisions:
             return None
@@ -94,6 +107,10 @@ def replay_bag(monitor: Monitor, bag: Path, modalities: frozenset[Modality]) -> 
     complete = attributes.get("imperfections_complete", attributes.get("simulated", "")).lower() == "true"
     imperfections = imperfection_track(annotations, time_s)
     spans = [a for a in annotations if a.kind == "imperfection"]
+    maps = [d.attention for d in decisions]
+    shape = next((own.shape for own in maps if own is not None), None)
+    region = None if shape is None else weld_region(attributes, shape)
+    key = key_ticks(time_s, labels, [span.start_s for span in spans])
     return ReplayedBag(
         bag=bag.name,
         group=attributes.get("group", bag.name),
@@ -109,6 +126,7 @@ def replay_bag(monitor: Monitor, bag: Path, modalities: frozenset[Modality]) -> 
         labelled_spans=tuple(TimedSpan(a.iso_code, a.start_s, a.end_s, a.start_s) for a in spans) if complete else (),
         events=events,
         embeddings=np.stack([d.embedding for d in decisions if d.embedding is not None]),
+        attribution=Attribution(*share_on_key_ticks(looked_back, key), *share_on_background(maps, region, labels)),
         tick_ms=float(np.median([d.inference_ms for d in decisions])),
     )
 

@@ -107,6 +107,10 @@ class BoundGraph:
         """One of ``host_results``; overwritten by the next run."""
         return self._results[name]
 
+    def state(self) -> dict[str, NDArray[np.float32]]:
+        """A copy of what the next run starts from, by name."""
+        return {name: np.array(value.numpy()) for name, value in self._state[self._turn].items()}
+
     def reset(self) -> None:
         """State of zeros, as before the first run."""
         for value in self._state[self._turn].values():

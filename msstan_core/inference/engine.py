@@ -66,6 +66,10 @@ class Engine(ABC):
         """Forget the past."""
 
     @abstractmethod
+    def state(self) -> dict[str, NDArray[np.float32]]:
+        """A copy of the streaming state by part (:class:`~msstan_core.model.state.State`), each [1, ...]."""
+
+    @abstractmethod
     def fork(self) -> Engine:
         """An engine with the same weights in memory and a state of its own: for another torch in one process."""
 
@@ -137,6 +141,10 @@ class OnnxEngine(Engine):
         """Forget the past."""
         self._graph.reset()
 
+    def state(self) -> dict[str, NDArray[np.float32]]:
+        """A copy of the streaming state."""
+        return self._graph.state()
+
     def fork(self) -> OnnxEngine:
         """Another stream on the same session."""
         other = OnnxEngine.__new__(OnnxEngine)
@@ -180,6 +188,10 @@ class TorchEngine(Engine):
         self._seen: tuple[Tensor, Tensor | None] | None = None
         if self.model.gate is not None:
             self._gate_state = self.model.gate.initial_state(device=self._device)
+
+    def state(self) -> dict[str, NDArray[np.float32]]:
+        """A copy of the streaming state."""
+        return {name: part.cpu().numpy().copy() for name, part in self._state.parts().items()}
 
     def fork(self) -> TorchEngine:
         """Another stream on the same weights."""

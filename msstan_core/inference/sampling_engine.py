@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from msstan_core.errors import InputError
 from msstan_core.inference.bound_graph import BoundGraph, Places
@@ -53,6 +54,10 @@ class SamplingEngine(Engine):
         self._gate.reset()
         self._held.reset()
         self._places.clear(self._seen)
+
+    def state(self) -> dict[str, NDArray[np.float32]]:
+        """A copy of the streaming state, the gate's left out."""
+        return self._held.state()
 
     def fork(self) -> SamplingEngine:
         """Another stream on the same sessions."""

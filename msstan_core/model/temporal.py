@@ -93,17 +93,30 @@ class MultiScaleTemporalAttention(nn.Module):
             Multi-scale feature [B, d].
         """
         key, value = (self._split(part) for part in self.key_value(ring).chunk(2, dim=2))  # [B, H, R, d/H]
+        read = [(weights @ value).flatten(1) for weights in self._step_weights(h, key, filled, visible)]
+        return self._fuse(torch.cat(read, dim=1), h)
+
+    def weights(self, ring: Tensor, filled: Tensor, visible: Tensor | None = None) -> Tensor:
+        """What the newest tick of a ring attends to: [B, windows, heads, R], sums to 1 over the ring.
+
+        Args:
+            ring, filled, visible: as in ``step``, after it.
+        """
+        key, _ = (self._split(part) for part in self.key_value(ring).chunk(2, dim=2))
+        return torch.stack(self._step_weights(ring[:, -1], key, filled, visible), dim=1).squeeze(3)
+
+    def _step_weights(self, h: Tensor, key: Tensor, filled: Tensor, visible: Tensor | None) -> list[Tensor]:
+        """For each window [B, H, 1, R]."""
         queries = self.query(h.unsqueeze(1)).chunk(len(self.windows), dim=2)
-        read = []
+        found = []
         for index, window in enumerate(self.windows):
             scores = self._split(queries[index]) @ key.transpose(2, 3) * self.scale  # [B, H, 1, R]
             scores = scores + self.age_bias[index].flip(1).unsqueeze(1)
             if visible is not None:
                 scores = scores + visibility_bias(visible)[:, None, None, :]  # (28)
             inside = filled * recent(window, filled)
-            weights = (scores + (1.0 - inside)[:, None, None, :] * _MASKED).softmax(dim=3)
-            read.append((weights @ value).flatten(1))
-        return self._fuse(torch.cat(read, dim=1), h)
+            found.append((scores + (1.0 - inside)[:, None, None, :] * _MASKED).softmax(dim=3))
+        return found
 
     def _split(self, x: Tensor) -> Tensor:
         """[B, T, d] -> [B, heads, T, d/heads]."""

@@ -65,6 +65,10 @@ _SIMULATED = (
     Row("imperfections_detected", "imperfections reported, share"),
     Row("imperfection_onset_delay_s", "from onset to report, s"),
     Row("false_alarms_per_hour", "false alarms an hour, all kinds together"),
+    Row("attention_on_key_frames", "temporal attention within 0.5 s of an onset, share"),
+    Row("even_on_key_frames", "the same if all ticks of a window counted alike"),
+    Row("attention_on_background", "spatial attention farther than 10 mm from the seam, share"),
+    Row("even_on_background", "the same if all of the picture counted alike"),
 )
 
 SECTIONS: tuple[Section, ...] = (

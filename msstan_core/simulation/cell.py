@@ -13,7 +13,7 @@ from msstan_core.simulation.energy import STEP_S, Setpoints
 from msstan_core.simulation.heat import HeatField
 from msstan_core.simulation.imperfections import WeldQuality
 from msstan_core.simulation.parameter_changes import ParameterDeltas
-from msstan_core.simulation.procedure import STITCH_GAP_M
+from msstan_core.simulation.procedure import seams_length
 from msstan_core.simulation.process import WeldProcess
 from msstan_core.simulation.scenario import Scenario
 from msstan_core.simulation.sensors import Sensors
@@ -34,8 +34,7 @@ class WeldCell:
         self._start_ns = start_stamp_ns
         seeds = np.random.SeedSequence(scenario.seed).spawn(8)
         arc, path, quality, camera, thermal, sound, display, spatter = (np.random.default_rng(s) for s in seeds)
-        welds = scenario.procedure.welds
-        length = welds * scenario.joint.seam_length_m + (welds - 1) * STITCH_GAP_M
+        length = seams_length(scenario)
         self._process = WeldProcess(scenario, length, arc, path, quality, spatter)
         self._sensors = Sensors(scenario, length, start_stamp_ns, camera, thermal, sound, display)
 

@@ -17,6 +17,12 @@ STITCH_GAP_M = 0.012
 IGNITION_TIMEOUT_S = 4.0
 
 
+def seams_length(scenario: Scenario) -> float:
+    """From the start of the first seam to the end of the last, m."""
+    welds = scenario.procedure.welds
+    return welds * scenario.joint.seam_length_m + (welds - 1) * STITCH_GAP_M
+
+
 class Step(Enum):
     """Steps of the programme. Labels come from these and from the arc, see labels.py."""
 

@@ -25,6 +25,18 @@ from msstan_core.simulation.torch_view import TorchView
 _REFERENCE_LIGHT_W = 2500.0
 #: Emissivity for which the setting ``glow`` is the brightness at 1500 degC.
 OXIDISED_STEEL = 0.85
+#: A camera on the torch aims this far above the foot of the torch's axis, m.
+AIM_ABOVE_TIP_M = 0.004
+
+
+def camera_view(scenario: Scenario) -> PinholeView:
+    """The optics of the scenario's weld camera."""
+    s, tee = scenario.camera, scenario.joint.kind == "tee"
+    azimuth = abs(s.azimuth_deg) if tee else s.azimuth_deg  # the upright part hides the weld from the other side
+    return PinholeView(
+        s.width, s.height, azimuth, s.elevation_deg, s.distance_m, s.field_of_view_m,
+        UPRIGHT_M if tee else 0.0, s.distortion,
+    )  # fmt: skip
 
 
 class WeldCamera:
@@ -32,15 +44,8 @@ class WeldCamera:
 
     def __init__(self, scenario: Scenario, length_m: float, random: np.random.Generator) -> None:
         s = self._settings = scenario.camera
-        azimuth = s.azimuth_deg
-        tee = scenario.joint.kind == "tee"
-        if tee:
-            azimuth = abs(azimuth)  # the upright part hides the weld from the other side
-        self._view = PinholeView(
-            s.width, s.height, azimuth, s.elevation_deg, s.distance_m, s.field_of_view_m,
-            UPRIGHT_M if tee else 0.0, s.distortion,
-        )  # fmt: skip
-        self._tee = tee
+        tee = self._tee = scenario.joint.kind == "tee"
+        self._view = camera_view(scenario)
         self._middle_m = length_m / 2
         self._clamps = clamps(scenario.joint, length_m)
         self.surface = WorkSurface(scenario, length_m, random)
@@ -84,7 +89,7 @@ class WeldCamera:
 
     def _target(self, state: CellState) -> tuple[float, float, float]:
         if self._settings.mount == "torch":
-            return state.torch_x_m, state.torch_y_m, state.torch_lift_m + 0.004
+            return state.torch_x_m, state.torch_y_m, state.torch_lift_m + AIM_ABOVE_TIP_M
         return self._middle_m, 0.0, 0.0
 
     def _update_surface(self, state: CellState, heat: HeatField, marks: list[Mark]) -> None:

@@ -21,6 +21,7 @@ from msstan_core.evaluation.actions import (
     onset_delays,
     reliability,
 )
+from msstan_core.evaluation.attribution import Attribution
 from msstan_core.evaluation.bag_scores import score_bag, summarise
 from msstan_core.evaluation.imperfections import detection_delay, figures_by_imperfection, imperfection_figures
 from msstan_core.evaluation.ranking import at_threshold, average_precision, best_threshold, roc_auc
@@ -55,6 +56,7 @@ def replayed(labels: list[int], predicted: list[int], **changes: object) -> Repl
         labelled_spans=(),
         events=(),
         embeddings=np.zeros((n, 4), np.float32),
+        attribution=Attribution(*np.full((4, n), np.nan)),
         tick_ms=1.0,
     )
     return replace(bag, **changes)  # type: ignore[arg-type]
