@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from msstan_core.benchmark.aims import AIMS, verdict
-from msstan_core.benchmark.pictures import draw_course, draw_skipping, draw_updates
+from msstan_core.benchmark.pictures import draw_course, draw_skipping, draw_speed_and_f1, draw_updates
+from msstan_core.benchmark.speed_and_f1 import compared, section
 from msstan_core.benchmark.workload import CAMERA_HZ
 from msstan_core.errors import InputError
 
@@ -60,16 +61,20 @@ def write_page(result: Path, page: Path) -> None:
     """Write the page, and its pictures to ``images/`` beside it.
 
     Args:
-        result: ``bench.json``; ``sampling.json`` and ``soak.json`` beside it are told too where they exist.
+        result: ``bench.json``; ``peers.json``, ``sampling.json``, ``soak.json`` beside it are told too if they exist.
         page: Markdown file to write.
     """
     found = read_result(result)
     others = {
-        name: read_result(path) for name in ("sampling", "soak") if (path := result.with_name(f"{name}.json")).exists()
+        name: read_result(path)
+        for name in ("peers", "sampling", "soak")
+        if (path := result.with_name(f"{name}.json")).exists()
     }
     images = page.parent / "images"
     images.mkdir(parents=True, exist_ok=True)
     draw_updates(found, images / "performance.png")
+    if "peers" in others:
+        draw_speed_and_f1(compared(found, others["peers"]), images / "speed_and_f1.png")
     if "sampling" in others:
         details = others["sampling"]["details"]
         draw_skipping(details["curves"], details.get("own_threshold"), images / "sampling.png")
@@ -113,6 +118,7 @@ def page_text(found: dict[str, Any], others: dict[str, dict[str, Any]], name: st
         *_own_rows(metrics),
         *(_peer_row(peer) for peer in sorted(_peers(found), key=lambda p: float(p["update_ms"]["p50"]))),
         "",
+        *(section(compared(found, others["peers"]), others["peers"]) if "peers" in others else []),
         "## Where a tick's time goes",
         "",
         *_rows(("part", "ms")),

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from msstan_core.benchmark.speed_and_f1 import PROTOCOLS, Compared
 
 #: Colours of MS-STAN, of others, and of the aim.
 _OURS, _OTHERS, _SECOND = "#c44e52", "#8c9aab", "#4c72b0"
@@ -43,6 +47,38 @@ def draw_updates(found: dict[str, Any], picture: Path) -> None:
     axes.set_xlim(right=3.0 * max(row[1] for row in rows))
     axes.set_xlabel("ms a decision update, median")
     axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(picture, dpi=110)
+    pyplot.close(figure)
+
+
+def draw_speed_and_f1(rows: Sequence[Compared], picture: Path) -> None:
+    """Event F1 against milliseconds an update, one panel a protocol; networks that were not timed are left out.
+
+    Args:
+        rows: of :func:`~msstan_core.benchmark.speed_and_f1.compared`. picture: PNG file to write.
+    """
+    pyplot = _pyplot()
+    figure, panels = pyplot.subplots(1, len(PROTOCOLS), figsize=(9, 4), sharey=True, layout="constrained")
+    for (key, title), axes in zip(PROTOCOLS.items(), panels, strict=True):
+        for row in rows:
+            if math.isnan(row.update_ms) or key not in row.event_f1:
+                continue
+            said, filtered = row.event_f1[key]
+            colour = _OURS if row.ours else _OTHERS
+            axes.plot([row.update_ms] * 2, [said, filtered], "-", color=colour, linewidth=0.8)
+            axes.plot(row.update_ms, said, "o", color=colour)
+            axes.plot(row.update_ms, filtered, "o", color="white", markeredgecolor=colour)
+            axes.annotate(
+                row.name, (row.update_ms, max(said, filtered)), (4, 5), textcoords="offset points", fontsize=7
+            )
+        axes.axvline(CAMERA_PERIOD_MS, color="black", linewidth=0.8, linestyle="--")
+        axes.set_xscale("log")
+        axes.set_xlim(1, 3000)
+        axes.set_ylim(0, 1)
+        axes.set_title(title, fontsize=9)
+        axes.set_xlabel("ms an update (dashed: camera period at 30 Hz)")
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("event F1 (hollow: after the action filter)")
     figure.savefig(picture, dpi=110)
     pyplot.close(figure)
 

@@ -10,6 +10,7 @@ import pytest
 
 from msstan_core.benchmark.aims import Aim, verdict
 from msstan_core.benchmark.page import page_text, read_result, value_text, write_page
+from msstan_core.benchmark.speed_and_f1 import compared
 from msstan_core.cli import main
 from msstan_core.errors import InputError
 
@@ -161,3 +162,30 @@ def test_figures_as_people_read_them(value: object, text: str) -> None:
 def test_a_missing_result_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such result file"):
         read_result(tmp_path / "none.json")
+
+
+def test_event_f1_of_the_peers_stands_beside_their_speed(tmp_path: Path) -> None:
+    def event_f1(said: float, filtered: float, **more: Any) -> dict[str, Any]:
+        return {"event_f1": {"mean": said, "std": 0.0}, "filtered_event_f1": {"mean": filtered, "std": 0.0}, **more}
+
+    peers = {
+        "seeds": 2,
+        "metrics": {"seeds": 2, "ms_stan": {"real_phases": event_f1(0.4, 0.5), "unseen_materials": event_f1(0.2, 0.3)}},
+        "baselines": {
+            "TSN-R50": {"unseen_materials": event_f1(0.03, 0.07)},
+            "X3D-XS": {"unseen_materials": event_f1(0.1, 0.2, update_ms={"p50": 99.0})},
+            "SVM+HOG": {"unseen_materials": event_f1(0.01, 0.02, update_ms={"p50": 12.0})},
+            "not judged": {"unseen_materials": {"accuracy": {"mean": 0.5, "std": 0.0}}},
+        },
+    }
+    rows = compared(FOUND, peers)
+    assert [row.name for row in rows] == ["MS-STAN nano", "SVM+HOG", "X3D-XS", "TSN-R50"]
+    assert [row.update_ms for row in rows[:3]] == [2.0, 12.0, 60.0]  # the benchmark's time of X3D-XS, not its own
+    for name, content in {"bench": FOUND, "peers": peers}.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    page = tmp_path / "performance.md"
+    write_page(tmp_path / "bench.json", page)
+    text = page.read_text(encoding="utf-8")
+    assert "| **MS-STAN nano** | 2 | 0.400 (0.500) | 0.200 (0.300) |" in text
+    assert "| TSN-R50 | not timed |  | 0.030 (0.070) |" in text
+    assert (tmp_path / "images" / "speed_and_f1.png").stat().st_size > 5_000
