@@ -6,6 +6,16 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msstan_core.commands.training_study import (
+    TimeLimit,
+    add_training_arguments,
+    kept_beside,
+    print_state,
+    run_names,
+    runs_of,
+    study_config,
+)
+
 if TYPE_CHECKING:
     from msstan_core.training.recording_features import Recording
 
@@ -22,25 +32,19 @@ def register(studies: Any) -> None:
         "msstan study ablation --data bags --json docs/results/ablation.json",
     )
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="bags, or folders of bags")
-    parser.add_argument("--json", type=Path, required=True, help="result file to write")
-    parser.add_argument("--config", type=Path, help="training YAML (default: config/training/study.yaml)")
+    add_training_arguments(parser)
     parser.add_argument("--table", type=Path, help="table of ablations (default: config/ablations.yaml)")
     parser.add_argument(
         "--unseen", default="copper,magnesium", help="metals left out of training (default: copper,magnesium)"
     )
     parser.add_argument("--seeds", type=int, default=5, help="of full and without_* (default: 5)")
     parser.add_argument("--with-seeds", type=int, default=2, help="of plain and with_* (default: 2)")
-    parser.add_argument("--steps", type=int, help="overrides the file's number of steps: the figures say so")
     parser.add_argument("--only", nargs="+", metavar="ABLATION", help="only these and their references")
-    parser.add_argument("--minutes", type=float, help="stop after this long; the same command goes on")
-    parser.add_argument("--cache", type=Path, default=Path("out/features"), help="folder for extracted features")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run or continue the study; print a table; write the result file."""
-    import time
-
     from rich.console import Console
     from rich.table import Table
 
@@ -57,10 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
         run_ablations,
         summarise,
     )
-    from msstan_core.studies.kept_runs import KeptRuns
     from msstan_core.studies.material_split import leave_materials_out, material_pair, parse_materials
     from msstan_core.training.ablations import FULL, PLAIN, load_ablations
-    from msstan_core.training.configuration import load_training_config
     from msstan_core.training.progress import load_recordings, training_bar
 
     if arguments.seeds < 1 or arguments.with_seeds < 0:
@@ -69,9 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         unseen = parse_materials(arguments.unseen)
     except ValueError as error:
         raise InputError("--unseen", str(error), "name metals with commas") from None
-    base = load_training_config(arguments.config or share_path("config/training/study.yaml"))
-    if arguments.steps is not None:
-        base = type(base).model_validate({**base.model_dump(), "steps": arguments.steps})
+    base = study_config(arguments)
     configs = load_ablations(arguments.table or share_path("config/ablations.yaml"), base)
     if arguments.only:
         unknown = [name for name in arguments.only if name not in configs]
@@ -89,11 +89,11 @@ def run(arguments: argparse.Namespace) -> int:
         return loaded[source]
 
     training, test = recordings(FULL)
-    names = [sorted(r.attributes.get("run_id", r.path.name) for r in side) for side in (training, test)]
+    names = [run_names(side) for side in (training, test)]
     recipe = {"configuration": base.model_dump(mode="json"), "unseen": sorted(unseen), "recordings": names}
-    kept = KeptRuns(arguments.json.with_name(arguments.json.name + ".runs.jsonl"), recipe)
+    kept = kept_beside(arguments.json, recipe)
     planned = plan(configs, arguments.seeds, arguments.with_seeds)
-    began = time.monotonic()
+    limit = TimeLimit(arguments.minutes)
 
     def write() -> dict[str, dict[str, Any]]:
         table = summarise(configs, kept)
@@ -112,8 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "steps": base.steps,
                 "clips_per_step": base.clips_per_step,
                 "clip_ticks": base.clip_ticks,
-                "runs_missing": [f"{p.ablation}/{p.seed}" for p in planned if p not in kept],
-                "runs": without_nan({f"{p.ablation}/{p.seed}": kept[p] for p in planned if p in kept}),
+                **runs_of(planned, kept),
             },
         )
         return table
@@ -127,7 +126,7 @@ def run(arguments: argparse.Namespace) -> int:
             figures = kept[finished]
             console.print(f"{finished.ablation}/{finished.seed}: F1 {figures['action_macro_f1']:.3f}", highlight=False)
             write()
-            if arguments.minutes is not None and time.monotonic() - began > 60 * arguments.minutes:
+            if limit.over:
                 break
     table = write()
     shown = Table("ablation", "seeds", *FIGURES, "change of macro-F1", "CPU s")
@@ -141,7 +140,5 @@ def run(arguments: argparse.Namespace) -> int:
             f"{row['train_cpu_s']['mean']:.0f}",
         )
     console.print(shown)
-    missing = sum(p not in kept for p in planned)
-    rest = f"; {missing} to go, give the same command again" if missing else ""
-    print(f"{arguments.json}: {len(planned) - missing} of {len(planned)} trainings{rest}")
+    print_state(arguments.json, planned, kept, "trainings")
     return 0

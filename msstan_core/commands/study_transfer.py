@@ -6,6 +6,16 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from msstan_core.commands.training_study import (
+    TimeLimit,
+    add_training_arguments,
+    kept_beside,
+    print_state,
+    run_names,
+    runs_of,
+    study_config,
+)
+
 
 def register(studies: Any) -> None:
     """Add the study."""
@@ -22,30 +32,22 @@ def register(studies: Any) -> None:
     )
     parser.add_argument("--source", type=Path, nargs="+", required=True, help="bags to pretrain on, or folders of them")
     parser.add_argument("--target", type=Path, nargs="+", required=True, help="bags of the new metals")
-    parser.add_argument("--json", type=Path, required=True, help="result file to write")
-    parser.add_argument("--config", type=Path, help="training YAML (default: config/training/study.yaml)")
+    add_training_arguments(parser)
     parser.add_argument("--welds", type=int, nargs="+", default=[1, 4], help="of each material pair (default: 1 4)")
     parser.add_argument("--seeds", type=int, default=3, help="how often, with other splits (default: 3)")
-    parser.add_argument("--steps", type=int, help="overrides the file's number of steps, of pretraining")
     parser.add_argument("--adapt-steps", type=int, help="of adapting (default: a quarter of the steps)")
     parser.add_argument("--picture", type=Path, help="t-SNE picture to write (needs scikit-learn)")
-    parser.add_argument("--minutes", type=float, help="stop after this long; the same command goes on")
-    parser.add_argument("--cache", type=Path, default=Path("out/features"), help="folder for extracted features")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run or continue the study; print a table; write the result file and the picture."""
-    import time
-
     from rich.console import Console
     from rich.table import Table
 
     from msstan_core.closed_loop.study import without_nan
     from msstan_core.errors import InputError
-    from msstan_core.resources import share_path
     from msstan_core.results import write_result
-    from msstan_core.studies.kept_runs import KeptRuns
     from msstan_core.studies.material_split import material_pair
     from msstan_core.studies.transfer_study import (
         FIGURES,
@@ -58,14 +60,11 @@ def run(arguments: argparse.Namespace) -> int:
         split_welds,
         summarise,
     )
-    from msstan_core.training.configuration import load_training_config
     from msstan_core.training.progress import load_recordings, training_bar
 
     if arguments.seeds < 1 or min(arguments.welds) < 1:
         raise InputError("--seeds, --welds", "ask for nothing", "one or more of each")
-    config = load_training_config(arguments.config or share_path("config/training/study.yaml"))
-    if arguments.steps is not None:
-        config = type(config).model_validate({**config.model_dump(), "steps": arguments.steps})
+    config = study_config(arguments)
     adapt_steps = max(1, config.steps // 4) if arguments.adapt_steps is None else arguments.adapt_steps
     if adapt_steps < 1:
         raise InputError("--adapt-steps", f"is {adapt_steps}", "one or more")
@@ -75,12 +74,12 @@ def run(arguments: argparse.Namespace) -> int:
     )
     counts = sorted(set(arguments.welds))
     few_welds(split_welds(source, target, 0), counts[-1])  # refuses before anything is trained
-    names = [sorted(r.attributes.get("run_id", r.path.name) for r in side) for side in (source, target)]
+    names = [run_names(side) for side in (source, target)]
     recipe = {"configuration": config.model_dump(mode="json"), "adapt_steps": adapt_steps, "recordings": names}
-    kept = KeptRuns(arguments.json.with_name(arguments.json.name + ".runs.jsonl"), recipe)
+    kept = kept_beside(arguments.json, recipe)
     models = arguments.json.with_name(arguments.json.name + ".models")
     planned = plan(arguments.seeds, counts)
-    began = time.monotonic()
+    limit = TimeLimit(arguments.minutes)
     pairs = [", ".join(sorted({material_pair(r) for r in side})) for side in (source, target)]
 
     def write() -> dict[str, Any]:
@@ -98,8 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "steps": config.steps,
                 "adapt_steps": adapt_steps,
                 "clips_per_step": config.clips_per_step,
-                "runs_missing": [f"{p.way}/{p.welds}/{p.seed}" for p in planned if p not in kept],
-                "runs": without_nan({f"{p.way}/{p.welds}/{p.seed}": kept[p] for p in planned if p in kept}),
+                **runs_of(planned, kept),
             },
         )
         return {**baselines, **metrics}
@@ -120,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
                 highlight=False,
             )
             write()
-            if arguments.minutes is not None and time.monotonic() - began > 60 * arguments.minutes:
+            if limit.over:
                 break
     table = write()
     if arguments.picture is not None:
@@ -137,7 +135,5 @@ def run(arguments: argparse.Namespace) -> int:
             *("" if c is None else f"{c['mean']:+.3f} ± {c['std']:.3f}" for c in changes),
         )
     console.print(shown)
-    missing = sum(p not in kept for p in planned)
-    rest = f"; {missing} to go, give the same command again" if missing else ""
-    print(f"{arguments.json}: {len(planned) - missing} of {len(planned)} runs{rest}")
+    print_state(arguments.json, planned, kept, "runs")
     return 0

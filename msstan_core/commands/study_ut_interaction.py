@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from msstan_core.commands.training_study import add_json_and_cache, kept_beside
+
 
 def register(studies: Any) -> None:
     """Add the study."""
@@ -20,10 +22,9 @@ def register(studies: Any) -> None:
         epilog="Example: msstan study ut-interaction DATA/ut_interaction --json docs/results/ut_interaction.json",
     )
     parser.add_argument("data", type=Path, help="folder with set1.csv (file, sequence, label) and set1/*.avi")
-    parser.add_argument("--json", type=Path, required=True, help="result file to write")
+    add_json_and_cache(parser)
     parser.add_argument("--seeds", type=int, default=5, help="trainings a fold (default: 5)")
     parser.add_argument("--steps", type=int, default=120, help="of each training (default: 120)")
-    parser.add_argument("--cache", type=Path, default=Path("out/features"), help="folder for extracted features")
     parser.set_defaults(run=run)
 
 
@@ -38,7 +39,6 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.studies.interaction_clips import read_clips
     from msstan_core.studies.interaction_network import Recipe, candidates
     from msstan_core.studies.interaction_study import INNER_FOLDS, MOST_MEMBERS, run_folds, summarise
-    from msstan_core.studies.kept_runs import KeptRuns
     from msstan_core.training.progress import counting_bar
 
     if arguments.seeds < 1 or arguments.steps < 2:
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     grid = {name: asdict(own) for name, own in candidates(recipe).items()}
     chosen_from = {"candidates": grid, "inner_folds": INNER_FOLDS, "most_members": MOST_MEMBERS}
     head = {**chosen_from, "clips": [[c.file, c.sequence, c.label] for c in clips]}
-    kept = KeptRuns(arguments.json.with_name(arguments.json.name + ".runs.jsonl"), head)
+    kept = kept_beside(arguments.json, head)
     with counting_bar(console, "sequences left out") as bar:
         run_folds(clips, arguments.seeds, recipe, kept, bar)
     found = summarise(clips, arguments.seeds, recipe, kept)
