@@ -93,8 +93,8 @@ class MultiScaleTemporalAttention(nn.Module):
             Multi-scale feature [B, d].
         """
         key, value = (self._split(part) for part in self.key_value(ring).chunk(2, dim=2))  # [B, H, R, d/H]
-        read = [(weights @ value).flatten(1) for weights in self._step_weights(h, key, filled, visible)]
-        return self._fuse(torch.cat(read, dim=1), h)
+        weights = self._step_weights(h, key, filled, visible)
+        return self._fuse((weights @ value).transpose(1, 2).flatten(1), h)  # (16)
 
     def weights(self, ring: Tensor, filled: Tensor, visible: Tensor | None = None) -> Tensor:
         """What the newest tick of a ring attends to: [B, windows, heads, R], sums to 1 over the ring.
@@ -103,20 +103,17 @@ class MultiScaleTemporalAttention(nn.Module):
             ring, filled, visible: as in ``step``, after it.
         """
         key, _ = (self._split(part) for part in self.key_value(ring).chunk(2, dim=2))
-        return torch.stack(self._step_weights(ring[:, -1], key, filled, visible), dim=1).squeeze(3)
+        return self._step_weights(ring[:, -1], key, filled, visible).transpose(1, 2)
 
-    def _step_weights(self, h: Tensor, key: Tensor, filled: Tensor, visible: Tensor | None) -> list[Tensor]:
-        """For each window [B, H, 1, R]."""
-        queries = self.query(h.unsqueeze(1)).chunk(len(self.windows), dim=2)
-        found = []
-        for index, window in enumerate(self.windows):
-            scores = self._split(queries[index]) @ key.transpose(2, 3) * self.scale  # [B, H, 1, R]
-            scores = scores + self.age_bias[index].flip(1).unsqueeze(1)
-            if visible is not None:
-                scores = scores + visibility_bias(visible)[:, None, None, :]  # (28)
-            inside = filled * recent(window, filled)
-            found.append((scores + (1.0 - inside)[:, None, None, :] * _MASKED).softmax(dim=3))
-        return found
+    def _step_weights(self, h: Tensor, key: Tensor, filled: Tensor, visible: Tensor | None) -> Tensor:
+        """[B, H, windows, R]: all windows in one product, for a tick is so little work that every operation shows."""
+        query = self.query(h).unflatten(1, (len(self.windows), self.heads, -1)).transpose(1, 2)
+        scores = query @ key.transpose(2, 3) * self.scale + self.age_bias.flip(2).transpose(0, 1)
+        if visible is not None:
+            scores = scores + visibility_bias(visible)[:, None, None, :]  # (28)
+        inside = filled[:, None, None, :] * torch.stack([recent(window, filled) for window in self.windows])
+        weights: Tensor = (scores + (1.0 - inside) * _MASKED).softmax(dim=3)  # (15), (18)
+        return weights
 
     def _split(self, x: Tensor) -> Tensor:
         """[B, T, d] -> [B, heads, T, d/heads]."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from msstan_core.peers.registry import Peer
 
-_OPSET = 18
+_OPSET = 20
 
 
 def export_update(peer: Peer, path: Path, full: bool = True) -> dict[str, NDArray[Any]]:
