@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import subprocess
@@ -22,6 +23,8 @@ def write_result(
 ) -> None:
     """Write ``{"command", "revision", "machine", "seeds", "data", "metrics", "baselines"[, "details"]}`` atomically.
 
+    A figure that is not defined (NaN) or not finite becomes null: JSON has neither.
+
     ``notes``, what people wrote into the file about reading its figures (a list of sentences), stay when it is written
     again.
     """
@@ -31,17 +34,25 @@ def write_result(
         "machine": machine(),
         "seeds": seeds,
         "data": data,
-        "metrics": metrics,
-        "baselines": baselines,
+        "metrics": _finite(metrics),
+        "baselines": _finite(baselines),
     }
     if details:
-        content["details"] = details
+        content["details"] = _finite(details)
     if notes := notes_of(path):
         content["notes"] = notes
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     temporary.replace(path)
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def notes_of(path: Path) -> list[str]:

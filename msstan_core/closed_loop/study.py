@@ -238,12 +238,3 @@ def course(record: WeldRecord, every: int = 10) -> dict[str, Any]:
             [round(a.start_s, 2), round(a.end_s, 2), a.iso_code] for a in record.annotations if a.kind == "imperfection"
         ],
     }
-
-
-def without_nan(content: Any) -> Any:
-    """For JSON, which knows no NaN: null."""
-    if isinstance(content, dict):
-        return {key: without_nan(value) for key, value in content.items()}
-    if isinstance(content, list):
-        return [without_nan(value) for value in content]
-    return None if isinstance(content, float) and math.isnan(content) else content

@@ -47,7 +47,6 @@ def run(arguments: argparse.Namespace) -> int:
         run_weld,
         summarise,
         tasks,
-        without_nan,
     )
     from msstan_core.decision.pipeline import Monitor
     from msstan_core.errors import InputError
@@ -85,9 +84,9 @@ def run(arguments: argparse.Namespace) -> int:
         command=f"msstan closed-loop --welds {arguments.welds}{chosen} --json {arguments.json}",
         seeds=arguments.welds,
         data=f"simulated cell, seeds from {FIRST_SEED}; rules were written on smaller seeds; in one process",
-        metrics=without_nan(metrics),
-        baselines=without_nan(baselines),
-        details=without_nan(details),
+        metrics=metrics,
+        baselines=baselines,
+        details=details,
     )
     if arguments.page is not None:
         for file in write_page(arguments.page, arguments.json):

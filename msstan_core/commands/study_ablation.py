@@ -48,7 +48,6 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from msstan_core.closed_loop.study import without_nan
     from msstan_core.errors import InputError
     from msstan_core.resources import share_path
     from msstan_core.results import write_result
@@ -105,8 +104,8 @@ def run(arguments: argparse.Namespace) -> int:
             seeds=len(kept.matching(FULL)),
             data=f"{len(training)} simulated welds ({', '.join(pairs[0])}) to train on, {len(test)} "
             f"({', '.join(pairs[1])}) to judge",
-            metrics=without_nan({n: row for n, row in table.items() if n not in (FULL, PLAIN)}),
-            baselines=without_nan({n: row for n, row in table.items() if n in (FULL, PLAIN)}),
+            metrics={n: row for n, row in table.items() if n not in (FULL, PLAIN)},
+            baselines={n: row for n, row in table.items() if n in (FULL, PLAIN)},
             details={
                 "protocol": PROTOCOL,
                 "steps": base.steps,

@@ -45,7 +45,6 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from msstan_core.closed_loop.study import without_nan
     from msstan_core.errors import InputError
     from msstan_core.results import write_result
     from msstan_core.studies.material_split import material_pair
@@ -90,8 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
             f"--welds {' '.join(map(str, counts))} --steps {config.steps} --adapt-steps {adapt_steps}",
             seeds=sum((p.way == "none") and p in kept for p in planned),
             data=f"{len(source)} source welds ({pairs[0]}), {len(target)} target welds ({pairs[1]})",
-            metrics=without_nan(metrics),
-            baselines=without_nan(baselines),
+            metrics=metrics,
+            baselines=baselines,
             details={
                 "protocol": PROTOCOL,
                 "steps": config.steps,

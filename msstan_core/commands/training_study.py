@@ -73,11 +73,9 @@ class TimeLimit:
 
 def runs_of(planned: Sequence[Key], kept: KeptRuns) -> dict[str, Any]:
     """Details of a result file: which planned runs are missing, and the figures of the others, by name."""
-    from msstan_core.closed_loop.study import without_nan
-
     return {
         "runs_missing": [_name(key) for key in planned if key not in kept],
-        "runs": without_nan({_name(key): kept[key] for key in planned if key in kept}),
+        "runs": {_name(key): kept[key] for key in planned if key in kept},
     }
 
 

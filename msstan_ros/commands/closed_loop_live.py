@@ -31,7 +31,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Weld; status 0 only when every weld was heard and no limit was left."""
-    from msstan_core.closed_loop.study import FIRST_SEED, chosen_imperfections, summarise, tasks, without_nan
+    from msstan_core.closed_loop.study import FIRST_SEED, chosen_imperfections, summarise, tasks
     from msstan_core.errors import InputError
     from msstan_core.results import write_result
 
@@ -59,9 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
         command=f"msstan closed-loop-live --welds {arguments.welds} --rate {arguments.rate:g} --json {arguments.json}",
         seeds=arguments.welds,
         data=f"simulated cell over DDS at {arguments.rate:g} times real time, seeds from {FIRST_SEED}",
-        metrics=without_nan(metrics),
-        baselines=without_nan(baselines),
-        details=without_nan({"by_imperfection": table, "welds": [w.as_dict() for w in welds]}),
+        metrics=metrics,
+        baselines=baselines,
+        details={"by_imperfection": table, "welds": [w.as_dict() for w in welds]},
     )
     violations = sum(w.wps_violations for w in welds)
     print(f"{arguments.json}: {violations} violations of the procedure in {len(welds)} welds over DDS")

@@ -155,3 +155,12 @@ def test_notes_stay_when_a_result_is_written_again_and_stand_on_the_page(folder:
     assert again["notes"] == ["One seed: no spread is known."]
     assert again["metrics"] == {"accuracy": 0.6}
     assert "### Notes\n\n- One seed: no spread is known.\n" in page_of(folder)
+
+
+def test_what_is_not_defined_is_null_in_a_result_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    figures = {"f1": math.nan, "bounds": (1.0, math.inf), "rows": [{"auc": math.nan}]}
+    write_result(path, command="c", seeds=1, data="d", metrics=figures, baselines={"b": figures}, details=figures)
+    found = json.loads(path.read_text(encoding="utf-8"))
+    expected = {"f1": None, "bounds": [1.0, None], "rows": [{"auc": None}]}
+    assert [found["metrics"], found["baselines"]["b"], found["details"]] == [expected] * 3

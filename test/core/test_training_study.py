@@ -38,10 +38,10 @@ def test_runs_are_kept_beside_the_result_and_what_is_missing_is_said(
 ) -> None:
     result = tmp_path / "ablation.json"
     kept = kept_beside(result, {"steps": 2})
-    kept.add(("full", 0), {"f1": float("nan")})
+    kept.add(("full", 0), {"f1": 0.5})
     assert (tmp_path / "ablation.json.runs.jsonl").is_file()
     planned = [("full", 0), ("full", 1)]
-    assert runs_of(planned, kept) == {"runs_missing": ["full/1"], "runs": {"full/0": {"f1": None}}}
+    assert runs_of(planned, kept) == {"runs_missing": ["full/1"], "runs": {"full/0": {"f1": 0.5}}}
     print_state(result, planned, kept, "trainings")
     print_state(result, planned[:1], kept, "trainings")
     first, second = capsys.readouterr().out.splitlines()
