@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from live import Spinner
+from rclpy.parameter import Parameter
 
 from msstan_core.advisory.advice import Advice
 from msstan_core.advisory.advisor import Advisor
@@ -69,3 +71,16 @@ class PlayedMonitor:
                 for name, value in self.change.items():
                     setattr(message, name, value)
                 self._advisory.publish(message)
+
+
+def main() -> None:
+    """``python played_monitor.py ISO_CODE``: a process of its own that advises on simulated time until it is ended."""
+    monitor = PlayedMonitor(Spinner())
+    monitor.node.set_parameters([Parameter("use_sim_time", value=True)])
+    monitor.now_ns = lambda: int(monitor.node.get_clock().now().nanoseconds)
+    monitor.iso_code = int(sys.argv[1])
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

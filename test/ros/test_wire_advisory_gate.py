@@ -3,9 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,27 +10,13 @@ from diagnostic_msgs.msg import DiagnosticArray
 from live import Spinner, until
 from played_monitor import PlayedMonitor
 from std_msgs.msg import Float64MultiArray
-from wire import REPOSITORY, up, wait_for
+from wire import node_process, up, wait_for
 
 from msstan_msgs.msg import WeldParameterAdvisory
 from msstan_ros import qos
 from msstan_ros.lifecycle_client import bring_up
 
 pytestmark = [pytest.mark.wire, pytest.mark.slow]
-
-
-@contextmanager
-def process(module: str, *parameters: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A node without anybody who ends the others when it dies."""
-    arguments = [item for parameter in parameters for item in ("-p", parameter)]
-    running = subprocess.Popen([sys.executable, "-m", f"msstan_ros.{module}", "--ros-args", *arguments], cwd=REPOSITORY)
-    try:
-        yield running
-    finally:
-        if running.poll() is None:
-            running.send_signal(signal.SIGCONT)
-            running.kill()
-        running.wait(10)
 
 
 def test_a_robot_returns_when_its_gate_freezes_or_is_killed(spinner: Spinner) -> None:
@@ -53,8 +36,8 @@ def test_a_robot_returns_when_its_gate_freezes_or_is_killed(spinner: Spinner) ->
         return list(commands[-1].data) == [20.0, 0.008]
 
     try:
-        with process("advisory_follower_node", *programmed):
-            with process("advisory_gate_node", "wps:=gmaw_steel_lap") as gate:
+        with node_process("advisory_follower_node", *programmed):
+            with node_process("advisory_gate_node", "wps:=gmaw_steel_lap") as gate:
                 start(gate)
                 os.kill(gate.pid, signal.SIGSTOP)
                 assert until(returned)
@@ -62,7 +45,7 @@ def test_a_robot_returns_when_its_gate_freezes_or_is_killed(spinner: Spinner) ->
                 assert until(lambda: commands[-1].data[0] > 20.5), "the same gate goes on where its monitor is"
                 os.kill(gate.pid, signal.SIGKILL)
                 assert until(returned)
-            with process("advisory_gate_node", "wps:=gmaw_steel_lap") as gate:
+            with node_process("advisory_gate_node", "wps:=gmaw_steel_lap") as gate:
                 start(gate)  # a restarted gate is followed again
         heard = list(commands)
         assert all(18.0 <= c.data[0] <= 22.0 and 0.006 <= c.data[1] <= 0.010 for c in heard)

@@ -110,6 +110,20 @@ def command(name: str, *arguments: str) -> Iterator[Running]:
                 running.process.wait(5)
 
 
+@contextmanager
+def node_process(module: str, *parameters: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A node without anybody who ends the others when it dies."""
+    arguments = [item for parameter in parameters for item in ("-p", parameter)]
+    running = subprocess.Popen([sys.executable, "-m", f"msstan_ros.{module}", "--ros-args", *arguments], cwd=REPOSITORY)
+    try:
+        yield running
+    finally:
+        if running.poll() is None:
+            running.send_signal(signal.SIGCONT)
+            running.kill()
+        running.wait(10)
+
+
 def up(*arguments: str) -> AbstractContextManager[Running]:
     """``msstan up ARGUMENTS``."""
     return command("up", *arguments)
