@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import statistics
+
+from rosgraph_msgs.msg import Clock
+
 from msstan_core.advisory.gate_output import GateState
 from msstan_core.advisory.parameters import Values, values
 from msstan_core.advisory.wps import Wps
@@ -22,19 +26,25 @@ class AdvisoryRecorder(BackgroundNode):
         super().__init__("advisory_recorder")
         self._gated: list[WeldParameterAdvisory] = []
         self._anomalies: list[WeldAnomaly] = []
+        self._delays_s: list[float] = []  #: each anomaly's, from its stamp to its arrival, by the cell's clock
+        self._clock_ns = 0
         self._jobs: list[WeldContext] = []
         for kind, topic, profile, heard in (
             (WeldParameterAdvisory, "weld/advisory_gated", qos.RESULT_READER, self._gated),
-            (WeldAnomaly, "weld/anomaly", qos.ANOMALY, self._anomalies),
             (WeldContext, "weld/context", qos.CONTEXT, self._jobs),
         ):
             self.node.create_subscription(kind, topic, heard.append, profile)
+        self.node.create_subscription(WeldAnomaly, "weld/anomaly", self._suspected, qos.ANOMALY)
+        self.node.create_subscription(Clock, "/clock", self._time, qos.CLOCK)
 
     def record(self, wps: Wps, seam_m: float, truth: list[Annotation]) -> WeldRecord | None:
         """What was heard, against the truth; None when no weld was heard. After the ``with`` block.
 
         Args:
             wps: in force. seam_m: welded. truth: in s from the stamp of the weld context.
+
+        Its latency is the median from a tick's stamp to the arrival of an anomaly, by the cell's clock; 0 where
+        nothing told the time.
         """
         if not self._jobs:
             return None
@@ -43,7 +53,8 @@ class AdvisoryRecorder(BackgroundNode):
         def seconds(stamp_ns: int) -> float:
             return (stamp_ns - start_ns) / NANOSECONDS_PER_SECOND
 
-        record = WeldRecord(wps, seam_m, 0.0, annotations=truth)
+        latency_s = statistics.median(self._delays_s) if self._delays_s else 0.0
+        record = WeldRecord(wps, seam_m, latency_s, annotations=truth)
         for message in self._gated:
             advice = advice_from_message(message)
             deltas: Values = values(d if d == d else 0.0 for d in advice.deltas)  # NaN: not adjusted
@@ -66,3 +77,11 @@ class AdvisoryRecorder(BackgroundNode):
             if m.phase == WeldAnomaly.ONSET
         ]
         return record
+
+    def _suspected(self, message: WeldAnomaly) -> None:
+        self._anomalies.append(message)
+        if self._clock_ns:
+            self._delays_s.append((self._clock_ns - stamp_nanoseconds(message.header.stamp)) / NANOSECONDS_PER_SECOND)
+
+    def _time(self, message: Clock) -> None:
+        self._clock_ns = stamp_nanoseconds(message.clock)

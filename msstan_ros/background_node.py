@@ -7,9 +7,9 @@ from types import TracebackType
 from typing import Self
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 
-#: The thread ends within this time after the context has, s.
+#: A callback that runs at the end has this long, s.
 _JOIN_S = 2.0
 
 
@@ -30,6 +30,7 @@ class BackgroundNode:
         self.node = rclpy.create_node(name, namespace=namespace, context=self._context, enable_rosout=False)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._spin, name=name, daemon=True)
 
     def __enter__(self) -> Self:
@@ -39,12 +40,13 @@ class BackgroundNode:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._context.try_shutdown()
+        self._ended.set()
+        self._executor.wake()
         self._thread.join(_JOIN_S)
         self._executor.shutdown(timeout_sec=1.0)
+        self.node.destroy_node()  # else its subscriptions stay as long as the process
+        self._context.try_shutdown()
 
     def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            return  # __exit__ shut the context down
+        while not self._ended.is_set():
+            self._executor.spin_once()

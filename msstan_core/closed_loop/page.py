@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from msstan_core.advisory.parameters import PARAMETERS, Parameter
+from msstan_core.closed_loop.study import LIVE_ARMS
 from msstan_core.errors import InputError
 from msstan_core.vocabulary import IMPERFECTIONS
 
 BEGIN, END = "<!-- results: written by msstan closed-loop --page -->", "<!-- end of results -->"
+LIVE_BEGIN = "<!-- results over DDS: written by msstan closed-loop-live --page -->"
+LIVE_END = "<!-- end of results over DDS -->"
 _NAMES = {0: "good welds", **{i.iso_code: i.name for i in IMPERFECTIONS}}
 _COLOURS = {"none": "#b0413e", "monitor": "#1f6f8b", "oracle": "#7a9e7e"}
 _CALLED = {"none": "programme alone", "monitor": "with monitor and gate", "oracle": "with an oracle"}
@@ -27,15 +30,24 @@ def write_page(page: Path, result: Path) -> list[Path]:
         InputError: when the page has no such section.
     """
     content = json.loads(result.read_text(encoding="utf-8"))
-    text = page.read_text(encoding="utf-8") if page.is_file() else ""
-    if BEGIN not in text or END not in text:
-        raise InputError(page, "has no section for the results", f"add the lines {BEGIN} and {END}")
+    _replace(page, BEGIN, END, section(content))
     images = page.parent / "images"
     images.mkdir(exist_ok=True)
     files = [_bars(content, images / "closed_loop_times.png"), _example(content, images / "closed_loop_example.png")]
-    before, rest = text.split(BEGIN, 1)
-    page.write_text(before + BEGIN + "\n" + section(content) + END + rest.split(END, 1)[1], encoding="utf-8")
     return [page, *files]
+
+
+def write_live(page: Path, result: Path) -> None:
+    """Rewrite the section of ``page`` about welds over DDS; raises InputError when there is none."""
+    _replace(page, LIVE_BEGIN, LIVE_END, live_section(json.loads(result.read_text(encoding="utf-8"))))
+
+
+def _replace(page: Path, begin: str, end: str, written: str) -> None:
+    text = page.read_text(encoding="utf-8") if page.is_file() else ""
+    if begin not in text or end not in text:
+        raise InputError(page, "has no section for the results", f"add the lines {begin} and {end}")
+    before, rest = text.split(begin, 1)
+    page.write_text(before + begin + "\n" + written + end + rest.split(end, 1)[1], encoding="utf-8")
 
 
 def section(content: dict[str, Any]) -> str:
@@ -83,6 +95,45 @@ def section(content: dict[str, Any]) -> str:
         "",
     ]
     return "\n".join(head)
+
+
+def live_section(content: dict[str, Any]) -> str:
+    """Results over DDS as Markdown."""
+    live, in_process = content["metrics"], content["baselines"]["in_process"]
+    none = content["baselines"]["none"]
+    lines = [
+        f"`{content['command']}` at revision {content['revision']}, {content['seeds']} seeded welds per imperfection; "
+        "mean and standard deviation over seeds. All figures: "
+        "[results/closed_loop_live.json](results/closed_loop_live.json).",
+        "",
+        "| the same welds | programme alone | in one process | over DDS |",
+        "|---|---|---|---|",
+        f"| imperfection, s per metre | {_number(none['imperfection_s_per_m'])} | "
+        f"{_number(in_process['imperfection_s_per_m'])} | {_number(live['imperfection_s_per_m'])} |",
+    ]
+    lines += [
+        f"| {words} | {alone} | {_number(in_process[key])} | {_number(live[key])} |"
+        for key, words, alone in (
+            ("imperfection_time_ratio", "imperfection time, share of the programme alone", "1"),
+            ("wps_violations", "violations of the procedure per seed", ""),
+            ("detected", "imperfections suspected, share", ""),
+            ("delay_s", "detection delay, s", ""),
+            ("wrong_corrections_per_weld", "corrections without cause per weld", ""),
+            ("good_weld_advised_s", "good welds: time with any advice, s", ""),
+        )
+    ]
+    lines += [
+        "",
+        f"A weld has {_number(live['more_than_in_process_s'])} s more of imperfections over DDS than in one process.",
+        "",
+        "| imperfection, s per metre | programme alone | in one process | over DDS | delay over DDS, s |",
+        "|---|---|---|---|---|",
+    ]
+    for code, row in content["details"]["by_imperfection"].items():
+        called = f"{code} {_NAMES[int(code)]}" if int(code) else _NAMES[0]
+        cells = [called, *(_number(row[f"{arm}_s_per_m"]) for arm in LIVE_ARMS), _number(row["delay_s"])]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def _number(figure: dict[str, float | None]) -> str:

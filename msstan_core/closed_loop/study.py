@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ from msstan_core.simulation import WeldCell
 
 #: Who advises: nobody, the monitor, or who knows the truth.
 ARMS = ("none", "monitor", "oracle")
+#: The arms of the study over DDS: the first two in one process, the last with every part a process of its own.
+LIVE_ARMS = ("none", "monitor", "live")
 #: The rules were written while looking at the welds of smaller seeds (with the oracle, never with the monitor).
 FIRST_SEED = 100
 
@@ -71,7 +73,12 @@ def run_weld(task: Task, monitor: Monitor | None) -> WeldRecord:
 
 
 def run_study(
-    plan: Sequence[Task], model_dir: Path, kept: Path, jobs: int, said: Callable[[WeldFigures], None]
+    plan: Sequence[Task],
+    model_dir: Path,
+    kept: Path,
+    jobs: int,
+    said: Callable[[WeldFigures], None],
+    other_arms: Mapping[str, Callable[[Task], WeldFigures]] | None = None,
 ) -> list[WeldFigures]:
     """Weld everything that is not yet kept; what is done is kept line by line, so that the study can be interrupted.
 
@@ -81,6 +88,7 @@ def run_study(
         kept: JSON lines; the first names the weights, and a study with others is refused.
         jobs: processes.
         said: told about every finished weld.
+        other_arms: how to weld arms that are none of :data:`ARMS`; only with one job.
 
     Raises:
         InputError: when ``kept`` belongs to another model or cannot be read.
@@ -92,7 +100,7 @@ def run_study(
     with kept.open("a", encoding="utf-8") as stream:
         if stream.tell() == 0:
             stream.write(json.dumps({"weights_sha256": weights}) + "\n")
-        for figures in _welded(open_tasks, model_dir, jobs):
+        for figures in _welded(open_tasks, model_dir, jobs, other_arms or {}):
             stream.write(json.dumps(figures.as_dict()) + "\n")
             stream.flush()
             found[figures.imperfection, figures.seed, figures.arm] = figures
@@ -100,10 +108,12 @@ def run_study(
     return [found[t.imperfection, t.seed, t.arm] for t in plan]
 
 
-def _welded(open_tasks: Sequence[Task], model_dir: Path, jobs: int) -> Iterator[WeldFigures]:
+def _welded(
+    open_tasks: Sequence[Task], model_dir: Path, jobs: int, other_arms: Mapping[str, Callable[[Task], WeldFigures]]
+) -> Iterator[WeldFigures]:
     if jobs == 1:
         _load_monitor(model_dir)
-        yield from map(_figures, open_tasks)
+        yield from (other_arms.get(task.arm, _figures)(task) for task in open_tasks)
         return
     with ProcessPoolExecutor(jobs, initializer=_load_monitor, initargs=(model_dir,)) as pool:
         yield from pool.map(_figures, open_tasks)
@@ -168,49 +178,78 @@ def _mean(values: Iterable[float]) -> float:
     return sum(known) / len(known) if known else math.nan
 
 
+def _closed_loop_metrics(welds: Sequence[WeldFigures], arm: str) -> dict[str, Any]:
+    """What is worth knowing of an arm in which a monitor advised."""
+    own, faulty = _arm(welds, arm), [w for w in welds if w.imperfection != NOMINAL]
+    good, own_faulty = [w for w in own if w.imperfection == NOMINAL], _arm(faulty, arm)
+    return {
+        "imperfection_time_ratio": _ratio(faulty, arm),
+        "wps_violations": _over_seeds(own, lambda ws: sum(w.wps_violations for w in ws)),
+        "imperfection_s_per_m": _over_seeds(own_faulty, _per_metre),
+        "detected": _over_seeds(own_faulty, _detected),
+        "delay_s": _over_seeds(own_faulty, lambda ws: _mean(w.delay_s for w in ws if w.detected)),
+        "wrong_corrections_per_weld": _over_seeds(own, lambda ws: _mean(w.wrong_corrections for w in ws)),
+        "good_weld_advised_s": _over_seeds(good, lambda ws: _mean(w.advised_s for w in ws)),
+        "good_weld_imperfection_s": _over_seeds(good, lambda ws: _mean(w.any_s for w in ws)),
+    }
+
+
+def _alone(welds: Sequence[WeldFigures]) -> dict[str, Any]:
+    """The programme without advice."""
+    faulty = [w for w in welds if w.imperfection != NOMINAL]
+    good = [w for w in welds if w.imperfection == NOMINAL]
+    return {
+        "imperfection_s_per_m": _over_seeds(_arm(faulty, "none"), _per_metre),
+        "good_weld_imperfection_s": _over_seeds(_arm(good, "none"), lambda own: _mean(w.any_s for w in own)),
+    }
+
+
+def _table(welds: Sequence[WeldFigures], arms: Sequence[str], advised: str) -> dict[str, Any]:
+    """By imperfection: the times in all arms, and how it was recognised in the arm ``advised``."""
+    table = {}
+    for code in [c for c in FAULTS if any(w.imperfection == c for w in welds)]:
+        own = [w for w in welds if w.imperfection == code]
+        row: dict[str, Any] = {"welds": len({w.seed for w in own})}
+        for arm in arms:
+            row[f"{arm}_s_per_m"] = _over_seeds(_arm(own, arm), _per_metre)
+            row[f"{arm}_target_s_per_m"] = _over_seeds(
+                _arm(own, arm), lambda welded: sum(w.target_s for w in welded) / sum(w.seam_m for w in welded)
+            )
+        row["detected"] = _over_seeds(_arm(own, advised), _detected)
+        row["delay_s"] = _over_seeds(_arm(own, advised), lambda ws: _mean(w.delay_s for w in ws if w.detected))
+        row["wrong_corrections_per_weld"] = _over_seeds(
+            _arm(own, advised), lambda ws: _mean(w.wrong_corrections for w in ws)
+        )
+        table[str(code)] = row
+    return table
+
+
 def summarise(welds: Sequence[WeldFigures]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Metrics of the monitor, of the baselines, and the table by imperfection, for a result file."""
     faulty = [w for w in welds if w.imperfection != NOMINAL]
-    good = [w for w in welds if w.imperfection == NOMINAL]
-    metrics: dict[str, Any] = {
-        "imperfection_time_ratio": _ratio(faulty, "monitor"),
-        "wps_violations": _over_seeds(_arm(welds, "monitor"), lambda own: sum(w.wps_violations for w in own)),
-        "imperfection_s_per_m": _over_seeds(_arm(faulty, "monitor"), _per_metre),
-        "detected": _over_seeds(_arm(faulty, "monitor"), _detected),
-        "delay_s": _over_seeds(_arm(faulty, "monitor"), lambda own: _mean(w.delay_s for w in own if w.detected)),
-        "wrong_corrections_per_weld": _over_seeds(
-            _arm(welds, "monitor"), lambda own: _mean(w.wrong_corrections for w in own)
-        ),
-        "good_weld_advised_s": _over_seeds(_arm(good, "monitor"), lambda own: _mean(w.advised_s for w in own)),
-        "good_weld_imperfection_s": _over_seeds(_arm(good, "monitor"), lambda own: _mean(w.any_s for w in own)),
-    }
-    baselines: dict[str, Any] = {
-        "none": {
-            "imperfection_s_per_m": _over_seeds(_arm(faulty, "none"), _per_metre),
-            "good_weld_imperfection_s": _over_seeds(_arm(good, "none"), lambda own: _mean(w.any_s for w in own)),
-        },
+    baselines = {
+        "none": _alone(welds),
         "oracle": {
             "imperfection_time_ratio": _ratio(faulty, "oracle"),
             "imperfection_s_per_m": _over_seeds(_arm(faulty, "oracle"), _per_metre),
             "wps_violations": _over_seeds(_arm(welds, "oracle"), lambda own: sum(w.wps_violations for w in own)),
         },
     }
-    table = {}
-    for code in [c for c in FAULTS if any(w.imperfection == c for w in welds)]:
-        own = [w for w in welds if w.imperfection == code]
-        row: dict[str, Any] = {"welds": len({w.seed for w in own})}
-        for arm in ARMS:
-            row[f"{arm}_s_per_m"] = _over_seeds(_arm(own, arm), _per_metre)
-            row[f"{arm}_target_s_per_m"] = _over_seeds(
-                _arm(own, arm), lambda welded: sum(w.target_s for w in welded) / sum(w.seam_m for w in welded)
-            )
-        row["detected"] = _over_seeds(_arm(own, "monitor"), _detected)
-        row["delay_s"] = _over_seeds(_arm(own, "monitor"), lambda ws: _mean(w.delay_s for w in ws if w.detected))
-        row["wrong_corrections_per_weld"] = _over_seeds(
-            _arm(own, "monitor"), lambda ws: _mean(w.wrong_corrections for w in ws)
-        )
-        table[str(code)] = row
-    return metrics, baselines, table
+    return _closed_loop_metrics(welds, "monitor"), baselines, _table(welds, ARMS, "monitor")
+
+
+def summarise_live(welds: Sequence[WeldFigures]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """The same for welds over DDS, with the same welds in one process as a baseline.
+
+    ``more_than_in_process_s`` is the time with imperfections that a weld has more over DDS than in one process.
+    """
+    in_process = {(w.imperfection, w.seed): w.any_s for w in welds if w.arm == "monitor"}
+    metrics = _closed_loop_metrics(welds, "live")
+    metrics["more_than_in_process_s"] = _over_seeds(
+        _arm(welds, "live"), lambda own: _mean(w.any_s - in_process[w.imperfection, w.seed] for w in own)
+    )
+    baselines = {"none": _alone(welds), "in_process": _closed_loop_metrics(welds, "monitor")}
+    return metrics, baselines, _table(welds, LIVE_ARMS, "live")
 
 
 def _detected(welds: list[WeldFigures]) -> float:

@@ -239,7 +239,19 @@ SECTIONS: tuple[Section, ...] = (
         ),
         command="msstan closed-loop --welds 50 --json docs/results/closed_loop.json --page docs/closed_loop.md",
     ),
-    Section("closed_loop_live", "Closed loop over DDS", "A part of the study, cell, monitor and gate as processes."),
+    Section(
+        "closed_loop_live",
+        "Closed loop over DDS",
+        "A part of the study with cell, monitor and gate as processes, and the same welds in one process; see "
+        "[closed_loop.md](closed_loop.md).",
+        (
+            Row("imperfection_time_ratio", "imperfection time, share of the programme alone", Aim(1.0, at_most=True)),
+            Row("more_than_in_process_s", "more of it a weld than in one process, s"),
+            Row("delay_s", "detection delay, s"),
+            Row("wps_violations", "violations of the procedure", Aim(0.0, at_most=True)),
+        ),
+        command="msstan closed-loop-live --welds 2 --json docs/results/closed_loop_live.json",
+    ),
     Section(
         "faults",
         "Failures between monitor and robot",

@@ -4,6 +4,7 @@ import math
 
 import pytest
 from live import Spinner, until
+from rosgraph_msgs.msg import Clock
 
 from msstan_core.advisory.wps_files import WPS_FOLDER, load_wps
 from msstan_core.closed_loop.figures import figures_of
@@ -55,6 +56,29 @@ def test_stamps_count_from_the_weld_context_and_everything_is_judged(spinner: Sp
     assert figures.detected and figures.delay_s == pytest.approx(0.4)
     assert figures.advised_s == pytest.approx(30 * 0.02, rel=0.05)
     assert figures.wps_violations == 2, "the jump to two volts and the jump back are faster than the procedure allows"
+
+
+def test_the_latency_is_the_cells_time_from_stamp_to_arrival(spinner: Spinner) -> None:
+    peer = spinner.peer()
+    context = peer.create_publisher(WeldContext, "weld/context", qos.CONTEXT)
+    anomaly = peer.create_publisher(WeldAnomaly, "weld/anomaly", qos.ANOMALY)
+    clock = peer.create_publisher(Clock, "/clock", qos.CLOCK)
+    with AdvisoryRecorder() as recorder:
+        assert until(lambda: all(p.get_subscription_count() == 1 for p in (context, anomaly, clock)))
+        job = WeldContext(thickness_a_m=math.nan, thickness_b_m=math.nan)
+        job.header.stamp = at(0.0)
+        context.publish(job)
+        for index, late_s in enumerate((0.08, 0.5, 0.1)):
+            clock.publish(Clock(clock=at(2.0 + index)))
+            assert until(lambda seen=START_NS + (2 + index) * 10**9: recorder._clock_ns == seen)
+            event = WeldAnomaly(event_id=4, iso_6520_1_code=506, phase=WeldAnomaly.ONSET)
+            event.header.stamp = at(2.0 + index - late_s)
+            anomaly.publish(event)
+            assert until(lambda heard=index: len(recorder._anomalies) > heard)
+        assert until(lambda: recorder._jobs)
+    record = recorder.record(LAP, 0.1, [Annotation(1.8, 2.5, "imperfection", "506", severity=0.5)])
+    assert record is not None and record.latency_s == pytest.approx(0.1)
+    assert figures_of(record, 506, 0, "live").delay_s == pytest.approx(1.92 + 0.1 - 1.8)
 
 
 def test_a_weld_that_nobody_heard_is_none() -> None:
