@@ -23,6 +23,7 @@ COMMANDS = (
     "train",
     "evaluate",
     "cross_validate",
+    "calibrate",
     "export",
     "simulate",
     "closed_loop",

@@ -24,7 +24,7 @@ FEWEST_BLOCKS = 10
 #: Longest time between two judged ticks that still counts as judged time, s.
 LONGEST_GAP_S = 1.0
 
-#: One recording's scores: (time_s [N] ascending, score [N], NaN where nothing was judged).
+#: One recording's scores: (time_s [N] ascending, score [N] or [N, K] of K kinds, NaN where nothing was judged).
 Scored = tuple[NDArray[np.float64], NDArray[np.float32]]
 
 
@@ -79,8 +79,13 @@ def block_maxima(recordings: Iterable[Scored], block_s: float) -> NDArray[np.flo
     The judged time of all recordings is strung together, as the arc-on time of a shift is. What is left over at the end
     joins the last block: the end of a weld is where scores are high, and leaving it out would flatter.
 
+    Args:
+        recordings: scores [N], or [N, K] of K kinds, which share their blocks: a tick is judged where any kind is.
+        block_s: s.
+
     Returns:
-        [blocks]; one block at least where anything was judged at all.
+        [blocks] or [blocks, K]; one block at least where anything was judged at all. -inf where one kind of several was
+        not judged in a block.
 
     Raises:
         InputError: when a recording's times run backwards.
@@ -91,7 +96,7 @@ def block_maxima(recordings: Iterable[Scored], block_s: float) -> NDArray[np.flo
         step = np.diff(time_s, prepend=time_s[:1])
         if (step < 0).any():
             raise InputError("scores", "their times run backwards", "sort each recording by time")
-        judged = np.isfinite(score)
+        judged = np.isfinite(score) if score.ndim == 1 else np.isfinite(score).any(axis=1)
         values.append(np.asarray(score, np.float64)[judged])
         steps.append(np.minimum(step, LONGEST_GAP_S)[judged])
     all_values: NDArray[np.float64] = np.concatenate(values) if values else np.empty(0)
@@ -100,9 +105,10 @@ def block_maxima(recordings: Iterable[Scored], block_s: float) -> NDArray[np.flo
     elapsed = np.cumsum(np.concatenate(steps))
     blocks = max(1, int(elapsed[-1] / block_s + 1e-9))
     index = np.minimum((elapsed / block_s).astype(int), blocks - 1)
-    out = np.full(blocks, -np.inf)
-    np.maximum.at(out, index, all_values)
-    return np.asarray(out[np.isfinite(out)])
+    out = np.full((blocks, *all_values.shape[1:]), -np.inf)
+    np.maximum.at(out, index, np.where(np.isfinite(all_values), all_values, -np.inf))
+    filled = np.isfinite(out) if out.ndim == 1 else np.isfinite(out).any(axis=1)
+    return np.asarray(out[filled])
 
 
 def least_blocks(rate_per_hour: float, block_s: float) -> int:

@@ -46,10 +46,17 @@ class CalibratedNovelty:
 
     def statement(self) -> str:
         """For a model card: detector, threshold, promise."""
-        text = f"novelty ({self.detector.kind}): {self.alarm.statement()}"
-        if self.auc:
-            text += "; AUC on labelled imperfections " + ", ".join(f"{k} {v:.3f}" for k, v in self.auc.items())
+        text = f"novelty ({self.detector.kind}): {self.alarm.statement()}{self._separation()}"
         return text if self.judged_on_unseen else f"{text}; measured on welds the network was trained on: too low"
+
+    def choice(self) -> str:
+        """For a model card: the detector alone, where its threshold was found with others."""
+        return f"novelty: detector {self.detector.kind}{self._separation()}"
+
+    def _separation(self) -> str:
+        if not self.auc:
+            return ""
+        return "; AUC on labelled imperfections " + ", ".join(f"{k} {v:.3f}" for k, v in self.auc.items())
 
 
 def calibrate_novelty(

@@ -118,10 +118,11 @@ class Monitor:
         """What runs the network, with its streaming state; read only."""
         return self._engine
 
-    def fork(self) -> Monitor:
-        """A monitor for another torch: the same model in memory, a past of its own."""
+    def fork(self, modalities: frozenset[Modality] = frozenset(MODALITIES)) -> Monitor:
+        """A monitor for another torch: the same model in memory, a past of its own; of its modalities only these."""
         engine, how = self._engine.fork(), self._smoothing
-        return Monitor(engine, self.info, self._nominal, smoothing=how, anomalies=self._anomalies)
+        info = replace(self.info, modalities=self.info.modalities & modalities)
+        return Monitor(engine, info, self._nominal, smoothing=how, anomalies=self._anomalies)
 
     def reset(self) -> None:
         """Forget the past: streaming state, filter and events. Open events are cleared with the next decision."""

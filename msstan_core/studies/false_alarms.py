@@ -22,16 +22,11 @@ from msstan_core.evaluation.imperfections import GRACE_S
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.simulation import Scenario, WeldCell
 from msstan_core.simulation.material_pairs import Pair, pair_name
+from msstan_core.simulation.nominal import START_NS, STEP_S, nominal_weld
 from msstan_core.simulation.randomisation import randomised
 from msstan_core.vocabulary import ARC_ON, ISO_CODES
 
-#: Stamp of the weld's beginning; any time but zero.
-START_NS = 1_704_067_200 * NANOSECONDS_PER_SECOND
-#: Cell time between two looks at what has been recorded, s.
-STEP_S = 0.5
 SECONDS_PER_HOUR = 3600.0
-#: Least crater fill of a nominal weld, s.
-CRATER_FILL_S = 1.2
 #: Name of novelty beside the ISO codes.
 NOVELTY = "novelty"
 _ARC = frozenset(action.name for action in ARC_ON)
@@ -122,7 +117,7 @@ def welds(
 
     done_s, number = 0.0, seed
     while done_s < hours * SECONDS_PER_HOUR:
-        found = weld(_undisturbed(randomised(number, pairs)), False)
+        found = weld(nominal_weld(number, pairs), False)
         done_s, number = done_s + (0.0 if found.spans else found.seconds), number + 1
         progress("nominal welds", min(done_s / (hours * SECONDS_PER_HOUR), 1.0))
         yield found
@@ -134,14 +129,6 @@ def welds(
             done += 1
             yield weld(scenario, True)
             progress("faulty welds", done / faulty)
-
-
-def _undisturbed(scenario: Scenario) -> Scenario:
-    """Without disturbances, and with the crater filled: an arc that just stops leaves a crater crack."""
-    procedure = scenario.procedure
-    filled = max(procedure.crater_fill_s, CRATER_FILL_S) if scenario.process.kind == "gmaw" else procedure.crater_fill_s
-    changes = {"disturbances": (), "procedure": procedure.model_copy(update={"crater_fill_s": filled})}
-    return scenario.model_copy(update=changes)
 
 
 def rates(watched: Sequence[WatchedWeld]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,8 @@ from msstan_core.decision.anomaly import AnomalyConfig
 from msstan_core.decision.calibration import imperfection_probabilities
 from msstan_core.decision.conformal import sustained
 from msstan_core.decision.imperfection_calibration import ImperfectionThreshold, calibrate_imperfections
+from msstan_core.decision.joint_calibration import NominalScores
+from msstan_core.decision.novelty import NoveltyDetector
 from msstan_core.decision.novelty_calibration import WeldTicks
 from msstan_core.decision.severity import SeverityMap, fit_severity
 from msstan_core.model.ms_stan import MsStan
@@ -41,10 +43,15 @@ class Held:
 
 def nominal_ticks(recording: Recording) -> NDArray[np.bool_]:
     """[N] no labelled imperfection now, just before or soon; none at all in a recording whose verdict is not good."""
-    features = recording.features
-    if recording.attributes.get("verdict", "good") != "good":
-        return np.zeros(len(features.time_s), bool)
-    defective, time_s = _defective(recording), features.time_s
+    return nominal_times(recording.features.time_s, _defective(recording), recording.attributes)
+
+
+def nominal_times(
+    time_s: NDArray[np.float64], defective: NDArray[np.bool_], attributes: Mapping[str, str]
+) -> NDArray[np.bool_]:
+    """[N] times, [N] whether an imperfection is labelled there, attributes of a recording -> [N] nominal ticks."""
+    if attributes.get("verdict", "good") != "good":
+        return np.zeros(len(time_s), bool)
     last = np.maximum.accumulate(np.where(defective, time_s, -np.inf))
     following = np.minimum.accumulate(np.where(defective, time_s, np.inf)[::-1])[::-1]
     return np.asarray((time_s - last > MEMORY_S) & (following - time_s > OMEN_S))
@@ -69,6 +76,23 @@ def nominal_welds(held: Sequence[Held]) -> list[WeldTicks]:
 def defective_welds(held: Sequence[Held]) -> list[WeldTicks]:
     """Ticks with a labelled imperfection during which the monitor believes that the arc burns."""
     return [_ticks(h, _defective(h.run.recording)) for h in held]
+
+
+def held_out_scores(
+    held: Sequence[Held], detector: NoveltyDetector | None, codes: Sequence[int]
+) -> list[NominalScores]:
+    """What the monitor would say of the imperfections with these codes and of novelty at nominal ticks."""
+    trained = np.isin(ISO_CODES, codes)
+    out = []
+    for h in held:
+        keep = nominal_ticks(h.run.recording) & h.run.seen
+        probabilities = imperfection_probabilities(h.run.imperfection_logits, trained)
+        novelty = np.full(len(keep), np.nan, np.float32)
+        judged = keep & np.isin(h.actions, _ARC)
+        if detector is not None and judged.any():
+            novelty[judged] = detector.distance(h.run.embedding[judged])
+        out.append(NominalScores(h.run.time_s, np.where(keep[:, None], probabilities, np.nan), novelty))
+    return out
 
 
 def _defective(recording: Recording) -> NDArray[np.bool_]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from msstan_core.adaptation.guard import GuardSet
 from msstan_core.decision.calibration import action_probabilities
+from msstan_core.decision.joint_calibration import JointThresholds, TooFewBlocks, calibrate_jointly
 from msstan_core.decision.novelty_calibration import CalibratedNovelty, calibrate_novelty
 from msstan_core.decision.severity import SeverityMap
 from msstan_core.decision.smoothing import ActionFilter
@@ -29,6 +30,7 @@ from msstan_core.inference.model_package import (
 from msstan_core.training.anomaly_fitting import (
     Held,
     defective_welds,
+    held_out_scores,
     imperfection_figures,
     imperfection_thresholds,
     nominal_welds,
@@ -106,6 +108,7 @@ class Anomalies:
     """What the decision layer learns about anomalies and about missing modalities."""
 
     novelty: CalibratedNovelty | None
+    novelty_threshold: float  #: 0 without a detector
     imperfection_thresholds: dict[int, float]
     severity: dict[int, SeverityMap]
     subsets: dict[str, SubsetCard]
@@ -138,13 +141,21 @@ def fit_anomalies(
         seed=config.seed,
     )
     runs = fitted.runs if held_out else []
-    found = imperfection_thresholds(runs, codes, rate)
-    thresholds = {code: t.probability for code, t in found.items()}
-    statements = [novelty.statement()] if novelty else ["novelty: too little nominal data for a detector"]
-    statements += [f"imperfection {code}: from {t.probability:.3g}; {t.statement()}" for code, t in found.items()]
-    known = Thresholds(
-        novelty.detector if novelty else None, novelty.alarm.threshold if novelty else 0.0, thresholds, codes, rate
-    )
+    detector = novelty.detector if novelty else None
+    joint = calibrate_jointly(held_out_scores(held, detector, codes), codes, rate_per_hour=rate)
+    if config.alarm_thresholds == "joint" and isinstance(joint, JointThresholds):
+        thresholds, statements = joint.imperfections, joint.statements()
+        novelty_threshold = joint.novelty or 0.0
+        statements += [novelty.choice()] if novelty else []
+    else:
+        found = imperfection_thresholds(runs, codes, rate)
+        thresholds = {code: t.probability for code, t in found.items()}
+        novelty_threshold = novelty.alarm.threshold if novelty else 0.0
+        statements = [novelty.statement()] if novelty else ["novelty: too little nominal data for a detector"]
+        statements += [f"imperfection {code}: from {t.probability:.3g}; {t.statement()}" for code, t in found.items()]
+        if config.alarm_thresholds == "joint" and isinstance(joint, TooFewBlocks):
+            statements.append(f"{joint.statement()}; each kind has a threshold of its own instead")
+    known = Thresholds(detector, novelty_threshold, thresholds, codes, rate)
     subsets = calibrate_subsets(
         trained_model.model,
         held_out,
@@ -155,7 +166,7 @@ def fit_anomalies(
         progress=progress,
     )
     metrics: dict[str, object] = {"imperfections": imperfection_figures(runs, codes, thresholds)} if runs else {}
-    return Anomalies(novelty, thresholds, severity_maps(runs, codes), subsets, statements, metrics)
+    return Anomalies(novelty, novelty_threshold, thresholds, severity_maps(runs, codes), subsets, statements, metrics)
 
 
 def save_model(
@@ -191,7 +202,7 @@ def save_model(
         published_temperature=fitted.published_temperature,
         action_prior=tuple(float(p) for p in trained_model.action_prior),
         smoothing=fitted.smoothing,
-        novelty_threshold=novelty.alarm.threshold if novelty is not None else 0.0,
+        novelty_threshold=anomalies.novelty_threshold,
         imperfection_thresholds=anomalies.imperfection_thresholds,
         severity=anomalies.severity,
         subsets=anomalies.subsets,

@@ -1,0 +1,110 @@
+"""``msstan calibrate``: thresholds of a finished model for a chosen rate of false alarms, from nominal welds."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from msstan_core.training.nominal_scores import BySubset
+
+_EPILOG = """\
+One false alarm an hour, all imperfections and novelty together, takes 80 minutes of nominal welding (time with the arc
+off counts, as it is watched too), half an hour's rate twice as much. Interrupted simulations go on where they were
+(--work). A model holds its promise on welds like those it was calibrated on: use your own cell's where you can.
+
+  msstan calibrate models/default --nominal bags/good --out models/mine
+  msstan calibrate models/default --simulate-hours 2 --seed 900000 --jobs 2 --out models/mine
+"""
+
+
+def register(subparsers: Any) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "calibrate",
+        help="set a model's thresholds for a rate of false alarms, from nominal welds",
+        description="Let a model watch nominal welds and set the thresholds of imperfections and novelty so that "
+        "together they keep to a rate of false alarms. Nothing is trained; the model card says what is promised.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model_dir", type=Path, help="model folder")
+    welds = parser.add_mutually_exclusive_group(required=True)
+    welds.add_argument("--nominal", type=Path, nargs="+", metavar="BAG", help="bags of good welds, or folders of them")
+    welds.add_argument("--simulate-hours", type=float, metavar="H", help="simulate this much nominal welding")
+    parser.add_argument("--out", type=Path, required=True, help="model folder to write")
+    parser.add_argument("--false-alarms-per-hour", type=float, default=1.0, metavar="RATE", help="(default: 1)")
+    parser.add_argument("--subsets", action="store_true", help="also for every set of fewer sensors (takes longer)")
+    simulated = parser.add_argument_group("simulated welds")
+    simulated.add_argument("--materials", metavar="PAIRS", help="e.g. aluminium+carbon_steel,magnesium (default: all)")
+    simulated.add_argument("--seed", type=int, default=900_000, help="of the first weld (default: 900000)")
+    simulated.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
+    simulated.add_argument("--work", type=Path, default=Path("out/calibrate"), help="folder for what is done so far")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Watch, calibrate, write the model folder."""
+    from rich.console import Console
+    from rich.progress import Progress
+    from rich.table import Table
+
+    from msstan_core.errors import InputError
+    from msstan_core.inference.model_package import load_package
+    from msstan_core.training.nominal_scores import duration_h
+    from msstan_core.training.recalibration import recalibrated, save_recalibrated
+
+    if not 0 < arguments.false_alarms_per_hour <= 60:
+        raise InputError("--false-alarms-per-hour", f"is {arguments.false_alarms_per_hour:g}", "choose up to 60")
+    if arguments.simulate_hours is not None and not 0 < arguments.simulate_hours <= 1000:
+        raise InputError("--simulate-hours", f"is {arguments.simulate_hours:g}", "weld between 0 and 1000 hours")
+    if arguments.jobs < 1 or not 0 <= arguments.seed < 2**62:
+        raise InputError("--jobs, --seed", "too small", "give at least one process and no negative seed")
+    package = load_package(arguments.model_dir)
+    if arguments.out.resolve() == arguments.model_dir.resolve():
+        raise InputError(arguments.out, "is the model itself", "give another folder with --out")
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("nominal welds", total=1.0)
+        welds = list(_watched(arguments, lambda share: progress.update(task, completed=share)))
+    hours = sum(map(duration_h, welds))
+    materials = f", {arguments.materials}" if arguments.materials else ""
+    kind = (
+        f"recorded nominal welds ({len(welds)} bags"
+        if arguments.nominal
+        else f"simulated nominal welds ({len(welds)} of seeds from {arguments.seed}{materials}"
+    )
+    card = recalibrated(package.card, welds, arguments.false_alarms_per_hour, f"{hours:.2f} h of {kind})")
+    save_recalibrated(package, card, arguments.out)
+    table = Table("kind", "threshold", "before")
+    for code, threshold in card.imperfection_thresholds.items():
+        before = package.card.imperfection_thresholds.get(code)
+        table.add_row(str(code), f"{threshold:.4f}", "-" if before is None else f"{before:.4f}")
+    table.add_row("novelty", f"{card.novelty_threshold:.3f}", f"{package.card.novelty_threshold:.3f}")
+    console.print(table)
+    print(f"{arguments.out}: {card.alarms[1]}")
+    return 0
+
+
+def _watched(arguments: argparse.Namespace, progress: Any) -> Iterator[BySubset]:
+    """Scores of each weld asked for."""
+    from msstan_core.decision.pipeline import Monitor
+    from msstan_core.simulation.material_pairs import parse_pairs
+    from msstan_core.training.nominal_scores import NominalWelds, monitors_of, scores_of_bag, simulated_scores
+    from msstan_core.training.recording_features import find_bags
+
+    if arguments.nominal is None:
+        pairs = None if arguments.materials is None else tuple(parse_pairs(arguments.materials))
+        chosen = NominalWelds(arguments.seed, pairs, arguments.subsets)
+        yield from simulated_scores(
+            arguments.model_dir, chosen, arguments.simulate_hours, arguments.work, arguments.jobs, progress
+        )
+        return
+    bags = find_bags(arguments.nominal)
+    monitors = monitors_of(Monitor.load(arguments.model_dir), arguments.subsets)
+    for number, bag in enumerate(bags, start=1):
+        yield scores_of_bag(monitors, bag)
+        progress(number / len(bags))

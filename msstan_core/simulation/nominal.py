@@ -1,0 +1,30 @@
+"""Randomised welds without faults: what a monitor must stay silent in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from msstan_core.observation import NANOSECONDS_PER_SECOND
+from msstan_core.simulation.material_pairs import Pair
+from msstan_core.simulation.randomisation import randomised
+from msstan_core.simulation.scenario import Scenario
+
+#: Stamp of a watched weld's beginning; any time but zero.
+START_NS = 1_704_067_200 * NANOSECONDS_PER_SECOND
+#: Cell time between two looks at what the sensors gave, s.
+STEP_S = 0.5
+#: Least crater fill of a nominal weld, s.
+CRATER_FILL_S = 1.2
+
+
+def nominal_weld(seed: int, pairs: Collection[Pair] | None = None) -> Scenario:
+    """The randomised scenario of a seed without disturbances; arguments as of :func:`randomised`.
+
+    Its crater is filled: an arc that just stops leaves a crater crack. Some imperfections come without any disturbance
+    (:attr:`WeldCell.quality`): who needs a clean weld must look.
+    """
+    scenario = randomised(seed, pairs)
+    procedure = scenario.procedure
+    filled = max(procedure.crater_fill_s, CRATER_FILL_S) if scenario.process.kind == "gmaw" else procedure.crater_fill_s
+    changes = {"disturbances": (), "procedure": procedure.model_copy(update={"crater_fill_s": filled})}
+    return scenario.model_copy(update=changes)

@@ -1,0 +1,189 @@
+"""What a finished model says of nominal welds, tick by tick: bags of a cell, or welds simulated before the monitor."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import combinations, count
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msstan_core.alignment import TickAligner
+from msstan_core.closed_loop.advisers import SENSOR_SECTIONS, with_sensors
+from msstan_core.decision.conformal import SECONDS_PER_HOUR
+from msstan_core.decision.joint_calibration import NominalScores
+from msstan_core.decision.pipeline import Monitor
+from msstan_core.inference.model_package import subset_name
+from msstan_core.observation import NANOSECONDS_PER_SECOND, Tick
+from msstan_core.recordings.annotations import Annotation, imperfection_track
+from msstan_core.recordings.bag import BagReader
+from msstan_core.simulation import WeldCell
+from msstan_core.simulation.material_pairs import Pair, pair_name
+from msstan_core.simulation.nominal import START_NS, STEP_S, nominal_weld
+from msstan_core.training.anomaly_fitting import nominal_times
+from msstan_core.training.recording_features import ticks_of_bag
+from msstan_core.vocabulary import ISO_CODES, MODALITIES
+
+#: One weld before monitors with different sensors: name of the set of modalities -> scores.
+BySubset = dict[str, NominalScores]
+
+
+def monitors_of(monitor: Monitor, subsets: bool) -> dict[str, Monitor]:
+    """Name of the set of modalities -> a monitor with these: all of the model's, with ``subsets`` every set of them."""
+    mine = monitor.info.modalities
+    ordered = [m for m in MODALITIES if m in mine]
+    sizes = range(len(ordered) - 1, 0, -1) if subsets else ()
+    chosen = [mine, *(frozenset(some) for size in sizes for some in combinations(ordered, size))]
+    return {subset_name(some): monitor.fork(some) for some in chosen}
+
+
+def scores_of(monitors: Mapping[str, Monitor], ticks: Iterable[Tick], start_ns: int) -> BySubset:
+    """Let the monitors answer these ticks; they are reset first. ``start_ns``: where the time counts from."""
+    for monitor in monitors.values():
+        monitor.reset()
+    said = [{name: monitor.step(tick) for name, monitor in monitors.items()} for tick in ticks]
+    return {
+        name: NominalScores(
+            np.array([(d[name].stamp_ns - start_ns) / NANOSECONDS_PER_SECOND for d in said], np.float64),
+            np.array([d[name].imperfection_probabilities for d in said], np.float32).reshape(-1, len(ISO_CODES)),
+            np.array([d[name].anomaly_score for d in said], np.float32),
+        )
+        for name in monitors
+    }
+
+
+def scores_of_bag(monitors: Mapping[str, Monitor], bag: Path) -> BySubset:
+    """Scores at the nominal ticks of a bag; elsewhere (labelled imperfections, a verdict that is not good) NaN.
+
+    Raises:
+        InputError: when the bag cannot be read.
+    """
+    with BagReader(bag) as reader:
+        ticks, annotations, attributes = (
+            ticks_of_bag(reader, frozenset(MODALITIES)),
+            reader.annotations,
+            reader.attributes,
+        )
+        found = scores_of(monitors, ticks, reader.start_ns)
+    return {name: _nominal(scores, annotations, attributes) for name, scores in found.items()}
+
+
+def _nominal(scores: NominalScores, annotations: list[Annotation], attributes: dict[str, str]) -> NominalScores:
+    defective = np.asarray((imperfection_track(annotations, scores.time_s) > 0).any(axis=1))
+    keep = nominal_times(scores.time_s, defective, attributes)
+    probabilities = np.where(keep[:, None], scores.probabilities, np.float32(np.nan))
+    return NominalScores(scores.time_s, probabilities, np.where(keep, scores.novelty, np.float32(np.nan)))
+
+
+@dataclass(frozen=True, slots=True)
+class NominalWelds:
+    """Which simulated welds: seeds from ``seed`` on, of these material pairs (None: all)."""
+
+    seed: int
+    pairs: tuple[Pair, ...] | None = None
+    subsets: bool = False  #: before monitors with every set of sensors, not only with all
+
+    def key(self, card_sha256: str) -> str:
+        """Name of the folder for what a model said of them."""
+        pairs = None if self.pairs is None else sorted(map(pair_name, self.pairs))
+        return hashlib.sha256(json.dumps([card_sha256, pairs, self.subsets]).encode()).hexdigest()[:24]
+
+
+def simulated_scores(
+    model_dir: Path,
+    welds: NominalWelds,
+    hours: float,
+    keep: Path,
+    jobs: int = 1,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Iterator[BySubset]:
+    """Scores of simulated nominal welds until their time reaches ``hours``; those kept from before are not repeated.
+
+    Args:
+        model_dir: model folder. welds: which. keep: folder, one file a weld. jobs: processes.
+        progress: called with the share that is done.
+
+    Yields:
+        One weld's scores, in order of their seeds whatever ``jobs`` is. One that has imperfections without any
+        disturbance is left out.
+    """
+    folder = keep / welds.key(Monitor.load(model_dir).info.card_sha256)
+    folder.mkdir(parents=True, exist_ok=True)
+    done_h = 0.0
+    for found in _in_order(model_dir, welds, folder, jobs):
+        if found is not None:
+            done_h += duration_h(found)
+            progress(min(done_h / hours, 1.0))
+            yield found
+        if done_h >= hours:
+            return
+
+
+def duration_h(scores: BySubset) -> float:
+    """From the first to the last tick of one weld, h."""
+    time_s: NDArray[np.float64] = next(iter(scores.values())).time_s
+    return float(time_s[-1] - time_s[0]) / SECONDS_PER_HOUR if len(time_s) else 0.0
+
+
+def _in_order(model_dir: Path, welds: NominalWelds, folder: Path, jobs: int) -> Iterator[BySubset | None]:
+    if jobs == 1:
+        _load(model_dir, welds.subsets)
+        yield from (_kept_or_welded(welds, seed, folder) for seed in count(welds.seed))
+        return
+    pool = ProcessPoolExecutor(jobs, initializer=_load, initargs=(model_dir, welds.subsets))
+    seeds, waiting = count(welds.seed), deque[Future[BySubset | None]]()
+    try:
+        while True:
+            while len(waiting) < 2 * jobs:
+                waiting.append(pool.submit(_kept_or_welded, welds, next(seeds), folder))
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+#: Of this process.
+_MONITORS: dict[str, Monitor] = {}
+
+
+def _load(model_dir: Path, subsets: bool) -> None:
+    _MONITORS.clear()
+    _MONITORS.update(monitors_of(Monitor.load(model_dir), subsets))
+
+
+def _kept_or_welded(welds: NominalWelds, seed: int, folder: Path) -> BySubset | None:
+    """Scores of one weld; None where it has an imperfection all the same."""
+    path = folder / f"{seed}.npz"
+    if not path.is_file():
+        cell = WeldCell(with_sensors(nominal_weld(seed, welds.pairs), SENSOR_SECTIONS), START_NS)
+        found = scores_of(_MONITORS, _ticks(cell), START_NS)
+        arrays = {
+            f"{part}/{name}": getattr(scores, part)
+            for name, scores in found.items()
+            for part in ("time_s", "probabilities", "novelty")
+        }
+        clean = not any(a.kind == "imperfection" for a in cell.annotations)
+        partial = folder / f"{seed}.part.npz"
+        np.savez_compressed(partial, allow_pickle=False, clean=np.array(clean), **arrays)
+        partial.replace(path)
+    with np.load(path) as data:
+        if not data["clean"]:
+            return None
+        names = [key.partition("/")[2] for key in data.files if key.startswith("time_s/")]
+        return {
+            name: NominalScores(data[f"time_s/{name}"], data[f"probabilities/{name}"], data[f"novelty/{name}"])
+            for name in names
+        }
+
+
+def _ticks(cell: WeldCell) -> Iterator[Tick]:
+    aligner = TickAligner()
+    while not cell.finished:
+        for sample in cell.advance(cell.time_s + STEP_S):
+            aligner.push(sample)
+            yield from aligner.drain()
