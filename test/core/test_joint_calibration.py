@@ -152,7 +152,7 @@ def test_recalibrated_card_says_what_it_promises_and_keeps_subsets_no_lower(tmp_
         update={
             "trained_imperfections": CODES,
             "novelty_threshold": 9.0,
-            "metrics": {"imperfections": {"602": {"threshold": 0.3, "found": 0.9, "auc": 0.8}}},
+            "metrics": {"imperfections": {"602": {"threshold": 0.3, "spans": 3.0, "found": 0.9, "auc": 0.8}}},
             "subsets": {
                 ALL_SENSORS: SubsetCard(temperature=1.0, novelty_threshold=9.0),
                 "camera": SubsetCard(temperature=1.0, imperfection_thresholds={602: 0.001}),
