@@ -110,15 +110,16 @@ def train_and_predict(
     views = [[inputs_of(clip.maps[m], recipe.inputs) for m in (0, 1)] for clip in training]
     sample = np.concatenate([plain for plain, _ in views]).astype(np.float32)
     mean, scale = sample.mean(axis=(0, 2, 3))[:, None, None], sample.std(axis=(0, 2, 3))[:, None, None] + 1e-3
+    scaled = [[(maps.astype(np.float32) - mean) / scale for maps in clip] for clip in views]
     target = functional.one_hot(torch.tensor([labels.index(clip.label) for clip in training]), len(labels)).float()
     network = InteractionNetwork(len(mean), len(labels), recipe).train()
     trained = [p for p in network.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(trained, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    optimiser = torch.optim.AdamW(trained, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, total_steps=recipe.steps)
     for _ in range(recipe.steps):
         chosen = rng.choice(len(training), min(recipe.clips_per_step, len(training)), replace=False)
-        drawn = np.stack([_drawn(views[k][rng.integers(2)], recipe.ticks, rng) for k in chosen])
-        maps, truth = _mixed(torch.from_numpy((drawn.astype(np.float32) - mean) / scale), target[chosen], recipe, rng)
+        drawn = np.stack([_drawn(scaled[k][rng.integers(2)], recipe.ticks, rng) for k in chosen])
+        maps, truth = _mixed(torch.from_numpy(drawn), target[chosen], recipe, rng)
         loss = functional.cross_entropy(network(maps), truth, label_smoothing=recipe.label_smoothing)
         optimiser.zero_grad()
         loss.backward()
@@ -129,10 +130,10 @@ def train_and_predict(
     total = np.zeros((len(test), len(labels)))
     with torch.inference_mode():
         for m in (0, 1):
-            read = [inputs_of(clip.maps[m], recipe.inputs) for clip in test]
+            read = [(inputs_of(clip.maps[m], recipe.inputs).astype(np.float32) - mean) / scale for clip in test]
             for shift in _TEST_SHIFTS:
-                drawn = np.stack([_drawn(own, recipe.ticks, shift) for own in read]).astype(np.float32)
-                total += network(torch.from_numpy((drawn - mean) / scale)).softmax(dim=1).numpy()
+                drawn = np.stack([_drawn(own, recipe.ticks, shift) for own in read])
+                total += network(torch.from_numpy(drawn)).softmax(dim=1).numpy()
     return total / (2 * len(_TEST_SHIFTS))
 
 
@@ -158,7 +159,7 @@ def _mixed(maps: Tensor, truth: Tensor, recipe: Recipe, rng: np.random.Generator
     return part * maps + (1 - part) * maps[other], part * truth + (1 - part) * truth[other]
 
 
-def _drawn(maps: NDArray[np.float16], ticks: int, how: np.random.Generator | float) -> NDArray[np.float16]:
+def _drawn(maps: NDArray[np.float32], ticks: int, how: np.random.Generator | float) -> NDArray[np.float32]:
     """Evenly spaced ticks of the whole clip, shifted by a part ``how`` of their distance.
 
     With a generator: of a random three quarters or more of the clip, each tick shifted by up to half their distance.
@@ -169,5 +170,5 @@ def _drawn(maps: NDArray[np.float16], ticks: int, how: np.random.Generator | flo
     else:
         length = how.uniform(0.75, 1.0) * last
         begin, shifts = how.uniform(0.0, last - length), how.uniform(-0.5, 0.5, ticks)
-    places = np.linspace(begin, begin + length, ticks) + shifts * length / max(ticks - 1, 1)
+    places = begin + length * (np.arange(ticks) + shifts) / max(ticks - 1, 1)
     return maps[np.clip(np.round(places), 0, last).astype(int)]  # type: ignore[no-any-return]
