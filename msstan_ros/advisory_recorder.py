@@ -57,6 +57,8 @@ class AdvisoryRecorder(BackgroundNode):
         record = WeldRecord(wps, seam_m, latency_s, annotations=truth)
         for message in self._gated:
             advice = advice_from_message(message)
+            if advice.stamp_ns < start_ns:  # the gate speaks before the cell tells the time
+                continue
             deltas: Values = values(d if d == d else 0.0 for d in advice.deltas)  # NaN: not adjusted
             active = any(deltas) or advice.check_gas
             record.cycles.append(

@@ -35,7 +35,8 @@ from msstan_ros.parameters import ParameterSpec, declare, folder_or_empty, modal
 STEP_S = 0.004
 #: Break between two parts, s.
 BETWEEN_PARTS_S = 1.0
-#: A cell that computes this much too late is moved on: its next samples are stamped with the time they appear, s.
+#: A cell in real time that computes this much too late is moved on: its next samples are stamped with the time they
+#: appear. At its own pace it goes slower instead, s.
 MAX_LAG_S = 0.25
 #: /clock, where the cell does not run in real time, Hz of cell time.
 CLOCK_RATE_HZ = 100.0
@@ -161,29 +162,37 @@ class WeldCellNode(Node):
 
     def _weld(self, cell: WeldCell) -> None:
         """One part; returns when it is done or the node ends. The cell's own stamps count from 0."""
-        began, moved_s, next_clock_s = time.monotonic(), 0.0, 0.0
+        began, moved_s, told_s = time.monotonic(), 0.0, -1.0
         start_ns = self._next_start_ns()
         robot = CellRobot(cell)
         while not self._stop.is_set():
             due_s = (time.monotonic() - began) * self._factor - moved_s
+            if self._clock_out is not None:  # nobody's clock runs ahead: everything may happen in its order
+                due_s = min(due_s, cell.time_s + 1 / CLOCK_RATE_HZ)
             self._follow_advice(cell, robot, start_ns + round(moved_s * NANOSECONDS_PER_SECOND))
             for sample in cell.advance(due_s):
                 self._publish(sample, start_ns + round(moved_s * NANOSECONDS_PER_SECOND))
                 if self._stop.is_set():
                     return
-            if cell.time_s >= next_clock_s:
+            if cell.time_s > told_s:
                 self._tell_time(start_ns + round((cell.time_s + moved_s) * NANOSECONDS_PER_SECOND))
-                next_clock_s = cell.time_s + 1 / CLOCK_RATE_HZ
+                told_s = cell.time_s
             if cell.finished:
                 return
             lag_s = (time.monotonic() - began) * self._factor - moved_s - due_s
             if lag_s > MAX_LAG_S:
-                moved_s += lag_s
+                if self._clock_out is None:
+                    moved_s += lag_s
+                else:
+                    began += lag_s / self._factor
                 self.get_logger().warning(
-                    "the simulation is slower than the asked real_time_factor; time moved on: lower real_time_factor",
+                    "the simulation is slower than the asked real_time_factor; "
+                    + ("time moved on" if self._clock_out is None else "its clock goes slower")
+                    + ": lower real_time_factor",
                     throttle_duration_sec=LOG_INTERVAL_S,
                 )
-            self._stop.wait(STEP_S)
+            elif lag_s < STEP_S * self._factor:
+                self._stop.wait(STEP_S)
 
     def _publish(self, sample: Sample, start_ns: int) -> None:
         publisher = self._out.get(topic_of_sample(sample).kind)

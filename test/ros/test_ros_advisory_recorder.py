@@ -41,9 +41,11 @@ def test_stamps_count_from_the_weld_context_and_everything_is_judged(spinner: Sp
         job = WeldContext(thickness_a_m=math.nan, thickness_b_m=math.nan)
         job.header.stamp = at(0.0)
         context.publish(job)
+        gate.publish(gated(-START_NS / 1e9, 0, 0.0))  # before the cell tells the time
+        assert until(lambda: recorder._gated)
         for index, volts in enumerate(course):
             gate.publish(gated(2.0 + 0.02 * index, index, volts))
-            assert until(lambda heard=index: len(recorder._gated) > heard)
+            assert until(lambda heard=index: len(recorder._gated) > heard + 1)
         for phase in (WeldAnomaly.ONSET, WeldAnomaly.ONGOING):
             event = WeldAnomaly(event_id=4, iso_6520_1_code=506, phase=phase)
             event.header.stamp = at(1.9)

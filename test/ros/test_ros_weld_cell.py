@@ -148,3 +148,20 @@ def test_parts_that_follow_each_other_go_forward_in_time(spinner: Spinner) -> No
     assert stamp_nanoseconds(stamp_message(node._next_start_ns())) == node._next_start_ns()
     node.close()
     node.destroy_node()
+
+
+def test_a_cell_that_tells_the_time_goes_slower_where_it_cannot_keep_up(spinner: Spinner) -> None:
+    content = load_scenario("gmaw_steel_lap").model_dump()
+    content["joint"]["seam_length_m"] = 0.01
+    content["procedure"].update(idle_s=0.0, placement_s=0.0, approach_s=0.2, pre_flow_s=0.0, cooling_s=0.5)
+    for sensor in ("camera", "thermal", "microphone"):
+        content[sensor]["enabled"] = False
+    node = cell_node(spinner, real_time_factor=20.0)
+    told_ns: list[int] = []
+    node._tell_time = told_ns.append  # type: ignore[method-assign]
+    cell = WeldCell(parse_scenario(content))
+    node._weld(cell)
+    assert cell.finished and len(told_ns) == pytest.approx(cell.time_s * 100, abs=2)
+    assert all(0 < later - earlier <= 10_000_001 for earlier, later in itertools.pairwise(told_ns)), "no jumps"
+    node.close()
+    node.destroy_node()
