@@ -8,34 +8,27 @@ and validity, so nothing ever looks ahead and a late sensor is said rather than 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from msstan_core.audio_ring import AudioRing
 from msstan_core.observation import (
     NANOSECONDS_PER_SECOND,
-    TELEMETRY_CHANNELS,
     AudioChunk,
     CameraFrame,
     Sample,
     TelemetrySample,
-    TelemetryWindow,
     ThermalFrame,
     Tick,
     WeldContext,
 )
+from msstan_core.sample_buffers import Frame, FrameBuffer, TelemetryBuffer
 from msstan_core.vocabulary import MODALITIES, Modality
 
-#: Frames that may wait for a tick; more than this and the oldest is dropped and counted.
-MAX_PENDING_FRAMES = 8
-#: Telemetry rows kept; 1 s at 1 kHz.
-MAX_TELEMETRY_ROWS = 1024
 #: A frame this much earlier than the rate limit asks for is still taken, so that jitter does not halve the rate.
 RATE_TOLERANCE = 0.2
 
@@ -142,7 +135,7 @@ class TickAligner:
                 if self._audio.append(stamp_ns, sample):
                     self.statistics.modality[modality].gaps += 1
             else:
-                self._push_telemetry(stamp_ns, sample)
+                self._telemetry.append(stamp_ns, sample)
 
     def _accept(self, modality: Modality, stamp_ns: int) -> bool:
         """Count the sample; False when it is out of order. A jump back in time clears everything first."""
@@ -159,16 +152,10 @@ class TickAligner:
         statistics.newest_stamp_ns = stamp_ns
         return True
 
-    def _push_frame(
-        self, frames: deque[_Stamped], stamp_ns: int, frame: CameraFrame | ThermalFrame, m: Modality
-    ) -> None:
-        if len(frames) == frames.maxlen and frames[0].stamp_ns > self._last_tick_ns:
-            self.statistics.modality[m].dropped += 1
-        frames.append(_Stamped(stamp_ns, frame))
-
-    def _push_telemetry(self, stamp_ns: int, sample: TelemetrySample) -> None:
-        self._telemetry_stamps.append(stamp_ns)
-        self._telemetry_rows.append(sample.as_row())
+    def _push_frame(self, frames: FrameBuffer, stamp_ns: int, frame: Frame, modality: Modality) -> None:
+        pushed_out = frames.append(stamp_ns, frame)
+        if pushed_out is not None and pushed_out > self._last_tick_ns:
+            self.statistics.modality[modality].dropped += 1
 
     # -- ticks out ----------------------------------------------------------------------------------------------
 
@@ -215,17 +202,17 @@ class TickAligner:
                 return modality.label
         return "timer"
 
-    def _poll_frames(self, frames: deque[_Stamped], modality: Modality, latest_only: bool) -> Tick | None:
+    def _poll_frames(self, frames: FrameBuffer, modality: Modality, latest_only: bool) -> Tick | None:
         least_gap_ns = (1 - RATE_TOLERANCE) * NANOSECONDS_PER_SECOND / self.config.max_tick_rate_hz
         due: list[int] = []
-        for frame in frames:
-            if frame.stamp_ns <= self._last_tick_ns or frame.stamp_ns <= self._last_seen_frame_ns:
+        for stamp_ns in frames.stamps_ns():
+            if stamp_ns <= self._last_tick_ns or stamp_ns <= self._last_seen_frame_ns:
                 continue
-            if self._last_tick_ns >= 0 and frame.stamp_ns - self._last_tick_ns < least_gap_ns:
+            if self._last_tick_ns >= 0 and stamp_ns - self._last_tick_ns < least_gap_ns:
                 self.statistics.rate_limited += 1
-                self._last_seen_frame_ns = frame.stamp_ns
+                self._last_seen_frame_ns = stamp_ns
                 continue
-            due.append(frame.stamp_ns)
+            due.append(stamp_ns)
             if not latest_only:
                 break
         if not due:
@@ -252,14 +239,14 @@ class TickAligner:
     # -- one tick -----------------------------------------------------------------------------------------------
 
     def _build(self, stamp_ns: int) -> Tick:
-        camera = _newest_at(self._camera, stamp_ns)
-        thermal = _newest_at(self._thermal, stamp_ns)
+        camera_ns, camera = self._camera.newest_at(stamp_ns) or (None, None)
+        thermal_ns, thermal = self._thermal.newest_at(stamp_ns) or (None, None)
         audio = self._audio.window(stamp_ns, self.config.audio_window_s)
-        telemetry = self._telemetry_window(stamp_ns)
+        telemetry = self._telemetry.window(stamp_ns, self.config.telemetry_window_s)
         ages = np.full(len(MODALITIES), np.nan, np.float32)
         for modality, sample_ns in (
-            (Modality.CAMERA, camera.stamp_ns if camera else None),
-            (Modality.THERMAL, thermal.stamp_ns if thermal else None),
+            (Modality.CAMERA, camera_ns),
+            (Modality.THERMAL, thermal_ns),
             (Modality.ACOUSTIC, audio.end_stamp_ns if audio else None),
             (Modality.TELEMETRY, int(telemetry.stamps_ns[-1]) if telemetry else None),
         ):
@@ -271,15 +258,15 @@ class TickAligner:
         tick = Tick(
             index=self._next_index,
             stamp_ns=stamp_ns,
-            camera=camera.frame if camera else None,  # type: ignore[arg-type]
-            thermal=thermal.frame if thermal else None,  # type: ignore[arg-type]
+            camera=camera,  # type: ignore[arg-type]
+            thermal=thermal,  # type: ignore[arg-type]
             audio=audio,
             telemetry=telemetry,
             context=self._context,
             age_s=ages,
             valid=valid,
             dropped=np.array([self.statistics.modality[m].dropped for m in MODALITIES], np.int64),
-            frame_id=source.frame.frame_id if source else "",
+            frame_id=source.frame_id if source else "",
             restarted=self._restarted,
         )
         self._restarted = False
@@ -288,33 +275,15 @@ class TickAligner:
         self.statistics.ticks += 1
         return tick
 
-    def _telemetry_window(self, stamp_ns: int) -> TelemetryWindow | None:
-        stamps: NDArray[np.int64] = np.array(self._telemetry_stamps, np.int64)
-        end = int(np.searchsorted(stamps, stamp_ns, side="right"))
-        if end == 0:
-            return None
-        begin_ns = stamp_ns - self.config.telemetry_window_s * NANOSECONDS_PER_SECOND
-        begin = min(int(np.searchsorted(stamps, begin_ns, side="right")), end - 1)
-        rows = [self._telemetry_rows[i] for i in range(begin, end)]
-        return TelemetryWindow(stamps[begin:end], np.array(rows, np.float32).reshape(-1, len(TELEMETRY_CHANNELS)))
-
     def _clear(self) -> None:
-        self._camera: deque[_Stamped] = deque(maxlen=MAX_PENDING_FRAMES)
-        self._thermal: deque[_Stamped] = deque(maxlen=MAX_PENDING_FRAMES)
+        self._camera, self._thermal = FrameBuffer(), FrameBuffer()
         self._audio = AudioRing(keep_s=self.config.audio_window_s + self.config.clock_timeout_s + 1.0)
-        self._telemetry_stamps: deque[int] = deque(maxlen=MAX_TELEMETRY_ROWS)
-        self._telemetry_rows: deque[tuple[float, ...]] = deque(maxlen=MAX_TELEMETRY_ROWS)
+        self._telemetry = TelemetryBuffer()
         self._last_tick_ns = -1
         self._last_seen_frame_ns = -1
         self._next_index = 0
         for statistics in self.statistics.modality.values():
             statistics.newest_stamp_ns = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Stamped:
-    stamp_ns: int  #: offset applied
-    frame: CameraFrame | ThermalFrame
 
 
 _MODALITY_OF: dict[type, Modality] = {
@@ -323,7 +292,3 @@ _MODALITY_OF: dict[type, Modality] = {
     AudioChunk: Modality.ACOUSTIC,
     TelemetrySample: Modality.TELEMETRY,
 }
-
-
-def _newest_at(frames: deque[_Stamped], stamp_ns: int) -> _Stamped | None:
-    return next((f for f in reversed(frames) if f.stamp_ns <= stamp_ns), None)

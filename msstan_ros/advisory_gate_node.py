@@ -16,7 +16,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
-from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecyclePublisher, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile
 from rclpy.service import Service
 from rclpy.subscription import Subscription
@@ -35,7 +35,7 @@ from msstan_ros.advisory_messages import advice_from_message, advisory_message
 from msstan_ros.conversions import stamp_nanoseconds
 from msstan_ros.gate_diagnostics import gate_diagnostics
 from msstan_ros.gate_parameters import SPECS, GateNodeSettings, read_settings
-from msstan_ros.guarded_lifecycle import refuse_impossible_transitions, said
+from msstan_ros.guarded_lifecycle import GuardedLifecycleNode, said
 from msstan_ros.health import Health
 from msstan_ros.node_process import run_node
 from msstan_ros.parameters import declare
@@ -46,12 +46,11 @@ DIAGNOSTICS_PERIOD_S = 1.0
 LOG_INTERVAL_S = 5.0
 
 
-class AdvisoryGateNode(LifecycleNode):
+class AdvisoryGateNode(GuardedLifecycleNode):
     """See the module. All callbacks run in one thread: that of the executor."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__("advisory_gate", **arguments)
-        refuse_impossible_transitions(self)
         self._settings: GateNodeSettings | None = None
         self._outputs: list[LifecyclePublisher] = []
         self._inputs: list[Subscription] = []
@@ -99,29 +98,24 @@ class AdvisoryGateNode(LifecycleNode):
         ]
         return result
 
-    @said
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def stop(self) -> None:
         """Fall silent."""
-        self._stop()
-        return super().on_deactivate(state)
+        for timer in self._beats:
+            self.destroy_timer(timer)
+        for subscription in self._inputs:
+            self.destroy_subscription(subscription)
+        self._beats, self._inputs = [], []
 
-    @said
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Forget the procedures and the parameters' values in use."""
-        self._release()
-        return super().on_cleanup(state)
-
-    @said
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop everything, from any state."""
-        self._release()
-        return super().on_shutdown(state)
-
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """A transition failed in a way nobody foresaw: back to unconfigured, ready for another try."""
-        self.get_logger().error("a transition failed, see above; the node is unconfigured now")
-        self._release()
-        return TransitionCallbackReturn.SUCCESS
+    def release(self) -> None:
+        """Fall silent and forget the procedures."""
+        self.stop()
+        if self._offered is not None:
+            self.destroy_service(self._offered)
+            self._offered = None
+        for publisher in self._outputs:
+            self.destroy_lifecycle_publisher(publisher)
+        self._outputs = []
+        self._settings = None
 
     # -- what it hears ------------------------------------------------------------------------------------------
 
@@ -200,23 +194,6 @@ class AdvisoryGateNode(LifecycleNode):
         report = qos.incompatibility_reporter(self.resolve_topic_name(topic), self.get_logger().error)
         events = SubscriptionEventCallbacks(incompatible_qos=report)
         return self.create_subscription(kind, topic, callback, profile, event_callbacks=events)
-
-    def _stop(self) -> None:
-        for timer in self._beats:
-            self.destroy_timer(timer)
-        for subscription in self._inputs:
-            self.destroy_subscription(subscription)
-        self._beats, self._inputs = [], []
-
-    def _release(self) -> None:
-        self._stop()
-        if self._offered is not None:
-            self.destroy_service(self._offered)
-            self._offered = None
-        for publisher in self._outputs:
-            self.destroy_lifecycle_publisher(publisher)
-        self._outputs = []
-        self._settings = None
 
 
 def main() -> None:

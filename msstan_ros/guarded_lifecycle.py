@@ -1,5 +1,5 @@
-"""Two things that rclpy's lifecycle node leaves undone: surviving a transition that is not possible, and saying why one
-failed.
+"""What rclpy's lifecycle node leaves undone: surviving a transition that is not possible, saying why one failed,
+and one way back from every state.
 """
 
 from __future__ import annotations
@@ -53,3 +53,51 @@ def refuse_impossible_transitions(node: LifecycleNode) -> None:
         return change_state(request, response)
 
     service.callback = guarded
+
+
+class GuardedLifecycleNode(LifecycleNode):
+    """A managed node that survives impossible and failing transitions, and goes back the same way from every state.
+
+    Derived classes say what to do in ``on_configure`` and ``on_activate`` (decorated with :func:`said`), and undo it in
+    :meth:`stop` and :meth:`release`.
+
+    Args:
+        name: of the node.
+        arguments: passed on to rclpy's node (parameter overrides, context, ...).
+    """
+
+    def __init__(self, name: str, **arguments: Any) -> None:
+        super().__init__(name, **arguments)
+        refuse_impossible_transitions(self)
+
+    def stop(self) -> None:
+        """Undo ``on_activate``; may be called again, and from any state."""
+        raise NotImplementedError
+
+    def release(self) -> None:
+        """Undo both; may be called again, and from any state."""
+        raise NotImplementedError
+
+    @said
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop; what was configured stays."""
+        self.stop()
+        return super().on_deactivate(state)
+
+    @said
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Forget what was configured, and the parameters' values in use."""
+        self.release()
+        return super().on_cleanup(state)
+
+    @said
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop everything, from any state."""
+        self.release()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """A transition failed in a way nobody foresaw: back to unconfigured, ready for another try."""
+        self.get_logger().error("a transition failed, see above; the node is unconfigured now")
+        self.release()
+        return TransitionCallbackReturn.SUCCESS

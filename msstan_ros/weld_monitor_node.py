@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.task import Future
 
 from msstan_core.errors import InputError
 from msstan_core.vocabulary import Modality
 from msstan_msgs.srv import ReloadModel, ResetMonitor, TakeSnapshot
 from msstan_ros.cell_adaptation import CellAdaptation
-from msstan_ros.guarded_lifecycle import refuse_impossible_transitions, said
+from msstan_ros.guarded_lifecycle import GuardedLifecycleNode, said
 from msstan_ros.model_loading import MonitorFactory, MonitorLike, load_monitor, proven_monitor
 from msstan_ros.monitor_outputs import MonitorOutputs
 from msstan_ros.monitor_parameters import SPECS, MonitorSettings, model_dir_or_default, read_settings
@@ -35,7 +35,7 @@ from msstan_ros.stamp_clock import StampClock
 Result = TypeVar("Result")
 
 
-class WeldMonitorNode(LifecycleNode):
+class WeldMonitorNode(GuardedLifecycleNode):
     """See the module. The interface is described in docs/ros_interface.md.
 
     Args:
@@ -45,7 +45,6 @@ class WeldMonitorNode(LifecycleNode):
 
     def __init__(self, make_monitor: MonitorFactory = load_monitor, **arguments: Any) -> None:
         super().__init__("weld_monitor", **arguments)
-        refuse_impossible_transitions(self)
         self._make_monitor = make_monitor
         self._settings: MonitorSettings | None = None
         self._monitor: MonitorLike | None = None
@@ -97,43 +96,21 @@ class WeldMonitorNode(LifecycleNode):
         )
         return result
 
-    @said
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop deciding and unsubscribe; the model stays."""
-        self._end_session()
-        return super().on_deactivate(state)
-
-    @said
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Forget the model and the parameters' values in use."""
-        self._release()
-        return super().on_cleanup(state)
-
-    @said
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop everything, from any state."""
-        self._release()
-        return super().on_shutdown(state)
-
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """A transition failed in a way nobody foresaw: back to unconfigured, ready for another try."""
-        self.get_logger().error("a transition failed, see above; the node is unconfigured now")
-        self._release()
-        return TransitionCallbackReturn.SUCCESS
-
     def close(self) -> None:
         """Stop the threads; called when the process ends."""
-        self._end_session()
+        self.stop()
         self._adaptation.end()
         self.stamp_clock.close()
 
-    def _end_session(self) -> None:
+    def stop(self) -> None:
+        """Stop deciding and unsubscribe; the model stays."""
         if self._session is not None:
             self._session.close()
             self._session = None
 
-    def _release(self) -> None:
-        self._end_session()
+    def release(self) -> None:
+        """Stop, and forget the model."""
+        self.stop()
         self._adaptation.end()
         gc.unfreeze()
         for service in self._offered:

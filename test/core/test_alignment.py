@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from msstan_core.alignment import MAX_PENDING_FRAMES, AlignmentConfig, TickAligner
+from msstan_core.alignment import AlignmentConfig, TickAligner
 from msstan_core.observation import AudioChunk, CameraFrame, TelemetrySample, ThermalFrame, Tick, WeldContext
+from msstan_core.sample_buffers import MAX_PENDING_FRAMES
 from msstan_core.vocabulary import Modality, Process
 
 MS = 1_000_000
