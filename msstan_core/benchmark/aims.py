@@ -38,6 +38,8 @@ AIMS = (
     Aim("monitor_tick_ms", "samples to decision, ms", most=5, most_p99=10),
     Aim("backbone_ratio", "network over its camera backbone alone", most=1.3),
     Aim("preprocessing_ratio", "preprocessing over network", most=1),
+    Aim("adaptation_ratio", "tick while adaptation learns without pause, over one without adaptation"),
+    Aim("adaptation_p99_ratio", "the same of the 99th percentiles"),
     Aim("end_to_end_ms", "acquisition to message through DDS, ms", most_p99=33),
     Aim("lost", "samples, frames and results lost", most=0),
     Aim("cpu_share", "share of one core, live"),

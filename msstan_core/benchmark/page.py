@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from msstan_core.benchmark.aims import AIMS, verdict
+from msstan_core.benchmark.figure_text import number_text, value_text
 from msstan_core.benchmark.pictures import draw_course, draw_skipping, draw_speed_and_f1, draw_updates
 from msstan_core.benchmark.speed_and_f1 import compared, section
 from msstan_core.benchmark.workload import CAMERA_HZ
@@ -27,22 +28,6 @@ def read_result(path: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise InputError(path, f"is no JSON ({error})", "write it again") from None
     return found
-
-
-def value_text(value: object) -> str:
-    """A figure as people read it: "2.10 (p99 3.4)", "12.3 ± 0.4" or a plain number."""
-    if not isinstance(value, dict):
-        return "" if value is None else number_text(value) if isinstance(value, (int, float)) else str(value)
-    if "p99" in value:
-        return f"{number_text(value['p50'])} (p99 {number_text(value['p99'])})"
-    if "std" in value:
-        return f"{number_text(value['p50'] if 'p50' in value else value['mean'])} ± {value['std']:.2g}"
-    return number_text(value["p50"])
-
-
-def number_text(value: float) -> str:
-    """Three digits, and no powers of ten where a number has more before its point."""
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def text_table(path: Path) -> Any:
@@ -125,6 +110,7 @@ def page_text(found: dict[str, Any], others: dict[str, dict[str, Any]], name: st
         *(f"| {part} | {value_text(value)} |" for part, value in details["parts_ms"].items()),
         "",
         *_scaling(details),
+        *_adaptation(details),
         *_live(details),
         *_streams(details),
         *_others(others),
@@ -169,9 +155,7 @@ _TABLES = {
 
 def _scaling(details: dict[str, Any]) -> list[str]:
     lines: list[str] = []
-    for key, (title, unit) in _TABLES.items():
-        if key not in details:
-            continue
+    for key, (title, unit) in ((k, told) for k, told in _TABLES.items() if k in details):
         each = any("p50_each" in row for row in details[key].values())
         head = (unit, "ms", "ms each") if each else (unit, "ms")
         lines += [f"## {title}", "", *_rows(head)]
@@ -180,6 +164,29 @@ def _scaling(details: dict[str, Any]) -> list[str]:
             lines.append(f"| {value} | {value_text(row)} |{last}")
         lines.append("")
     return lines
+
+
+def _adaptation(details: dict[str, Any]) -> list[str]:
+    """Ticks with and without online adaptation."""
+    found = details.get("adaptation", {})
+    if "ms" not in found:
+        return []
+    rows = (
+        f"| {name} | {value_text(ms)} | {value_text(found['ratio'].get(name, 1))} | "
+        f"{number_text(found['p99_ratio'].get(name, 1))} |"
+        for name, ms in found["ms"].items()
+    )
+    return [
+        "## With online adaptation",
+        "",
+        "Samples to decision, one thread, in turns: without adaptation, with it and nothing to learn, and while a "
+        "thread learns from new labels without pause, which is the worst case: a person labels seldom. It was at work "
+        f"for {found['learning_share']:.0%} of that time and took {found['revisions']} heads into use.",
+        "",
+        *_rows(("adaptation", "ms", "median over that without", "99th percentile over that without")),
+        *rows,
+        "",
+    ]
 
 
 def _live(details: dict[str, Any]) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from msstan_core.benchmark import scaling, tick_parts
+from msstan_core.benchmark.adaptation_load import LEARNING, adaptation_load
 from msstan_core.benchmark.hooks import LIVE, measurement
 from msstan_core.benchmark.long_stream import paced_stream, streaming_error
 from msstan_core.benchmark.peer_updates import PEER_THREADS, TimedPeer, timed_peers
@@ -34,6 +35,7 @@ class Settings:
     scaling: bool = True  #: resolution, window, batch, torches
     starts: int = 3  #: of a monitor without ROS
     fast_seconds: float = 10.0  #: of frames at 100 Hz
+    adaptation_rounds: int = 60  #: turns of ticks with and without adaptation; 0: none
 
 
 @dataclass(slots=True)
@@ -68,6 +70,15 @@ def measure(
         result.details["live"] = _live(package, settings.live_seconds)
     with tempfile.TemporaryDirectory() as name:
         _timings(package, settings, Path(name), said, progress, result)
+    if settings.adaptation_rounds > 0:
+        said("with and without adaptation")
+        load = adaptation_load(
+            package, settings.adaptation_rounds, progress=lambda share: progress("adaptation", share)
+        )
+        result.details["adaptation"] = load
+        if "ratio" in load:
+            result.metrics["adaptation_ratio"] = load["ratio"][LEARNING]
+            result.metrics["adaptation_p99_ratio"] = load["p99_ratio"][LEARNING]
     sampling = package.card.config.sampling.enabled
     said(f"{_FAST_RATE_HZ:.0f} frames a second")
     monitor = Monitor.load(

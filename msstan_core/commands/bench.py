@@ -101,7 +101,14 @@ def settings_of(arguments: argparse.Namespace) -> Any:
     usual = Settings(peers=DEFAULT_PEERS)
     if arguments.quick:
         usual = Settings(
-            rounds=2, peers=QUICK_PEERS, stream_ticks=1000, live_seconds=4.0, scaling=False, starts=1, fast_seconds=2.0
+            rounds=2,
+            peers=QUICK_PEERS,
+            stream_ticks=1000,
+            live_seconds=4.0,
+            scaling=False,
+            starts=1,
+            fast_seconds=2.0,
+            adaptation_rounds=3,
         )
     given = {
         "rounds": arguments.rounds,

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from msstan_core.benchmark.aims import Aim, verdict
-from msstan_core.benchmark.page import page_text, read_result, value_text, write_page
+from msstan_core.benchmark.figure_text import value_text
+from msstan_core.benchmark.page import page_text, read_result, write_page
 from msstan_core.benchmark.speed_and_f1 import compared
 from msstan_core.cli import main
 from msstan_core.errors import InputError
@@ -39,6 +40,13 @@ FOUND: dict[str, Any] = {
         "threads": {"MS-STAN": 1, "peers": [1, 2]},
         "parts_ms": {"preprocessing": {"p50": 1.0, "p99": 2.0}},
         "torches": {"2": {"p50": 6.0, "p99": 8.0, "p50_each": 3.0}},
+        "adaptation": {
+            "ms": {"off": {"p50": 3.0, "p99": 4.0}, "learning": {"p50": 3.3, "p99": 6.0}},
+            "ratio": {"learning": {"p50": 1.1, "mean": 1.1, "std": 0.05}},
+            "p99_ratio": {"learning": 1.5},
+            "learning_share": 0.97,
+            "revisions": 12,
+        },
     },
 }
 
@@ -52,6 +60,8 @@ def test_the_page_tells_the_figures_of_the_file(tmp_path: Path) -> None:
     assert "a machine, 2 cores" in text
     assert "| X3D-XS 4x12 | ONNX Runtime | 60 (p99 70) | 2 | 15 | 30 |" in text
     assert "| 2 | 6 (p99 8) | 3 |" in text
+    assert "| off | 3 (p99 4) | 1 | 1 |" in text and "| learning | 3.3 (p99 6) | 1.1 ± 0.05 | 1.5 |" in text
+    assert "97% of that time and took 12 heads" in text
     assert "## Live" not in text
     assert (tmp_path / "images" / "performance.png").stat().st_size > 5_000
 
