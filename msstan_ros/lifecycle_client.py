@@ -15,8 +15,8 @@ from msstan_core.errors import InputError
 
 #: Loading a model and its first inference fit in here, s.
 TRANSITION_TIMEOUT_S = 60.0
-#: A process that imports, registers and is discovered fits in here, s.
-APPEARANCE_TIMEOUT_S = 30.0
+#: A process that imports, registers and is discovered fits in here even on a machine that is busy with other work, s.
+APPEARANCE_TIMEOUT_S = 120.0
 #: An answer that has not come by then is asked for again, s.
 ANSWER_TIMEOUT_S = 3.0
 #: How often to look whether the process is still there, s.
