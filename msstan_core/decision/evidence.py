@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from msstan_core.decision.result import Evidence, ImageRegion
+from msstan_core.decision.result import AnomalyEvent, EventPhase, Evidence, ImageRegion
 
 #: Cells with at least this share of the largest attention belong to the focus.
 FOCUS_LEVEL = 0.5
@@ -46,3 +50,32 @@ def focus(attention: NDArray[np.float32]) -> ImageRegion | None:
         right=float((columns[-1] + 1) / width),
         bottom=float((rows[-1] + 1) / height),
     )
+
+
+class PeakRegions:
+    """Remembers of every open event where the network looked when its score was highest.
+
+    An event lasts, and what the network looks at near its end, or when the camera is gone, tells nothing of it.
+    """
+
+    def __init__(self) -> None:
+        self._peaks: dict[int, tuple[float, ImageRegion]] = {}
+
+    def attach(self, events: Sequence[AnomalyEvent], evidence: Evidence) -> tuple[AnomalyEvent, ...]:
+        """The events of one tick, all that are open among them, with their evidence.
+
+        Args:
+            events: of the tick. evidence: of the tick; its region counts for events whose score is at its highest.
+        """
+        peaks = {}
+        out = []
+        for event in events:
+            peak = self._peaks.get(event.event_id)
+            if evidence.region is not None and event.score > (-math.inf if peak is None else peak[0]):
+                peak = event.score, evidence.region
+            if peak is not None and event.phase is not EventPhase.CLEARED:
+                peaks[event.event_id] = peak
+            region = None if peak is None else peak[1]
+            out.append(replace(event, evidence=replace(evidence, region=region)))
+        self._peaks = peaks
+        return tuple(out)

@@ -14,7 +14,7 @@ from msstan_core.adaptation.answering import input_flaw, job_of, observed
 from msstan_core.decision.action_smoothing import Hysteresis, SmoothingConfig, smoother
 from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
 from msstan_core.decision.calibration import action_probabilities, imperfection_probabilities, tempered
-from msstan_core.decision.evidence import evidence_of
+from msstan_core.decision.evidence import PeakRegions, evidence_of
 from msstan_core.decision.novelty import NoveltyDetector, load_novelty
 from msstan_core.decision.result import AnomalyEvent, Decision
 from msstan_core.decision.seam import SeamPosition
@@ -75,7 +75,7 @@ class Monitor:
         self._anomalies = anomalies or AnomalyConfig()
         self._calibrations = SubsetCalibration(card, self._anomalies.imperfection_threshold)
         self._events = AnomalyEvents(self._anomalies, card.imperfection_thresholds, card.severity)
-        self._seam = SeamPosition()
+        self._seam, self._regions = SeamPosition(), PeakRegions()
         self._pending_events: tuple[AnomalyEvent, ...] = ()
         self._last_stamp_ns = 0
         self.adapter: Adapter | None = None  #: corrects the action; set between two ticks
@@ -177,8 +177,7 @@ class Monitor:
             calibration.imperfection_thresholds,
         )
         if events and seen:
-            evidence = evidence_of(output.modality_weights, attention)
-            events = tuple(replace(event, evidence=evidence) for event in events)
+            events = self._regions.attach(events, evidence_of(output.modality_weights, attention))
         if self.adapter is not None:
             unusual = self._events.open or novelty > novelty_threshold
             held = observed(tick, output.embedding, probabilities, flaw, unusual)

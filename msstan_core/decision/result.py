@@ -35,7 +35,8 @@ class Evidence:
     """What an event rests on: for people who look into it, no proof of a cause."""
 
     modality_weights: tuple[float, float, float, float]  #: share of each modality, vocabulary.MODALITIES order
-    region: ImageRegion | None = None  #: where the network looked; None without camera or without a clear focus
+    #: where the network looked when the event's score was highest so far; None: no fresh camera then, or no clear focus
+    region: ImageRegion | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from msstan_core.decision.result import ImageRegion
 from msstan_core.vocabulary import MODALITIES, Action
 
 #: Width of the drawn picture, px; smaller images are enlarged so that text stays readable.
@@ -54,6 +55,7 @@ class OverlayContent:
         anomalies: one line per open anomaly.
         warning: what is wrong with the monitor itself; "": nothing.
         latency_s: stamp to publication; NaN when not known.
+        regions: of the picture that open anomalies point at.
     """
 
     action: Action = Action.UNKNOWN
@@ -63,6 +65,7 @@ class OverlayContent:
     anomalies: tuple[str, ...] = ()
     warning: str = ""
     latency_s: float = math.nan
+    regions: tuple[ImageRegion, ...] = ()
 
 
 def draw_overlay(
@@ -81,6 +84,8 @@ def draw_overlay(
     view = _enlarged(picture if picture is not None else np.zeros((360, WIDTH_PX), np.uint8))
     if attention is not None and picture is not None:
         view = tinted(view, attention)
+    if picture is not None:
+        _draw_regions(view, content.regions)
     strip = np.full((STRIP_PX, WIDTH_PX, 3), BACKGROUND, np.uint8)
     _draw_action(strip, content)
     _draw_modalities(strip, content)
@@ -134,6 +139,14 @@ def _enlarged(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     how = cv2.INTER_AREA if picture.shape[1] > WIDTH_PX else cv2.INTER_LINEAR
     resized: NDArray[np.uint8] = cv2.resize(picture, (WIDTH_PX, height), interpolation=how).astype(np.uint8)
     return resized
+
+
+def _draw_regions(view: NDArray[np.uint8], regions: tuple[ImageRegion, ...]) -> None:
+    height, width = view.shape[:2]
+    for region in regions:
+        corner = round(region.left * width), round(region.top * height)
+        opposite = round(region.right * width) - 1, round(region.bottom * height) - 1
+        cv2.rectangle(view, corner, opposite, ALARM, 2)
 
 
 def _draw_action(strip: NDArray[np.uint8], content: OverlayContent) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
-from msstan_core.decision.evidence import evidence_of, focus
-from msstan_core.decision.result import EventPhase
+from msstan_core.decision.evidence import PeakRegions, evidence_of, focus
+from msstan_core.decision.result import EventPhase, Evidence, ImageRegion
 from msstan_core.decision.seam import SeamPosition
 from msstan_core.decision.severity import fit_severity, severity_of
 from msstan_core.observation import TelemetryWindow
@@ -158,3 +158,23 @@ def test_flat_attention_points_at_nothing() -> None:
 def test_evidence_without_camera_has_weights_only() -> None:
     evidence = evidence_of(np.array([0, 0, 0.75, 0.25], np.float32), None)
     assert evidence.modality_weights == (0.0, 0.0, 0.75, 0.25) and evidence.region is None
+
+
+def test_event_points_where_the_network_looked_at_its_highest_score() -> None:
+    events, regions = AnomalyEvents(AnomalyConfig(onset_s=0.0, clear_s=0.0)), PeakRegions()
+    places = [ImageRegion(0.1 * i, 0.0, 0.1 * i + 0.1, 1.0) for i in range(5)]
+
+    def said(step: int, probability: float, region: ImageRegion | None) -> ImageRegion | None:
+        (event,) = regions.attach(
+            events.update(step * 100 * MS, spatter(probability), NAN, 1.0), Evidence((1.0, 0.0, 0.0, 0.0), region)
+        )
+        assert event.evidence is not None and event.evidence.modality_weights[0] == 1.0
+        return event.evidence.region
+
+    assert said(0, 0.6, None) is None, "no fresh camera"
+    assert said(1, 0.55, places[1]) == places[1]
+    assert said(2, 0.9, places[2]) == places[2]
+    assert said(3, 0.7, places[3]) == places[2], "the peak was before"
+    assert said(4, 0.7, None) == places[2], "the camera is gone; what it showed stays"
+    assert said(5, 0.0, places[4]) == places[2], "the clearance still says it"
+    assert said(6, 0.6, places[4]) == places[4], "another event"

@@ -9,8 +9,10 @@ from live import Spinner, decision_for, until
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import MarkerArray
 
+from msstan_core.decision.result import ImageRegion
 from msstan_core.explain.overlay import (
     ACTION_COLOURS,
+    ALARM,
     STRIP_PX,
     WIDTH_PX,
     OverlayContent,
@@ -79,6 +81,16 @@ def test_any_picture_and_any_text_can_be_drawn(height: int, width: int, probabil
         np.zeros((height, width, 3), np.uint8), content(probability=probability, anomalies=tuple(texts))
     )
     assert drawn.shape[1:] == (WIDTH_PX, 3)
+
+
+def test_region_of_an_open_anomaly_is_framed_in_the_picture() -> None:
+    picture = np.full((360, 640), 100, np.uint8)
+    drawn = draw_overlay(picture, OverlayContent(regions=(ImageRegion(0.25, 0.5, 0.5, 0.75),)))
+    for stroke in (drawn[177:184, 200], drawn[200, 157:164]):
+        assert (stroke == ALARM).all(axis=-1).any()
+    assert tuple(drawn[225, 240]) == tuple(drawn[100, 240]) == (100, 100, 100), "inside and outside are left alone"
+    nothing = draw_overlay(None, OverlayContent(regions=(ImageRegion(0.25, 0.5, 0.5, 0.75),)))
+    assert not nothing[:360].any(), "no picture, nothing to point at"
 
 
 def test_thermal_colours_mean_the_same_in_every_image() -> None:
