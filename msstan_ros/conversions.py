@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
 from msstan_core.decision.pipeline import ModelInfo
-from msstan_core.decision.result import AnomalyEvent, Decision
+from msstan_core.decision.result import AnomalyEvent, Decision, ImageRegion
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.vocabulary import ACTIONS, IMPERFECTIONS, MODALITIES
 from msstan_msgs.msg import WeldAction, WeldAnomaly, WeldModelInfo
@@ -75,7 +75,21 @@ def anomaly_message(event: AnomalyEvent, decision: Decision, session_id: str, se
     weights = event.evidence.modality_weights if event.evidence is not None else decision.modality_weights
     message.modality_weights = np.asarray(weights, np.float32)
     message.seam_position_m = float(event.seam_position_m)
+    message.image_region = _corners(event.evidence.region if event.evidence is not None else None)
     return message
+
+
+def _corners(region: ImageRegion | None) -> NDArray[np.float32]:
+    """[4] left, top, right, bottom; NaN where there is none."""
+    if region is None:
+        return np.full(4, np.nan, np.float32)
+    return np.array([region.left, region.top, region.right, region.bottom], np.float32)
+
+
+def image_region(message: WeldAnomaly) -> ImageRegion | None:
+    """The region of a ``weld/anomaly`` message; None where it has none."""
+    left, top, right, bottom = map(float, message.image_region)
+    return ImageRegion(left, top, right, bottom) if np.isfinite([left, top, right, bottom]).all() else None
 
 
 def model_info_message(info: ModelInfo, stamp_ns: int, session_id: str, model_revision: int) -> WeldModelInfo:

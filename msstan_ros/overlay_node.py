@@ -17,6 +17,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import Marker, MarkerArray
 
+from msstan_core.decision.result import ImageRegion
 from msstan_core.errors import InputError
 from msstan_core.explain.overlay import ACTION_COLOURS, ALARM, Colour, OverlayContent, draw_overlay, thermal_picture
 from msstan_core.messages import Topic, TopicKind, sample_from_message, topic_of
@@ -24,7 +25,7 @@ from msstan_core.observation import CameraFrame, ThermalFrame
 from msstan_core.vocabulary import Action
 from msstan_msgs.msg import WeldAction, WeldAnomaly, WeldMonitorState
 from msstan_ros import qos
-from msstan_ros.conversions import image_message, stamp_nanoseconds
+from msstan_ros.conversions import image_message, image_region, stamp_nanoseconds
 from msstan_ros.health import Health
 from msstan_ros.message_types import message_class
 from msstan_ros.node_process import run_node
@@ -143,6 +144,7 @@ class OverlayNode(Node):
             anomalies=tuple(_in_words(a) for a in self._open.values()),
             warning=self._warning,
             latency_s=message.pipeline_latency_s,
+            regions=self._regions(),
         )
         stamp_ns = stamp_nanoseconds(message.header.stamp)
         self._publish(content, stamp_ns, message.header.frame_id, self._seen_at(stamp_ns))
@@ -159,6 +161,11 @@ class OverlayNode(Node):
             decoded = cv2.imdecode(np.frombuffer(frame.encoded, np.uint8), cv2.IMREAD_REDUCED_COLOR_2)
             return None if decoded is None else decoded.astype(np.uint8, copy=False)
         return thermal_picture(self._thermal.celsius) if self._thermal is not None else None
+
+    def _regions(self) -> tuple[ImageRegion, ...]:
+        """What open anomalies point at; nothing in a thermal picture, which is another camera's."""
+        found = map(image_region, self._open.values()) if self._camera else ()
+        return tuple(region for region in found if region is not None)
 
     def _publish(
         self, content: OverlayContent, stamp_ns: int, frame_id: str, picture: NDArray[np.uint8] | None

@@ -72,6 +72,7 @@ def test_anomaly_phases_are_the_event_phases() -> None:
         ("WeldAction", "modality_age_s", len(MODALITIES)),
         ("WeldAnomaly", "imperfection_probabilities", len(IMPERFECTIONS)),
         ("WeldAnomaly", "modality_weights", len(MODALITIES)),
+        ("WeldAnomaly", "image_region", 4),
         ("WeldMonitorState", "input_age_s", len(MODALITIES)),
         ("WeldMonitorState", "received", len(MODALITIES)),
         ("WeldMonitorState", "dropped", len(MODALITIES)),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from live import decision_for, model_card
 
 from msstan_core.decision.pipeline import ModelInfo
-from msstan_core.decision.result import AnomalyEvent, EventPhase
+from msstan_core.decision.result import AnomalyEvent, EventPhase, Evidence, ImageRegion
 from msstan_core.messages import TopicKind, sample_from_message
 from msstan_core.observation import Tick
 from msstan_core.vocabulary import ACTIONS, MODALITIES, Action
@@ -17,6 +17,7 @@ from msstan_ros.conversions import (
     action_message,
     anomaly_message,
     image_message,
+    image_region,
     model_info_message,
     stamp_message,
     stamp_nanoseconds,
@@ -76,6 +77,16 @@ def test_anomaly_message_keeps_the_onset_apart_from_its_own_stamp() -> None:
     assert stamp_nanoseconds(message.header.stamp) == 3_000_000_000
     assert math.isnan(message.severity)
     assert math.isnan(message.seam_position_m)
+    assert all(map(math.isnan, message.image_region)) and image_region(message) is None
+
+
+def test_anomaly_message_says_where_in_the_image_the_network_looked() -> None:
+    region = ImageRegion(0.25, 0.5, 0.5, 0.75)
+    evidence = Evidence((1.0, 0.0, 0.0, 0.0), region)
+    event = AnomalyEvent(9, EventPhase.ONSET, 602, "spatter", 0.8, 0.5, math.nan, 1, 2, evidence=evidence)
+    message = anomaly_message(event, decision_for(TICK), "s", 2)
+    assert list(message.image_region) == [0.25, 0.5, 0.5, 0.75]
+    assert image_region(message) == region
 
 
 def test_model_info_says_which_outputs_are_trained() -> None:

@@ -147,6 +147,7 @@ def test_the_image_of_the_decision_is_drawn_with_its_stamp_and_the_open_anomaly(
     for offset, brightness in ((-40_000_000, 0), (0, 200), (40_000_000, 0)):
         camera.publish(image_message(np.full((48, 64), brightness, np.uint8), "mono8", stamp + offset, "weld_camera"))
     anomaly = WeldAnomaly(event_id=1, phase=WeldAnomaly.ONSET, iso_6520_1_code=602, name="spatter")
+    anomaly.image_region = [0.25, 0.5, 0.4, 0.75]
     anomalies.publish(anomaly)
     assert until(lambda: len(overlay._camera) == 3 and overlay._open)
     tick = Tick(0, stamp, frame_id="weld_camera", valid=np.array([True, False, False, False]))
@@ -157,3 +158,4 @@ def test_the_image_of_the_decision_is_drawn_with_its_stamp_and_the_open_anomaly(
     assert seen[0].header.frame_id == "weld_camera"
     assert picture[300, 320, 0] == 200, "another image than the decision's"
     assert picture[2, 2, 2] > 200, "no red banner"
+    assert (picture[300, 157:164] == ALARM).all(axis=-1).any(), "the region is not framed"
