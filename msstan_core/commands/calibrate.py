@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 One false alarm an hour, all imperfections and novelty together, takes 80 minutes of nominal welding (time with the arc
-off counts, as it is watched too), half an hour's rate twice as much. Interrupted simulations go on where they were
+off counts, as it is watched too), half that rate twice as much. Interrupted simulations go on where they were
 (--work). A model holds its promise on welds like those it was calibrated on: use your own cell's where you can.
 
   msstan calibrate models/default --nominal bags/good --out models/mine
