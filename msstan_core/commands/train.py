@@ -19,6 +19,15 @@ def register(subparsers: Any) -> None:
     )
     parser.add_argument("config", type=Path, help="training YAML, e.g. config/training/default.yaml")
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="bags, or folders of bags")
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="DATA",
+        help="bags that are never trained on: calibration and thresholds are fitted on them, beside the groups of "
+        "--data that are held out",
+    )
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
     parser.add_argument("--seed", type=int, help="overrides the file's seed")
     parser.add_argument("--steps", type=int, help="overrides the file's number of steps")
@@ -51,8 +60,14 @@ def run(arguments: argparse.Namespace) -> int:
     config = load_training_config(arguments.config)
     changed = {k: getattr(arguments, k) for k in ("seed", "steps") if getattr(arguments, k) is not None}
     config = type(config).model_validate({**config.model_dump(), **changed})
-    recordings = load_recordings(console, config, arguments.data, arguments.cache or arguments.out / "features")
+    cache = arguments.cache or arguments.out / "features"
+    recordings = load_recordings(console, config, arguments.data, cache)
+    more = load_recordings(console, config, arguments.calibration, cache) if arguments.calibration else []
+    shared = sorted({r.group for r in recordings} & {r.group for r in more})
+    if shared:
+        raise InputError("--calibration", f"shares the group {shared[0]} with --data", "leave it out of one of them")
     kept, held_out = hold_out_groups(recordings, config.validation_share, config.seed)
+    held_out += more
     if config.validation_share > 0 and not held_out:
         raise InputError(
             f"validation_share: {config.validation_share}",

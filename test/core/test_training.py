@@ -182,6 +182,19 @@ def test_trained_model_tells_arc_from_silence_on_an_unseen_weld(model_dir: Path,
     assert {p.name for p in (tmp_path / "pictures").iterdir()} == {"reliability.png", "confusion.png", "embeddings.png"}
 
 
+def test_bags_for_calibration_are_held_out_and_belong_to_no_group_that_is_trained_on(
+    bags: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(json.dumps(CONFIG.model_dump(mode="json") | {"steps": 2}), encoding="utf-8")
+    command = ["train", str(config), "--data", str(bags), "--out", str(tmp_path / "out"), "--calibration"]
+    assert main([*command, str(find_bags([bags])[0])]) != 0
+    assert "--calibration: shares the group cell0 with --data" in capsys.readouterr().err
+    write_weld(tmp_path / "apart" / "weld", seed=9, group="another cell")
+    assert main([*command, str(tmp_path / "apart")]) == 0
+    assert load_package(tmp_path / "out").card.metrics["held_out_recordings"] == 1
+
+
 @pytest.mark.parametrize("backend", ["onnx", "torch"])
 def test_monitor_over_a_bag_equals_the_unrolled_network(
     model_dir: Path, recordings: list[Recording], backend: str
