@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import softmax
@@ -18,6 +18,9 @@ from msstan_core.inference.export import random_tick
 from msstan_core.inference.model_package import ModelPackage
 from msstan_core.preprocessing.preprocessor import INPUT_NAMES, NetworkInput
 
+if TYPE_CHECKING:
+    from msstan_core.model.memory import RecurrentMemory
+
 #: Different ticks that a long stream is drawn from.
 _DISTINCT = 200
 #: Ticks unrolled at once.
@@ -29,7 +32,8 @@ def streaming_error(
 ) -> dict[str, float]:
     """Largest difference between ``count`` ticks streamed through the engine and the same ticks unrolled in torch.
 
-    Only for models whose memory is the ring and the convolution: clips overlap by what a tick can see of the past.
+    Clips overlap by what windows and convolution can see of the past; a recurrent memory is carried from clip to clip.
+    Not for models whose maps remember (background, magnification).
 
     Returns:
         ``ticks``; ``largest_difference`` of the action logits and the ``largest_logit`` itself, since float32 keeps
@@ -42,6 +46,9 @@ def streaming_error(
     from msstan_core.model.ms_stan import Features
 
     model = TorchEngine(package).model
+    carried = None if model.memory is None else carried_memory(model.memory)
+    if carried is not None:
+        model.memory = carried  # type: ignore[assignment]
     rng = np.random.default_rng(0)
     rows = [random_tick(model, rng) for _ in range(_DISTINCT)]
     parts = {name: torch.cat([row[index] for row in rows]) for index, name in enumerate(INPUT_NAMES)}
@@ -58,6 +65,8 @@ def streaming_error(
     for begin in range(0, count, _CLIP):
         streamed = np.array([engine.step(inputs[i]).action_logits for i in order[begin : begin + _CLIP]])
         first = max(0, begin - reach)
+        if carried is not None:
+            carried.overlap = begin - first
         clip = features.map(lambda part, first=first, begin=begin: part[order[first : begin + _CLIP]][None])  # type: ignore[misc]
         with torch.inference_mode():
             unrolled = model.unroll(clip).action_logits[0, begin - first :].numpy()
@@ -74,6 +83,29 @@ def streaming_error(
         "probability_difference": rounded(of_probabilities, 2),
         "drift": rounded(max(differences[-tenth:]) - max(differences[:tenth]), 2),
     }
+
+
+def carried_memory(memory: RecurrentMemory) -> Any:
+    """The memory of a model that is unrolled clip by clip: each clip begins with what the last one has left.
+
+    Its ``overlap`` is to be set before each clip: ticks at its beginning that were in the last one. They are there for
+    the windows; the memory has seen them already and says nothing (zeros) at them.
+    """
+    import torch
+    from torch import Tensor, nn
+
+    class CarriedMemory(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.overlap = 0
+            self._after: Tensor | None = None
+
+        def unroll(self, x: Tensor) -> Tensor:
+            remembered = memory.remember(x[:, self.overlap :], self._after)
+            self._after = remembered[:, -1]
+            return torch.cat([torch.zeros_like(x[:, : self.overlap]), memory.project(remembered)], dim=1)
+
+    return CarriedMemory()
 
 
 def paced_stream(monitor: Monitor, rate_hz: float, seconds: float) -> dict[str, Any]:

@@ -28,8 +28,12 @@ class RecurrentMemory(nn.Module):
 
     def unroll(self, x: Tensor) -> Tensor:
         """x: [B, T, d] -> [B, T, d]; the memory is empty (zeros) before the clip."""
-        remembered: Tensor = self.cell(self.norm(x))[0]
-        return self.project(remembered)  # type: ignore[no-any-return]
+        return self.project(self.remember(x))  # type: ignore[no-any-return]
+
+    def remember(self, x: Tensor, memory: Tensor | None = None) -> Tensor:
+        """x: [B, T, d], memory: [B, width] before it (None: empty) -> memory after each tick [B, T, width]."""
+        remembered: Tensor = self.cell(self.norm(x), None if memory is None else memory[None].contiguous())[0]
+        return remembered
 
     def step(self, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """x: [B, d], memory: [B, width] -> (what it says [B, d], new memory)."""
