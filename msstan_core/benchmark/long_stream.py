@@ -48,7 +48,7 @@ def streaming_error(
     model = TorchEngine(package).model
     carried = None if model.memory is None else carried_memory(model.memory)
     if carried is not None:
-        model.memory = carried  # type: ignore[assignment]
+        model.memory = carried
     rng = np.random.default_rng(0)
     rows = [random_tick(model, rng) for _ in range(_DISTINCT)]
     parts = {name: torch.cat([row[index] for row in rows]) for index, name in enumerate(INPUT_NAMES)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
             "add recordings, or set it to 0 to calibrate on the training recordings",
         )
     initial = None if arguments.initial is None else initial_weights(arguments.initial, config)
-    started = time.monotonic()
     with training_bar(console, f"training {config.name}") as progress:
         model = train(config, kept, arguments.out, held_out=held_out, initial=initial, progress=progress)
-    seconds = time.monotonic() - started
     with console.status("calibrating the actions") as status:
         fitted = fit(model, kept, held_out)
         anomalies = fit_anomalies(
@@ -86,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     metrics: dict[str, object] = {
         "final_loss": model.final_loss,
-        "training_seconds": round(seconds, 1),
+        "training_seconds": round(model.seconds, 1),
         "weights_of_step": model.steps,
     }
     guard = guard_set(model.model, kept, held_out, config.seed)
@@ -103,7 +100,6 @@ def run(arguments: argparse.Namespace) -> int:
             continue  # for the card
         table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
     console.print(table)
-    print(
-        f"{arguments.out}: trained in {seconds:.0f} s; try it: msstan replay BAG --model {arguments.out} --csv OUT.csv"
-    )
+    print(f"{arguments.out}: trained in {model.seconds:.0f} s")
+    print(f"try it: msstan replay BAG --model {arguments.out} --csv OUT.csv")
     return 0

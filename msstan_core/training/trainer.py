@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,7 @@ class TrainedModel:
     action_prior: NDArray[np.float32]  #: [9] share of each action as the loss weighted it
     final_loss: float  #: mean over the last tenth of the steps
     steps: int = 0  #: after which the weights were taken: the last, or the best with early stopping
+    seconds: float = 0.0  #: that the steps took, those before an interruption included
 
 
 def train(
@@ -95,6 +97,13 @@ def train(
         len(judged),
     )
     losses: list[float] = []
+    before_s = 0.0  # of the runs that this one goes on from
+
+    def resume_clock(seconds: float) -> None:
+        nonlocal before_s
+        before_s = seconds
+
+    began = time.monotonic()
     log = TrainingLog(run_dir, tensorboard=config.tensorboard)
     checkpoint = Checkpoint(
         run_dir,
@@ -106,6 +115,7 @@ def train(
             "unlabelled": Part(unlabelled.state, unlabelled.restore),
             "stopping": Part(stopping.state, stopping.restore),
             "precision": Part(precision.state, precision.restore),
+            "seconds": Part(lambda: before_s + time.monotonic() - began, resume_clock),
             "losses": Part(lambda: losses[-_tail(config) :], losses.extend),
             "random": Part(torch.get_rng_state, torch.set_rng_state),
             "random_cuda": Part(torch.cuda.get_rng_state_all, torch.cuda.set_rng_state_all),
@@ -136,7 +146,8 @@ def train(
     model.requires_grad_(True).backbone.requires_grad_(False)
     model.eval().cpu()
     tail = losses[-_tail(config) :]
-    return TrainedModel(model, prior, float(np.mean(tail)) if tail else float("nan"), stopping.best_step or step)
+    final_loss = float(np.mean(tail)) if tail else float("nan")
+    return TrainedModel(model, prior, final_loss, stopping.best_step or step, before_s + time.monotonic() - began)
 
 
 def _trained(model: MsStan, config: TrainingConfig) -> list[torch.nn.Parameter]:

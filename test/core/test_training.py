@@ -152,6 +152,14 @@ def test_interrupted_run_resumes_to_the_same_weights(recordings: list[Recording]
         torch.testing.assert_close(resumed.model.state_dict()[name], value, msg=name)
 
 
+def test_a_resumed_run_counts_the_time_before_it_too(recordings: list[Recording], tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"steps": 2})
+    train(config, recordings, tmp_path)
+    saved = torch.load(tmp_path / CHECKPOINT_FILE, weights_only=False)
+    torch.save({**saved, "seconds": 1000.0}, tmp_path / CHECKPOINT_FILE)
+    assert train(config, recordings, tmp_path).seconds > 1000.0
+
+
 def test_checkpoint_of_another_configuration_is_refused(recordings: list[Recording], tmp_path: Path) -> None:
     train(CONFIG.model_copy(update={"steps": 2}), recordings, tmp_path)
     with pytest.raises(InputError, match="another configuration"):
