@@ -22,6 +22,7 @@ TABLE = ROOT / "config" / "ablations.yaml"
 WITHOUT = (
     "spatiotemporal_attention",
     "multi_scale",
+    "memory",
     "occlusion_and_background",
     "magnification_and_contrastive",
     "sampling",
@@ -63,6 +64,7 @@ def test_an_ablation_changes_what_its_name_says_and_nothing_else() -> None:
     assert changed == {
         "spatiotemporal_attention": {"spatial_attention", "knowledge", "aggregation"},
         "multi_scale": {"windows"},
+        "memory": {"memory"},
         "occlusion_and_background": {"occlusion", "background"},
         "magnification_and_contrastive": {"magnification", "projection"},
         "sampling": {"sampling"},
