@@ -79,12 +79,12 @@ class Spinner:
         return self.add(rclpy.create_node(name, context=self.context))
 
     def close(self) -> None:
+        self._stop.set()  # first: what a node destroys while the executor waits for it ends the thread with an error
+        self.executor.wake()
+        self._thread.join(5)
         for node in self.nodes:
             if hasattr(node, "close"):
                 node.close()
-        self._stop.set()
-        self.executor.wake()
-        self._thread.join(5)
         self.executor.shutdown(timeout_sec=1)
         for node in self.nodes:  # a latched message of a forgotten node would reach the next test
             node.destroy_node()
