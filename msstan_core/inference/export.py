@@ -92,6 +92,19 @@ def write_graph(graph: StreamingGraph, arguments: tuple[Tensor, ...], path: Path
             external_data=False,
             verbose=False,
         )
+    _forget_source(path)
+
+
+def _forget_source(path: Path) -> None:
+    """Take out of a graph what the exporter notes of the source, such as paths of the machine it ran on."""
+    import onnx
+
+    graph = onnx.load(path)
+    holders = [graph, graph.graph, *graph.graph.node, *graph.graph.value_info, *graph.graph.input, *graph.graph.output]
+    for holder in (*holders, *graph.graph.initializer, *graph.functions):
+        del holder.metadata_props[:]
+        holder.ClearField("doc_string")
+    onnx.save(graph, path)
 
 
 def random_tick(model: MsStan, rng: np.random.Generator) -> tuple[Tensor, ...]:

@@ -177,3 +177,8 @@ def test_exported_graphs_equal_torch_over_a_stream(changes: dict[str, Any], tmp_
     session = onnxruntime.InferenceSession(tmp_path / STEP_FILE)
     assert [o.name for o in session.get_outputs()] == list(StepGraph(model).output_names)
     assert SMALL["inputs"]["camera_px"] in session.get_inputs()[0].shape
+
+
+def test_an_exported_graph_says_nothing_of_the_machine_it_was_exported_on(tmp_path: Path) -> None:
+    export_step(network(), tmp_path)
+    assert b".py" not in (tmp_path / STEP_FILE).read_bytes()
