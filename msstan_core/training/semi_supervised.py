@@ -62,7 +62,12 @@ class Unlabelled:
             )
         # A seed of its own: the labelled clips of a run do not depend on whether unlabelled ones are drawn.
         self._sampler = ClipSampler(
-            bare, config.clip_ticks, config.group_balance, config.augmentation, config.seed + 0x5E31
+            bare,
+            config.clip_ticks,
+            config.group_balance,
+            config.augmentation,
+            config.seed + 0x5E31,
+            config.warm_up_ticks,
         )
 
     def loss(self, model: MsStan, step: int, device: torch.device) -> Tensor | None:
