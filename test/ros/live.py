@@ -26,6 +26,7 @@ with warnings.catch_warnings():
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.exceptions import InvalidHandle
 
 from msstan_core.decision.pipeline import ModelInfo
 from msstan_core.decision.result import AnomalyEvent, Decision
@@ -92,7 +93,10 @@ class Spinner:
 
     def _spin(self) -> None:
         while not self._stop.is_set():
-            self.executor.spin_once(timeout_sec=0.1)
+            try:
+                self.executor.spin_once(timeout_sec=0.1)
+            except InvalidHandle:  # a test made a transition here, in its own thread, while this one gathered what to wait for
+                continue
 
 
 @pytest.fixture
