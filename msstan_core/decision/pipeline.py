@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from msstan_core.adaptation.adapter import Adapter
 from msstan_core.adaptation.answering import input_flaw, job_of, observed
@@ -18,7 +19,8 @@ from msstan_core.decision.evidence import PeakRegions, evidence_of
 from msstan_core.decision.novelty import NoveltyDetector, load_novelty
 from msstan_core.decision.result import AnomalyEvent, Decision
 from msstan_core.decision.seam import SeamPosition
-from msstan_core.decision.subset_calibration import SubsetCalibration
+from msstan_core.decision.smoothing import ActionFilter
+from msstan_core.decision.subset_calibration import Calibration, SubsetCalibration
 from msstan_core.inference.engine import Backend, Engine, load_engine
 from msstan_core.inference.model_package import NOMINAL_FILE, ModelCard, load_package
 from msstan_core.inference.providers import Provider
@@ -70,7 +72,6 @@ class Monitor:
         steadied = smoothing if isinstance(smoothing, SmoothingConfig) else SmoothingConfig()
         self._smoothing = steadied if smoothing else False
         self._filter = smoother(steadied, card.smoothing, prior, self._trained) if smoothing else None
-        self._filtered = bool(smoothing) and steadied.method in ("duration", "markov")
         self._said = Hysteresis(steadied.lead, steadied.hold_s) if smoothing else Hysteresis(0.0, 0.0)
         self._anomalies = anomalies or AnomalyConfig()
         self._calibrations = SubsetCalibration(card, self._anomalies.imperfection_threshold)
@@ -156,12 +157,8 @@ class Monitor:
         elif self.adapter is not None:
             learn = not (flaw or self._events.open)
             raw = self.adapter.shifted(tick.stamp_ns / NANOSECONDS_PER_SECOND, raw, learn=learn)
-        probabilities = belief = raw
-        if self._filter:
-            belief = self._filter.update(tick.stamp_ns / NANOSECONDS_PER_SECOND, raw)
-            # The published temperature was fitted for the filter's belief.
-            temperature = calibration.published_temperature if self._filtered else 1.0
-            probabilities = tempered(belief, temperature) if seen else raw
+        belief, published = self._steadied(tick.stamp_ns, raw, calibration)
+        probabilities = published if seen else raw
         # By how much an action leads is judged before tempering: it means the same with every set of sensors.
         best = self._said.update(tick.stamp_ns, belief if seen else raw)
         action = ACTIONS[best] if best >= 0 else Action.UNKNOWN
@@ -207,6 +204,20 @@ class Monitor:
             degraded=degraded,
             embedding=output.embedding,
         )
+
+    def _steadied(
+        self, stamp_ns: int, raw: NDArray[np.float32], calibration: Calibration
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(what the filter believes, the same as it is published), each [9]."""
+        stamp_s = stamp_ns / NANOSECONDS_PER_SECOND
+        if self._filter is None:
+            return raw, raw
+        if not isinstance(self._filter, ActionFilter):
+            steadied = self._filter.update(stamp_s, raw)
+            return steadied, steadied
+        self._filter.emission_power = calibration.emission_power
+        belief = self._filter.update(stamp_s, raw)
+        return belief, tempered(belief, calibration.published_temperature)  # which was fitted for the filter's belief
 
     def _novelty(self, embedding: np.ndarray, action: Action, seen: bool) -> float:
         """Distance to nominal welds, only while the arc burns: that is what the nominal set is made of."""

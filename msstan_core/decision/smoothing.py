@@ -58,7 +58,8 @@ class ActionFilter:
         prior: NDArray[np.float32],
         trained: NDArray[np.bool_],
     ) -> None:
-        self._power = emission_power
+        #: May change from tick to tick: fewer sensors share more of their evidence with the tick before.
+        self.emission_power = emission_power
         self._prior = np.where(trained, np.maximum(prior, LEAST_PROBABILITY), 1.0)
         known = [durations.get(a, Duration(DEFAULT_DURATION_S[a])) for a in ACTIONS]
         stages = [duration.stages if t else 0 for duration, t in zip(known, trained, strict=True)]
@@ -114,7 +115,7 @@ class ActionFilter:
             self._belief = self._belief @ self._transition(round(1e3 * elapsed))
         self._last_stamp_s = stamp_s
         if np.isfinite(probabilities).all():
-            likelihood = (np.maximum(probabilities, LEAST_PROBABILITY) / self._prior) ** self._power
+            likelihood = (np.maximum(probabilities, LEAST_PROBABILITY) / self._prior) ** self.emission_power
             self._belief = self._belief * likelihood[self._action]
             self._belief = self._belief / self._belief.sum()
         return np.asarray(self._belief @ self._members, np.float32)

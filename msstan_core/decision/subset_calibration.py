@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from msstan_core.inference.model_package import ModelCard, subset_name
+from msstan_core.inference.model_package import ModelCard, SubsetCard, subset_name
 from msstan_core.vocabulary import ISO_CODES, MODALITIES
 
 
@@ -17,6 +17,7 @@ class Calibration:
 
     temperature: float  #: of the action logits
     published_temperature: float  #: of the action filter's belief
+    emission_power: float  #: what one tick's evidence counts in the action filter
     novelty_threshold: float  #: distance from which a tick is novel
     imperfection_thresholds: NDArray[np.float32]  #: [13] probability from which each counts
 
@@ -44,13 +45,9 @@ class SubsetCalibration:
         card, subset = self._card, self._card.subsets.get(name)
         thresholds = dict(card.imperfection_thresholds)
         if subset is None:
-            return self._calibration(card.temperature, card.published_temperature, card.novelty_threshold, thresholds)
+            subset = SubsetCard(temperature=card.temperature, published_temperature=card.published_temperature)
         novelty = card.novelty_threshold if subset.novelty_threshold is None else subset.novelty_threshold
         thresholds.update(subset.imperfection_thresholds)
-        return self._calibration(subset.temperature, subset.published_temperature, novelty, thresholds)
-
-    def _calibration(
-        self, temperature: float, published: float, novelty: float, thresholds: dict[int, float]
-    ) -> Calibration:
         each = np.array([thresholds.get(code, self._usual) for code in ISO_CODES], np.float32)
-        return Calibration(temperature, published, novelty, each)
+        power = subset.emission_power or card.smoothing.emission_power
+        return Calibration(subset.temperature, subset.published_temperature, power, novelty, each)

@@ -47,6 +47,9 @@ class SubsetCard(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     temperature: float = Field(gt=0, description="calibration of the action logits")
     published_temperature: float = Field(1.0, gt=0, description="calibration of the action filter's belief")
+    emission_power: float | None = Field(
+        None, gt=0, le=1, description="tempering of the network's probabilities in the filter; None: the card's"
+    )
     novelty_threshold: float | None = Field(None, description="never below the card's; None: the card's")
     imperfection_thresholds: dict[int, float] = Field(
         default_factory=dict, description="ISO code -> probability, never below the card's; the card's where missing"

@@ -43,6 +43,9 @@ class ModelConfig(BaseModel):
     spatial_attention: SpatialAttentionConfig = SpatialAttentionConfig()
     aggregation: AggregationConfig = AggregationConfig()
     separable_convolution: SeparableConvolutionConfig = SeparableConvolutionConfig()
+    measured_scales: tuple[float, ...] = Field(
+        (8.0,), max_length=8, description="magnifications at which measured values are read beside their own scale"
+    )
     memory: MemoryConfig = MemoryConfig()
     occlusion: OcclusionConfig = OcclusionConfig()
     background: BackgroundConfig = BackgroundConfig()
@@ -75,8 +78,9 @@ def nano() -> ModelConfig:
     return ModelConfig(
         thermal_statistics=True,
         measured_values=True,
-        memory=MemoryConfig(enabled=True),
-        inputs=InputSpec(telemetry_drift=True),
+        measured_scales=(4.0, 16.0, 64.0),
+        memory=MemoryConfig(enabled=True, reads_measured=True),
+        inputs=InputSpec(telemetry_drift=True, telemetry_history=True),
     )
 
 
@@ -86,8 +90,9 @@ def base() -> ModelConfig:
         size="base",
         thermal_statistics=True,
         measured_values=True,
-        memory=MemoryConfig(enabled=True, width=192),
-        inputs=InputSpec(camera_px=160, thermal_px=96, telemetry_drift=True),
+        measured_scales=(4.0, 16.0, 64.0),
+        memory=MemoryConfig(enabled=True, width=192, reads_measured=True),
+        inputs=InputSpec(camera_px=160, thermal_px=96, telemetry_drift=True, telemetry_history=True),
         backbone_blocks=11,
         width=192,
         attention_heads=6,

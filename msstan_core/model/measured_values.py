@@ -9,9 +9,6 @@ from msstan_core.model.configuration import ModelConfig
 from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
 from msstan_core.vocabulary import Modality
 
-#: Values are read at their own scale, and at this many times it up to saturation: a departure of 10 % fills that range.
-_FINE_SCALE = 8.0
-
 
 class MeasuredValues(nn.Module):
     """MLP on telemetry features, thermal statistics and context; its result is added to the combined feature.
@@ -24,7 +21,8 @@ class MeasuredValues(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         d = config.width
-        measured = 2 * (config.inputs.telemetry_count + STATISTICS_COUNT) + 2
+        self.scales = config.measured_scales
+        measured = (1 + len(self.scales)) * (config.inputs.telemetry_count + STATISTICS_COUNT) + 2
         last = nn.Linear(d, d)
         nn.init.zeros_(last.weight)  # starts without influence
         nn.init.zeros_(last.bias)
@@ -38,5 +36,7 @@ class MeasuredValues(nn.Module):
         telemetry = torch.where(told > 0, telemetry, 0.0)
         statistics = torch.where(warm > 0, statistics, 0.0)
         numbers = torch.cat([telemetry, statistics], dim=1)
-        numbers = torch.cat([numbers, (numbers * _FINE_SCALE).tanh(), told, warm, context], dim=1)
+        # Magnified up to saturation: eight times its size, a departure of 10 % fills the range; 64 times, one of 1 %.
+        magnified = [(numbers * scale).tanh() for scale in self.scales]
+        numbers = torch.cat([numbers, *magnified, told, warm, context], dim=1)
         return self.layers(numbers) * torch.maximum(told, warm)  # type: ignore[no-any-return]

@@ -128,11 +128,13 @@ class MsStan(nn.Module):
         if self.volume is not None and camera.reduced is not None and thermal.reduced is not None:
             maps = (camera.reduced.unflatten(0, clips), thermal.reduced.unflatten(0, clips))
             combined = combined + self.volume.unroll(h, *maps)
-        if self.memory is not None:
-            combined = combined + self.memory.unroll(combined)
+        said = None
         if self.measured is not None:
-            said = self.measured(flat.telemetry, flat.thermal_statistics, flat.valid, context)
-            combined = combined + said.unflatten(0, clips)
+            said = self.measured(flat.telemetry, flat.thermal_statistics, flat.valid, context).unflatten(0, clips)
+        if self.memory is not None:
+            combined = combined + self.memory.unroll(self._to_remember(combined, said))
+        if said is not None:
+            combined = combined + said
         actions, imperfections, embedding = self.heads(combined)
         attention = camera.attention.unflatten(0, clips)
         output = Output(actions, imperfections, embedding, weights.unflatten(0, clips), attention)
@@ -180,13 +182,14 @@ class MsStan(nn.Module):
             assert camera.reduced is not None and thermal.reduced is not None
             aggregated, volume = self.volume.step(h, camera.reduced, thermal.reduced, state.volume)
             combined, state = combined + aggregated, state._replace(volume=volume)
-        if self.memory is not None and state.memory is not None:
-            remembered, memory = self.memory.step(combined, state.memory)
-            combined, state = combined + remembered, state._replace(memory=memory)
+        said = None
         if self.measured is not None:
-            combined = combined + self.measured(
-                features.telemetry, features.thermal_statistics, features.valid, context
-            )
+            said = self.measured(features.telemetry, features.thermal_statistics, features.valid, context)
+        if self.memory is not None and state.memory is not None:
+            remembered, memory = self.memory.step(self._to_remember(combined, said), state.memory)
+            combined, state = combined + remembered, state._replace(memory=memory)
+        if said is not None:
+            combined = combined + said
         actions, imperfections, embedding = self.heads(combined)
         return Output(actions, imperfections, embedding, weights, camera.attention), state
 
@@ -230,6 +233,10 @@ class MsStan(nn.Module):
         fused, weights = self.fusion(tokens, features.valid, features.age_s, context, visible)
         in_time = self.config.occlusion.in_time
         return fused, weights, tick_visibility(weights, camera.visible, thermal.visible) if in_time else None
+
+    def _to_remember(self, combined: Tensor, said: Tensor | None) -> Tensor:
+        """What the recurrent memory reads: the multi-scale feature, with what was measured where it may."""
+        return combined if said is None or not self.config.memory.reads_measured else combined + said
 
     def _present(self, values: Tensor, valid: Tensor, encode: nn.Module) -> Tensor:
         """``encode`` on the rows of ``values`` [B*T, ...] that are valid [B, T], zeros elsewhere: tokens [B*T, d]."""

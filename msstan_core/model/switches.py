@@ -42,6 +42,7 @@ class MemoryConfig(_Group):
 
     enabled: bool = False
     width: int = Field(96, ge=8, le=1024, description="numbers that are remembered")
+    reads_measured: bool = Field(False, description="what the measured values say is remembered, too")
 
 
 class OcclusionConfig(_Group):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from msstan_core.preprocessing.process_drift import DRIFT_COUNT
+from msstan_core.preprocessing.process_history import HISTORY_COUNT
 from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
 
 
@@ -34,7 +35,10 @@ class InputSpec(BaseModel):
     log_mel: LogMelSpec = LogMelSpec()
     telemetry_drift: bool = Field(False, description="telemetry also relative to the weld's own beginning")
 
+    telemetry_history: bool = Field(False, description="telemetry also relative to the last seconds, with timers")
+
     @property
     def telemetry_count(self) -> int:
         """Numbers that the telemetry branch reads."""
-        return FEATURE_COUNT + (DRIFT_COUNT if self.telemetry_drift else 0)
+        drift = DRIFT_COUNT if self.telemetry_drift else 0
+        return FEATURE_COUNT + drift + (HISTORY_COUNT if self.telemetry_history else 0)

@@ -13,6 +13,7 @@ from msstan_core.preprocessing.images import FrameReader, thermal_image
 from msstan_core.preprocessing.input_spec import InputSpec
 from msstan_core.preprocessing.log_mel import FLOOR_DB, log_mel
 from msstan_core.preprocessing.process_drift import ProcessDrift
+from msstan_core.preprocessing.process_history import ProcessHistory
 from msstan_core.preprocessing.telemetry_features import telemetry_features
 from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT, ThermalStatistics
 from msstan_core.vocabulary import MODALITIES, Modality
@@ -44,7 +45,7 @@ INPUT_NAMES: tuple[str, ...] = tuple(field.name for field in fields(NetworkInput
 
 class Preprocessor:
     """Turns ticks into network inputs; remembers the stream's image size, the last half second of
-    temperatures and what this weld's telemetry began with.
+    temperatures, what this weld's telemetry began with and what it said in the last seconds.
 
     Args:
         spec: sizes, from the model's card.
@@ -62,7 +63,11 @@ class Preprocessor:
         self._no_thermal = np.zeros((spec.thermal_px, spec.thermal_px), np.float32)
         self._no_sound = np.full((spec.log_mel.bands, spec.log_mel.frames), FLOOR_DB, np.float32)
         self._no_heat = np.zeros(STATISTICS_COUNT, np.float32)
-        self._drift = ProcessDrift() if spec.telemetry_drift else None
+        self._past: list[ProcessDrift | ProcessHistory] = []
+        if spec.telemetry_drift:
+            self._past.append(ProcessDrift())
+        if spec.telemetry_history:
+            self._past.append(ProcessHistory())
         self._no_telemetry = np.zeros(spec.telemetry_count, np.float32)
 
     def __call__(self, tick: Tick) -> tuple[NetworkInput, tuple[str, ...]]:
@@ -92,9 +97,8 @@ class Preprocessor:
         if valid[Modality.TELEMETRY] and tick.telemetry is not None:
             if np.isfinite(tick.telemetry.values).any():
                 telemetry = telemetry_features(tick.telemetry, tick.context.process)
-                if self._drift is not None:
-                    drift = self._drift.update(tick.stamp_ns, tick.telemetry, tick.context.process)
-                    telemetry = np.concatenate([telemetry, drift])
+                told = (past.update(tick.stamp_ns, tick.telemetry, tick.context.process) for past in self._past)
+                telemetry = np.concatenate([telemetry, *told])
             else:
                 valid[Modality.TELEMETRY] = False
         context = tick.context

@@ -12,26 +12,18 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from msstan_core.observation import NANOSECONDS_PER_SECOND, TELEMETRY_CHANNELS, TelemetryWindow
-from msstan_core.preprocessing.telemetry_features import LEAST_TRAVEL_M_S, arc_power_and_heat_input
+from msstan_core.observation import NANOSECONDS_PER_SECOND, TelemetryWindow
+from msstan_core.preprocessing.process_quantities import LARGEST, LEAST, QUANTITIES, at_work, quantities
 from msstan_core.vocabulary import Process
 
-#: From this current on an arc burns, A: the threshold of the phase labels.
-ARC_CURRENT_A = 20.0
 #: Seconds after the arc's start between which the beginning is averaged: after the hot start, before most faults.
 BEGINNING_S = (0.9, 2.4)
 #: Seconds of the running mean since the arc's start.
 MEMORY_S = 10.0
 #: An arc that has been out for this long was another weld, s.
 NEW_WELD_S = 2.0
-#: Logarithms of ratios are clipped to this: a factor of about seven.
-LARGEST = 2.0
-#: Per channel, then arc power and heat input.
-QUANTITIES = len(TELEMETRY_CHANNELS) + 2
 #: Against the beginning, against the running mean, and whether each of them is there.
 DRIFT_COUNT = 2 * QUANTITIES + 2
-#: Values below these say "none", not "little": A, V, m/s, m/s, l/min, W, J/m.
-_LEAST = np.array([5.0, 2.0, 1e-3, LEAST_TRAVEL_M_S, 0.3, 50.0, 1e3])
 
 
 class ProcessDrift:
@@ -61,8 +53,8 @@ class ProcessDrift:
             self._reset()
         passed_s = 0.0 if self._stamp_ns is None else (stamp_ns - self._stamp_ns) / NANOSECONDS_PER_SECOND
         self._stamp_ns = stamp_ns
-        now = _quantities(window, process)
-        if not _at_work(window):
+        now = _logarithms(quantities(window, process))
+        if not at_work(window):
             self._out_s += passed_s
             if self._out_s >= NEW_WELD_S:
                 self._reset()
@@ -104,19 +96,8 @@ class _Mean:
         return ratio
 
 
-def _quantities(window: TelemetryWindow, process: Process) -> NDArray[np.float64]:
-    """[QUANTITIES] logarithms of the window's means; NaN where unmeasured or nothing."""
-    measured = np.isfinite(window.values)
-    count = measured.sum(axis=0)
-    means = np.where(measured, window.values, 0.0).sum(axis=0) / np.maximum(count, 1)
-    means = np.where(count > 0, means, np.nan)
-    values = np.concatenate([means, arc_power_and_heat_input(window, process)])
+def _logarithms(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[QUANTITIES]; NaN where unmeasured or nothing."""
     with np.errstate(invalid="ignore"):
-        logarithms: NDArray[np.float64] = np.log(np.where(values >= _LEAST, values, np.nan))
+        logarithms: NDArray[np.float64] = np.log(np.where(values >= LEAST, values, np.nan))
     return logarithms
-
-
-def _at_work(window: TelemetryWindow) -> bool:
-    """Whether the newest row says that it welds: by its current, or by travel where no current is measured."""
-    current_a, _, _, travel_m_s, _ = window.values[-1]
-    return bool(current_a >= ARC_CURRENT_A if math.isfinite(current_a) else travel_m_s >= LEAST_TRAVEL_M_S)

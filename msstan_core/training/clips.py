@@ -15,7 +15,9 @@ from msstan_core.model.ms_stan import Features
 from msstan_core.training.augmentation import augment
 from msstan_core.training.configuration import AugmentationConfig
 from msstan_core.training.recording_features import UNLABELLED, Recording, RecordingFeatures
-from msstan_core.vocabulary import ACTIONS
+from msstan_core.vocabulary import ACTIONS, Modality
+
+_IMAGES = [Modality.CAMERA, Modality.THERMAL]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +39,24 @@ class _Clip:
     weight: NDArray[np.float32]
 
 
-def clip_features(features: RecordingFeatures, begin: int, end: int) -> dict[str, NDArray[Any]]:
-    """Ticks ``begin`` to ``end`` as arrays, images in half precision and zero where absent."""
+def clip_features(features: RecordingFeatures, begin: int, end: int, *, images: bool = True) -> dict[str, NDArray[Any]]:
+    """Ticks ``begin`` to ``end`` as arrays, images in half precision and zero where absent.
+
+    Without ``images`` neither camera nor thermal camera is there, unless there is nothing else.
+    """
     rows = slice(begin, end)
     camera_row, thermal_row = features.camera_row[rows], features.thermal_row[rows]
+    valid = features.valid[rows].copy()
+    if not images and np.delete(valid, _IMAGES, axis=1).any():
+        valid[:, _IMAGES] = 0.0
+        camera_row = thermal_row = np.full(len(valid), -1)
     arrays: dict[str, NDArray[Any]] = {
         "camera": _images(features.camera, camera_row),
         "thermal": _images(features.thermal, thermal_row),
         "log_mel": features.log_mel[rows].astype(np.float32),
         "telemetry": features.telemetry[rows],
         "context": features.context[rows],
-        "valid": features.valid[rows].copy(),
+        "valid": valid,
         "age_s": features.age_s[rows],
         "thermal_statistics": features.thermal_statistics[rows],
     }
@@ -104,6 +113,7 @@ class ClipSampler:
         augmentation: random changes. seed: of everything random here.
         warm_up_ticks: ticks at the beginning of a clip that the losses leave out, because a stream is past them. A clip
             that begins with its recording has none: that is how a stream begins.
+        image_free: share of the batches drawn without images.
     """
 
     #: Share of the clips that are placed around a change of action or an edge of an imperfection.
@@ -117,10 +127,12 @@ class ClipSampler:
         augmentation: AugmentationConfig,
         seed: int,
         warm_up_ticks: int = 0,
+        image_free: float = 0.0,
     ) -> None:
         self._recordings = list(recordings)
         self._ticks = clip_ticks
         self._warm_up = warm_up_ticks
+        self._image_free = image_free
         self._augmentation = augmentation
         self._rng = np.random.default_rng(seed)
         ticks = np.array([len(r.features.time_s) for r in self._recordings], float)
@@ -141,7 +153,9 @@ class ClipSampler:
 
     def draw(self, clips: int) -> Batch:
         """A batch of ``clips`` augmented clips, shorter recordings padded at their end with weight 0."""
-        drawn = [self._clip(int(i)) for i in self._rng.choice(len(self._recordings), clips, p=self._share)]
+        images = self._image_free == 0.0 or self._rng.random() >= self._image_free
+        chosen = self._rng.choice(len(self._recordings), clips, p=self._share)
+        drawn = [self._clip(int(i), images=images) for i in chosen]
         return Batch(
             _features([clip.arrays for clip in drawn]),
             torch.from_numpy(np.stack([clip.action for clip in drawn])),
@@ -155,7 +169,7 @@ class ClipSampler:
         weight = torch.from_numpy(np.stack([clip.weight for clip in drawn]))
         return _features([clip.plain for clip in drawn]), _features([clip.arrays for clip in drawn]), weight
 
-    def _clip(self, index: int) -> _Clip:
+    def _clip(self, index: int, *, images: bool = True) -> _Clip:
         features, changes = self._recordings[index].features, self._changes[index]
         total = len(features.time_s)
         last_begin = max(0, total - self._ticks)
@@ -165,7 +179,7 @@ class ClipSampler:
         else:
             begin = int(self._rng.integers(0, last_begin + 1))
         end = min(begin + self._ticks, total)
-        plain = clip_features(features, begin, end)
+        plain = clip_features(features, begin, end, images=images)
         arrays = {**plain, "valid": plain["valid"].copy()}  # the one array that is changed in place
         augment(arrays, self._augmentation, self._rng)
         labels, imperfections = features.action[begin:end], features.imperfection[begin:end]

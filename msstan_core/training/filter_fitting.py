@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 
 from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.model_package import SmoothingCard
-from msstan_core.training.metrics import shifted_phase_macro_f1
+from msstan_core.training.metrics import PHASES, macro_f1, shifted_phase_macro_f1
 from msstan_core.training.network_runs import NetworkRun, decided, filtered_beliefs
+from msstan_core.training.recording_features import UNLABELLED
+from msstan_core.vocabulary import ACTIONS, Action
 
 EMISSION_POWERS = (0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5)
 #: What is taken unless the held-out groups clearly say otherwise (docs/decisions.md).
 USUAL_POWER = 0.08
+#: Actions that every set of labels tells apart; labels with more are judged by all of them.
+_PHASE_ACTIONS = {ACTIONS.index(action) for action in (*PHASES, Action.ARC_EXTINCTION)}
 #: Points of macro-F1 that a second of delay costs when the filter's tempering is chosen.
 DELAY_COST_PER_S = 0.05
 
@@ -72,6 +76,14 @@ def within_one_standard_error(scores: NDArray[np.float64]) -> int:
 
 
 def _judge(run: NetworkRun, actions: NDArray[np.int64]) -> float:
-    """How good a filter is: agreement with the labels up to their clock's offset, less a price for delay."""
-    score, shift_s = shifted_phase_macro_f1(run.time_s, run.recording.features.action, actions)
+    """How good a filter is.
+
+    Where the labels name phases only: their macro-F1 up to the clock's offset, less a price for delay. Where they name
+    more actions, which no sensor's clock is behind: the macro-F1 of all of them.
+    """
+    labels = run.recording.features.action
+    known = labels != UNLABELLED
+    if not set(np.unique(labels[known]).tolist()) <= _PHASE_ACTIONS:
+        return macro_f1(labels[known], actions[known], len(ACTIONS))
+    score, shift_s = shifted_phase_macro_f1(run.time_s, labels, actions)
     return score - DELAY_COST_PER_S * max(shift_s, 0.0)

@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 
 from msstan_core.adaptation.guard import GuardSet
-from msstan_core.decision.calibration import action_probabilities
 from msstan_core.decision.joint_calibration import JointThresholds, TooFewBlocks, calibrate_jointly
 from msstan_core.decision.novelty_calibration import CalibratedNovelty, calibrate_novelty
 from msstan_core.decision.severity import SeverityMap
@@ -39,11 +38,9 @@ from msstan_core.training.anomaly_fitting import (
 )
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.durations import fit_durations
-from msstan_core.training.filter_fitting import choose_emission_power
 from msstan_core.training.network_runs import NetworkRun, decided, filtered_beliefs, run_network, run_on
 from msstan_core.training.recording_features import UNLABELLED, Recording
-from msstan_core.training.subset_calibration import Thresholds, calibrate_subsets, fit_temperatures
-from msstan_core.training.temperatures import fit_across_groups
+from msstan_core.training.subset_calibration import Thresholds, calibrate_subsets, fit_actions
 from msstan_core.training.trainer import TrainedModel
 from msstan_core.vocabulary import ACTIONS, MODALITIES
 
@@ -85,13 +82,9 @@ def fit(trained_model: TrainedModel, training: Sequence[Recording], held_out: Se
     means, stages = fit_durations(training)
     durations = SmoothingCard(mean_duration_s=means, duration_stages=stages)
     runs = [run_on(trained_model.model, r) for r in list(held_out) or list(training)]
-    labels_of, groups = [run.labels for run in runs], [run.recording.group for run in runs]
-    temperature = fit_across_groups([run.action_logits for run in runs], labels_of, groups, trained).value
-    probabilities = [action_probabilities(run.action_logits, temperature, trained) for run in runs]
-    prior = trained_model.action_prior
-    power, scores = choose_emission_power(runs, probabilities, durations, prior, trained)
+    fitted = fit_actions(runs, trained, durations, trained_model.action_prior)
+    power, scores = fitted.emission_power, fitted.score_by_power
     smoothing = durations.model_copy(update={"emission_power": power})
-    fitted = fit_temperatures(runs, trained, lambda: ActionFilter.from_card(smoothing, prior, trained))
     figures = fitted.figures(len(runs))
     metrics: dict[str, object] = {
         "held_out_recordings": len(held_out),
@@ -160,7 +153,8 @@ def fit_anomalies(
         trained_model.model,
         held_out,
         fitted.trained,
-        lambda: fitted.filter(trained_model.action_prior),
+        fitted.smoothing,
+        trained_model.action_prior,
         known,
         seed=config.seed,
         progress=progress,

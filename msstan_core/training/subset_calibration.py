@@ -2,7 +2,8 @@
 
 A model that was trained with modalities dropped answers with any of them, but one temperature does not fit all: with
 the camera gone its probabilities must come down. Each subset of modalities is therefore calibrated on held-out
-recordings with the others withheld, the thresholds of novelty and imperfections likewise.
+recordings with the others withheld, the thresholds of novelty and imperfections likewise. So is how much a tick counts
+in the action filter: what a microphone alone says is wrong for longer than what all sensors say together.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from msstan_core.decision.calibration import action_probabilities
 from msstan_core.decision.novelty import NoveltyDetector
 from msstan_core.decision.novelty_calibration import novelty_alarm
 from msstan_core.decision.smoothing import ActionFilter
-from msstan_core.inference.model_package import SubsetCard, subset_name
+from msstan_core.inference.model_package import SmoothingCard, SubsetCard, subset_name
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.training.anomaly_fitting import Held, imperfection_thresholds, nominal_welds
+from msstan_core.training.filter_fitting import choose_emission_power
 from msstan_core.training.network_runs import (
     NetworkRun,
     decided,
@@ -54,10 +56,12 @@ class Thresholds:
 
 
 @dataclass(frozen=True, slots=True)
-class FittedTemperatures:
-    """Of the network's probabilities, and of the filter's belief that is published."""
+class FittedActions:
+    """Temperatures of the network's probabilities and of the filter's belief that is published, and its tempering."""
 
     network: FittedTemperature
+    emission_power: float
+    score_by_power: dict[float, float]
     published: FittedTemperature
     beliefs: list[NDArray[np.float32]]  #: of each recording [N, 9], before the published temperature
 
@@ -76,29 +80,31 @@ class FittedTemperatures:
         return {name: round(value, 4) for name, value in named.items() if math.isfinite(value)}
 
 
-def fit_temperatures(
-    runs: Sequence[NetworkRun], trained: NDArray[np.bool_], action_filter: Callable[[], ActionFilter]
-) -> FittedTemperatures:
-    """Temperatures of some runs.
+def fit_actions(
+    runs: Sequence[NetworkRun], trained: NDArray[np.bool_], durations: SmoothingCard, prior: NDArray[np.float32]
+) -> FittedActions:
+    """Temperatures and tempering for some runs.
 
     Args:
-        runs: over held-out recordings. trained: [9]. action_filter: makes a fresh one.
+        runs: over held-out recordings. trained: [9]. durations: to filter with. prior: [9], see ActionFilter.
     """
     labels, groups = [run.labels for run in runs], [run.recording.group for run in runs]
     network = fit_across_groups([run.action_logits for run in runs], labels, groups, trained)
-    fresh = action_filter()
-    beliefs = [
-        filtered_beliefs(fresh, run, action_probabilities(run.action_logits, network.value, trained)) for run in runs
-    ]
+    probabilities = [action_probabilities(run.action_logits, network.value, trained) for run in runs]
+    power, scores = choose_emission_power(runs, probabilities, durations, prior, trained)
+    fresh = ActionFilter.from_card(durations.model_copy(update={"emission_power": power}), prior, trained)
+    beliefs = [filtered_beliefs(fresh, run, p) for run, p in zip(runs, probabilities, strict=True)]
     logarithms = [np.log(np.maximum(belief, _LEAST_BELIEF)) for belief in beliefs]
-    return FittedTemperatures(network, fit_across_groups(logarithms, labels, groups, trained), beliefs)
+    published = fit_across_groups(logarithms, labels, groups, trained)
+    return FittedActions(network, power, scores, published, beliefs)
 
 
 def calibrate_subsets(
     model: MsStan,
     held_out: Sequence[Recording],
     trained: NDArray[np.bool_],
-    action_filter: Callable[[], ActionFilter],
+    durations: SmoothingCard,
+    prior: NDArray[np.float32],
     thresholds: Thresholds,
     *,
     seed: int,
@@ -108,7 +114,7 @@ def calibrate_subsets(
 
     Args:
         model: trained. held_out: recordings of groups that training has not seen.
-        trained, action_filter: see :func:`fit_temperatures`. thresholds: those with everything there.
+        trained, durations, prior: see :func:`fit_actions`. thresholds: those with everything there.
         seed: of the choice of recordings. progress: called with the name of each subset before it is judged.
     """
     sensors = [present(recording) for recording in held_out]
@@ -120,20 +126,14 @@ def calibrate_subsets(
             continue
         progress(subset_name(subset))
         runs = [run_on(model, reduced_to(r, subset)) for r in spread_over_groups(holding, MOST_RECORDINGS, seed)]
-        card = _card(runs, trained, action_filter, thresholds)
+        card = _card(runs, fit_actions(runs, trained, durations, prior), thresholds)
         # With everything there, the thresholds from all held-out recordings hold: they rest on more than these few.
         complete = subset == everything
         cards[subset_name(subset)] = card.model_copy(update={"imperfection_thresholds": {}}) if complete else card
     return cards
 
 
-def _card(
-    runs: Sequence[NetworkRun],
-    trained: NDArray[np.bool_],
-    action_filter: Callable[[], ActionFilter],
-    thresholds: Thresholds,
-) -> SubsetCard:
-    fitted = fit_temperatures(runs, trained, action_filter)
+def _card(runs: Sequence[NetworkRun], fitted: FittedActions, thresholds: Thresholds) -> SubsetCard:
     novelty = None
     if thresholds.detector is not None:
         held = [Held(run, decided(run, belief)) for run, belief in zip(runs, fitted.beliefs, strict=True)]
@@ -145,6 +145,7 @@ def _card(
     return SubsetCard(
         temperature=fitted.network.value,
         published_temperature=fitted.published.value,
+        emission_power=fitted.emission_power,
         novelty_threshold=novelty,
         imperfection_thresholds=imperfections,
         figures=fitted.figures(len(runs)),

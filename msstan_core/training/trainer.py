@@ -83,7 +83,13 @@ def train(
     # Recordings without actions may still say which imperfections there are.
     known = [r for r in recordings if is_labelled(r) or np.isfinite(r.features.imperfection).any()]
     sampler = ClipSampler(
-        known, config.clip_ticks, config.group_balance, config.augmentation, config.seed, config.warm_up_ticks
+        known,
+        config.clip_ticks,
+        config.group_balance,
+        config.augmentation,
+        config.seed,
+        config.warm_up_ticks,
+        config.image_free_steps,
     )
     unlabelled = Unlabelled(config, recordings)
     weights, prior = class_weights(labelled, config.class_balance)

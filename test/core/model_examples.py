@@ -28,7 +28,7 @@ EVERYTHING: dict[str, Any] = {
     "occlusion": ON,
     "background": ON,
     "magnification": ON,
-    "memory": {"enabled": True, "width": 16},
+    "memory": {"enabled": True, "width": 16, "reads_measured": True},
     "projection": {"enabled": True, "width": 8},
     "sampling": {"enabled": True, "longest_hold": 3},
     "knowledge": {"enabled": True, "torch_tip": (0.4, 0.7)},

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from recording_examples import CONFIG, recording
 
 from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
 from msstan_core.decision.calibration import tempered
@@ -16,55 +17,17 @@ from msstan_core.decision.subset_calibration import SubsetCalibration
 from msstan_core.inference.card_text import card_markdown
 from msstan_core.inference.model_package import ModelCard, SmoothingCard, SubsetCard, load_package, subset_name
 from msstan_core.model.ms_stan import MsStan
-from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
-from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
 from msstan_core.recordings.annotations import FILE_NAME, Annotation, write_annotations
 from msstan_core.training.anomaly_fitting import MEMORY_S, OMEN_S, imperfection_figures, nominal_ticks
-from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.filter_fitting import EMISSION_POWERS, USUAL_POWER, within_one_standard_error
 from msstan_core.training.finishing import fit, fit_anomalies
 from msstan_core.training.network_runs import NetworkRun, present, reduced_to, spread_over_groups
-from msstan_core.training.recording_features import Recording, RecordingFeatures
+from msstan_core.training.recording_features import Recording
 from msstan_core.training.temperatures import fit_across_groups
 from msstan_core.training.trainer import TrainedModel
-from msstan_core.vocabulary import ACTIONS, ISO_CODES, MODALITIES, Action, Modality
+from msstan_core.vocabulary import ACTIONS, ISO_CODES, Modality
 
 ALL = np.ones(len(ACTIONS), bool)
-PERIOD_S = 0.04
-CONFIG = TrainingConfig(
-    model={"width": 16, "pretrained": False, "attention_heads": 2, "inputs": {"camera_px": 32, "thermal_px": 16}},
-    trained_imperfections=(602,),
-    false_alarms_per_hour=30.0,
-)
-
-
-def recording(group: str, seed: int = 0, *, ticks: int = 200, simulated: bool = True, path: Path = Path()) -> Recording:
-    """Microphone and telemetry of a weld: a third idle, a third deposition, a third cooling."""
-    rng = np.random.default_rng(seed)
-    config = CONFIG.model_config_of_size()
-    mel = config.inputs.log_mel
-    labels = np.repeat(
-        [ACTIONS.index(a) for a in (Action.IDLE, Action.MATERIAL_DEPOSITION, Action.COOLING)], ticks // 3
-    )
-    labels = np.pad(labels, (0, ticks - len(labels)), mode="edge")
-    valid = np.zeros((ticks, len(MODALITIES)), np.float32)
-    valid[:, [Modality.ACOUSTIC, Modality.TELEMETRY]] = 1
-    features = RecordingFeatures(
-        time_s=np.arange(ticks) * PERIOD_S,
-        camera=np.zeros((1, MsStan(config).backbone.channels, 2, 2), np.float16),
-        camera_row=np.full(ticks, -1),
-        thermal=np.zeros((1, 16, 16), np.float16),
-        thermal_row=np.full(ticks, -1),
-        log_mel=rng.normal(-40 + 5 * labels[:, None, None], 3, (ticks, mel.bands, mel.frames)).astype(np.float16),
-        telemetry=rng.normal(size=(ticks, FEATURE_COUNT)).astype(np.float32),
-        context=np.zeros((ticks, 4), np.int64),
-        valid=valid,
-        age_s=np.zeros((ticks, 4), np.float32),
-        thermal_statistics=np.zeros((ticks, STATISTICS_COUNT), np.float32),
-        action=labels,
-        imperfection=np.zeros((ticks, len(ISO_CODES)), np.float32),
-    )
-    return Recording(path, {"group": group, "simulated": str(simulated).lower()}, features)
 
 
 def card(**fields: object) -> ModelCard:

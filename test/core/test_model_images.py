@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from model_examples import EVERYTHING, ON, network, small
 
 from msstan_core.model.background import BackgroundSuppression, RunningMean
+from msstan_core.model.branches import ThermalBranch
 from msstan_core.model.fusion import ModalityFusion
 from msstan_core.model.heat_input import HeatInputConditioning
 from msstan_core.model.knowledge import SPREAD_C, KnowledgePrior
@@ -28,6 +29,21 @@ D = 16
 
 def maps(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_the_thermal_branch_computes_the_same_in_training_with_the_same_gradients() -> None:
+    """Training takes the first convolution as a product over patches; nothing else may differ."""
+    branch = ThermalBranch(small())
+    image = 800.0 * torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(0))
+    results = []
+    for training in (True, False):
+        branch.train(training).zero_grad()
+        maps = branch(image)
+        maps.square().sum().backward()
+        results.append((maps.detach(), *(p.grad.clone() for p in branch.parameters() if p.grad is not None)))
+    assert len(results[0]) == 1 + len(list(branch.parameters()))
+    for trained, evaluated in zip(*results, strict=True):
+        torch.testing.assert_close(trained, evaluated, rtol=1e-4, atol=1e-4)
 
 
 def test_a_fresh_occlusion_mask_is_open() -> None:

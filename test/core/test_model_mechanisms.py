@@ -32,11 +32,13 @@ SWITCHES: dict[str, dict[str, Any]] = {
     "background": {"background": ON},
     "magnification": {"magnification": ON},
     "memory": {"memory": {"enabled": True, "width": 24}},
+    "memory of measured values": {"memory": {"enabled": True, "width": 24, "reads_measured": True}},
     "3D convolutions only": {"aggregation": {"kind": "convolution"}},
     "3D convolutions beside attention": {"aggregation": {"kind": "both"}},
     "knowledge": {"knowledge": ON},
     "torch tip only": {"knowledge": {"enabled": True, "hottest_spot": False, "torch_tip": (0.5, 0.5)}},
     "heat input": {"context": {"heat_input": True}},
+    "measured values at two scales": {"measured_scales": (4.0, 64.0)},
     "no direct way for measured values": {"measured_values": False},
 }
 #: Everything that a default network must not contain.

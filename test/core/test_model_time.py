@@ -219,6 +219,22 @@ def test_only_the_recurrent_memory_knows_what_is_older_than_the_longest_window(m
     assert torch.equal(before[:, -1], after[:, -1]) != remembers
 
 
+@pytest.mark.parametrize("reads_measured", [False, True])
+def test_the_memory_knows_what_was_measured_where_it_may_read_it(reads_measured: bool) -> None:
+    """Telemetry reaches the heads at once beside the memory, and later ticks through it only."""
+    model = network(memory={"enabled": True, "width": 16, "reads_measured": reads_measured})
+    assert model.measured is not None
+    torch.nn.init.zeros_(model.telemetry.layers[-1].weight)  # no way to the temporal windows
+    features = clip(model, 6)
+    features.valid[:] = 1.0
+    changed = features.map(torch.clone)
+    changed.telemetry[:, 0] += 1.0
+    with torch.inference_mode():
+        before, after = model.unroll(features).action_logits, model.unroll(changed).action_logits
+    assert not torch.equal(before[:, 0], after[:, 0])
+    assert torch.equal(before[:, -1], after[:, -1]) != reads_measured
+
+
 def test_a_new_memory_says_nothing() -> None:
     memory = RecurrentMemory(small(memory={"enabled": True, "width": 8}))
     assert torch.equal(memory.unroll(noise(2, 5, 32)), torch.zeros(2, 5, 32))

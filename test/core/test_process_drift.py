@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from msstan_core.observation import NANOSECONDS_PER_SECOND, TELEMETRY_CHANNELS, TelemetryWindow
 from msstan_core.preprocessing.input_spec import InputSpec
-from msstan_core.preprocessing.process_drift import DRIFT_COUNT, LARGEST, QUANTITIES, ProcessDrift
+from msstan_core.preprocessing.process_drift import DRIFT_COUNT, ProcessDrift
+from msstan_core.preprocessing.process_quantities import LARGEST, QUANTITIES
 from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
 from msstan_core.vocabulary import Process
 

@@ -130,6 +130,24 @@ def test_the_beginning_of_a_clip_is_warm_up_unless_its_recording_begins_there(re
         assert (batch.weight[~left_out, :12] == 1).all()
 
 
+def test_image_free_batches_hide_the_images_of_clips_that_hold_something_else(recordings: list[Recording]) -> None:
+    heard = recordings[0]
+    ticks = len(heard.features.time_s)
+    images = {
+        "camera": np.ones((ticks, *heard.features.camera.shape[1:]), np.float16),
+        "camera_row": np.arange(ticks),
+        "valid": np.tile(np.float32([1, 0, 1, 0]), (ticks, 1)),
+    }
+    both = replace(heard, features=replace(heard.features, **images))
+    seen = replace(heard, features=replace(both.features, valid=np.tile(np.float32([1, 0, 0, 0]), (ticks, 1))))
+    plain = AugmentationConfig(modality_dropout=0.0)
+    for recording, share, expected in ((both, 0.0, 1.0), (both, 0.999, 0.0), (seen, 0.999, 1.0)):
+        batch = ClipSampler([recording], 16, 0.5, plain, seed=0, image_free=share).draw(4)
+        assert (batch.features.valid[..., Modality.CAMERA] == expected).all()
+        assert bool(batch.features.camera.abs().sum() > 0) == bool(expected)
+    assert (batch.features.valid[..., Modality.ACOUSTIC] == 0).all()
+
+
 def test_withheld_modality_does_not_reach_the_network(bags: Path) -> None:
     with pytest.raises(InputError, match="no tick"):
         FeatureExtractor(CONFIG.model_config_of_size())(find_bags([bags])[0], frozenset({Modality.ACOUSTIC}))

@@ -24,9 +24,9 @@ with warnings.catch_warnings():
     import rosidl_generator_py  # noqa: F401
 
 import rclpy
+from rclpy.exceptions import InvalidHandle
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.exceptions import InvalidHandle
 
 from msstan_core.decision.pipeline import ModelInfo
 from msstan_core.decision.result import AnomalyEvent, Decision
@@ -95,7 +95,7 @@ class Spinner:
         while not self._stop.is_set():
             try:
                 self.executor.spin_once(timeout_sec=0.1)
-            except InvalidHandle:  # a test made a transition here, in its own thread, while this one gathered what to wait for
+            except InvalidHandle:  # what this thread was about to wait for went with a transition that a test made
                 continue
 
 
