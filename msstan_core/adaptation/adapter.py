@@ -9,9 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,33 +22,15 @@ from msstan_core.adaptation.learning import Objective, learn
 from msstan_core.adaptation.memory import LabelledMemory
 from msstan_core.adaptation.observed_ticks import ObservedTick, ObservedTicks
 from msstan_core.adaptation.output_prior import OutputPrior
-from msstan_core.adaptation.promotion import Promotion
+from msstan_core.adaptation.promotion import FreshSpans, Promotion
 from msstan_core.adaptation.revisions import Revision, RevisionCounter, RevisionStore
 from msstan_core.adaptation.settings import AdaptationSettings
+from msstan_core.adaptation.status import AdaptationStatus
 from msstan_core.errors import InputError
 from msstan_core.vocabulary import ACTIONS, Action
 
-#: Newest labelled spans by which a head in use is held against the shipped one, as they come and before they are learnt
-#: from; it goes back when it answers so many more of them worse than better.
-FRESH_SPANS, MOST_WORSE = 8, 3
 #: The stored head and the network may differ by this much in a logit: half precision and another runtime.
 SAME_LOGIT = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class AdaptationStatus:
-    """For diagnostics and services."""
-
-    adapting: bool  #: commanded to learn
-    paused: str  #: why nothing is learnt now; "": nothing hinders it
-    revision: int  #: in use
-    adapted: bool  #: another head than the shipped one is in use
-    spans: int  #: labelled spans taken since the job began
-    held_ticks: int
-    guard_accuracy: float
-    shipped_guard_accuracy: float
-    drift: float
-    last_change: str
 
 
 class Adapter:
@@ -81,7 +61,7 @@ class Adapter:
         self._store = RevisionStore(folder)
         self._memory = LabelledMemory(settings.per_action, settings.per_span, guard.shipped.weight.shape[1])
         self.ticks = ObservedTicks(settings.history_s)
-        self._fresh: deque[int] = deque(maxlen=FRESH_SPANS)
+        self._fresh = FreshSpans()
         self._prior = OutputPrior(self._shares, settings.prior_time_constant_s) if settings.output_prior else None
         self._lock = threading.RLock()
         self._enabled, self._waiting = settings.enabled, False
@@ -130,8 +110,7 @@ class Adapter:
         self.ticks.add(tick)
 
     def _check_head(self, embedding: NDArray[np.float32], logits: NDArray[np.float32]) -> None:
-        difference = float(np.abs(self._guard.shipped.logits(embedding) - logits).max())
-        if difference > SAME_LOGIT:
+        if (difference := float(np.abs(self._guard.shipped.logits(embedding) - logits).max())) > SAME_LOGIT:
             self._mismatch = f"guard.npz belongs to other weights (logits differ by {difference:.3g})"
 
     # -- services -----------------------------------------------------------------------------------------------
@@ -149,16 +128,13 @@ class Adapter:
                 raise InputError(WHERE, self._mismatch, "train or export the model again")
             span = self.ticks.span(feedback.start_ns, feedback.end_ns)
             if not span:
-                raise InputError(
-                    WHERE, "no tick of this span is held", "label what was seen within adaptation.history_s"
-                )
+                raise InputError(WHERE, "no tick of this span is held", "label within adaptation.history_s")
             if self._folder is not None:
                 write_down(self._folder, feedback, self._settled or "")
             if feedback.says_nominal:
                 cleared = self.ticks.declare_nominal(feedback.start_ns, feedback.end_ns)
-                return len(
-                    span
-                ), f"{cleared} ticks with an open anomaly may be learnt from once their action is labelled"
+                said = f"{cleared} ticks with an open anomaly may be learnt from once their action is labelled"
+                return len(span), said
             if feedback.action is Action.UNKNOWN:
                 if self._folder is None:
                     raise InputError(WHERE, "imperfections are never learnt online", "set adaptation.folder to keep it")
@@ -173,8 +149,8 @@ class Adapter:
             raise InputError(WHERE, f"no tick of this span may be learnt from: {span[-1].flaw}", "label another")
         self._memory.add(usable, action)
         embeddings = np.stack([tick.embedding for tick in usable])
-        labelled = LabelledTicks(embeddings, np.full(len(usable), action, np.int64))
-        self._fresh.append(self._promotion.against_shipped(self._active, labelled))
+        labels = np.full(len(usable), action, np.int64)
+        self._fresh.add(self._promotion.against_shipped(self._active, LabelledTicks(embeddings, labels)))
         self._waiting = True
         text = f"{len(usable)} of {len(span)} ticks may be learnt from"
         return len(usable), text if self._enabled else f"{text}, once adaptation is enabled"
@@ -272,9 +248,7 @@ class Adapter:
         if problem := self._promotion.unsound(self._active):
             self._enabled = False
             return problem
-        if sum(self._fresh) <= -MOST_WORSE:
-            return f"of the last {len(self._fresh)} labelled spans most are answered worse than by the shipped weights"
-        return ""
+        return self._fresh.complaint
 
     def _hindrance(self) -> str:
         """Why nothing may be learnt now."""

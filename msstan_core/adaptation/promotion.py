@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from msstan_core.adaptation.guard import LabelledTicks, Scale
 
 #: Shares of the way from the shipped head to the shadow that are tried, the largest first.
 SHARES = (1.0, 0.7, 0.5, 0.3, 0.15)
+#: Newest labelled spans that :class:`FreshSpans` keeps, and of how many more it must be worse than better.
+FRESH_SPANS, MOST_WORSE = 8, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +79,25 @@ class Promotion:
     def against_shipped(self, active: Head, ticks: LabelledTicks) -> int:
         """1 where ``active`` answers feedback right more often than the shipped head, -1 less often, 0 as often."""
         return int(np.sign(self._scale.accuracy(active, ticks) - self._scale.accuracy(self._bound.shipped, ticks)))
+
+
+class FreshSpans:
+    """Newest labelled spans, by which a head in use is held against the shipped one before they are learnt from."""
+
+    def __init__(self) -> None:
+        self._scores: deque[int] = deque(maxlen=FRESH_SPANS)
+
+    def add(self, score: int) -> None:
+        """``score``: of a span, see :meth:`Promotion.against_shipped`."""
+        self._scores.append(score)
+
+    def clear(self) -> None:
+        """Another head is in use."""
+        self._scores.clear()
+
+    @property
+    def complaint(self) -> str:
+        """Why the head in use should go; "": nothing speaks against it."""
+        if sum(self._scores) > -MOST_WORSE:
+            return ""
+        return f"of the last {len(self._scores)} labelled spans most are answered worse than by the shipped weights"
