@@ -14,7 +14,8 @@ DECISION_SPECS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         "smoothing.method",
         _SMOOTHING.method,
-        "what steadies the action: duration (filter with durations), markov (without), window (equation 49), none",
+        "what steadies the action: duration (filter with durations), markov (without), window (equation 49), none; "
+        "card: duration or none, whichever the model card found better for the sensors of the moment",
         choices=METHODS,
     ),
     ParameterSpec("smoothing.window_s", _SMOOTHING.window_s, "window: time constant of the weights, s", 0.01, 10),

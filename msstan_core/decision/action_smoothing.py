@@ -15,16 +15,17 @@ from msstan_core.decision.smoothing import ActionFilter, ExponentialWindow
 from msstan_core.inference.model_package import SmoothingCard
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 
+#: card: duration or none, whichever the model card found better for the sensors of the moment.
 #: duration: filter that knows how long actions last; markov: the same without least durations; window: equation 49.
-Method = Literal["duration", "markov", "window", "none"]
-METHODS: tuple[Method, ...] = ("duration", "markov", "window", "none")
+Method = Literal["card", "duration", "markov", "window", "none"]
+METHODS: tuple[Method, ...] = ("card", "duration", "markov", "window", "none")
 
 
 class SmoothingConfig(BaseModel):
     """How the action is steadied over time."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    method: Method = Field("duration", description="what the probabilities go through")
+    method: Method = Field("card", description="what the probabilities go through")
     window_s: float = Field(0.3, ge=0.01, le=10, description="window: time constant of the weights (equation 49), s")
     lead: float = Field(
         0.3, ge=0, lt=1, description="probability by which another action must lead the one said before (hysteresis)"
@@ -101,6 +102,8 @@ def smoother(
         return _Nothing()
     if config.method == "window":
         return ExponentialWindow(config.window_s)
+    if config.method != "card":
+        card = card.model_copy(update={"filtered": True})
     if config.method == "markov":
         card = card.model_copy(update={"duration_stages": {}})
     return ActionFilter.from_card(card, prior, trained)

@@ -72,6 +72,7 @@ class Monitor:
         steadied = smoothing if isinstance(smoothing, SmoothingConfig) else SmoothingConfig()
         self._smoothing = steadied if smoothing else False
         self._filter = smoother(steadied, card.smoothing, prior, self._trained) if smoothing else None
+        self._by_card = steadied.method == "card"
         self._said = Hysteresis(steadied.lead, steadied.hold_s) if smoothing else Hysteresis(0.0, 0.0)
         self._anomalies = anomalies or AnomalyConfig()
         self._calibrations = SubsetCalibration(card, self._anomalies.imperfection_threshold)
@@ -216,6 +217,8 @@ class Monitor:
             steadied = self._filter.update(stamp_s, raw)
             return steadied, steadied
         self._filter.emission_power = calibration.emission_power
+        if self._by_card:
+            self._filter.filtered = calibration.filtered
         belief = self._filter.update(stamp_s, raw)
         return belief, tempered(belief, calibration.published_temperature)  # which was fitted for the filter's belief
 

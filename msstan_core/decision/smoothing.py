@@ -60,6 +60,8 @@ class ActionFilter:
     ) -> None:
         #: May change from tick to tick: fewer sensors share more of their evidence with the tick before.
         self.emission_power = emission_power
+        #: False: what was observed is handed on as it is, and the belief only kept for when nothing is observed.
+        self.filtered = True
         self._prior = np.where(trained, np.maximum(prior, LEAST_PROBABILITY), 1.0)
         known = [durations.get(a, Duration(DEFAULT_DURATION_S[a])) for a in ACTIONS]
         stages = [duration.stages if t else 0 for duration, t in zip(known, trained, strict=True)]
@@ -76,7 +78,9 @@ class ActionFilter:
             Action[name]: Duration(seconds, card.duration_stages.get(name, 1))
             for name, seconds in card.mean_duration_s.items()
         }
-        return cls(durations, card.emission_power, prior, trained)
+        made = cls(durations, card.emission_power, prior, trained)
+        made.filtered = card.filtered
+        return made
 
     def _transition_rates(self, durations: list[Duration], trained: NDArray[np.bool_]) -> NDArray[np.float64]:
         """[S, S] events per second from row to column; rows sum to 0."""
@@ -108,7 +112,7 @@ class ActionFilter:
             stamp_s: the tick's stamp. probabilities: [9] calibrated; any NaN: nothing was observed.
 
         Returns:
-            [9] filtered probabilities.
+            [9] filtered probabilities; where ``filtered`` is False and something was observed, that.
         """
         if self._last_stamp_s is not None:
             elapsed = min(max(stamp_s - self._last_stamp_s, 0.0), LONGEST_STEP_S)
@@ -118,6 +122,8 @@ class ActionFilter:
             likelihood = (np.maximum(probabilities, LEAST_PROBABILITY) / self._prior) ** self.emission_power
             self._belief = self._belief * likelihood[self._action]
             self._belief = self._belief / self._belief.sum()
+            if not self.filtered:
+                return np.asarray(probabilities, np.float32)
         return np.asarray(self._belief @ self._members, np.float32)
 
     def _transition(self, elapsed_ms: int) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ class Calibration:
     temperature: float  #: of the action logits
     published_temperature: float  #: of the action filter's belief
     emission_power: float  #: what one tick's evidence counts in the action filter
+    filtered: bool  #: whether that filter's belief is the answer, or the network's own
     novelty_threshold: float  #: distance from which a tick is novel
     imperfection_thresholds: NDArray[np.float32]  #: [13] probability from which each counts
 
@@ -50,4 +51,5 @@ class SubsetCalibration:
         thresholds.update(subset.imperfection_thresholds)
         each = np.array([thresholds.get(code, self._usual) for code in ISO_CODES], np.float32)
         power = subset.emission_power or card.smoothing.emission_power
-        return Calibration(subset.temperature, subset.published_temperature, power, novelty, each)
+        filtered = card.smoothing.filtered if subset.filtered is None else subset.filtered
+        return Calibration(subset.temperature, subset.published_temperature, power, filtered, novelty, each)

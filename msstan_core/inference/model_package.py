@@ -39,6 +39,9 @@ class SmoothingCard(BaseModel):
         default_factory=dict, description="action -> stages of its duration, 1 where missing; more: less spread"
     )
     emission_power: float = Field(0.3, gt=0, le=1, description="tempering of the network's probabilities")
+    filtered: bool = Field(
+        True, description="False: on groups not trained on the network's own answer was better; it is taken unfiltered"
+    )
 
 
 class SubsetCard(BaseModel):
@@ -50,6 +53,7 @@ class SubsetCard(BaseModel):
     emission_power: float | None = Field(
         None, gt=0, le=1, description="tempering of the network's probabilities in the filter; None: the card's"
     )
+    filtered: bool | None = Field(None, description="whether the filter is used; None: as the card says")
     novelty_threshold: float | None = Field(None, description="never below the card's; None: the card's")
     imperfection_thresholds: dict[int, float] = Field(
         default_factory=dict, description="ISO code -> probability, never below the card's; the card's where missing"

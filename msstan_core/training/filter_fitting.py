@@ -1,4 +1,4 @@
-"""How much one tick's evidence counts in the action filter: chosen on held-out recordings, and not for their noise."""
+"""Whether the action filter helps, and how much a tick counts in it: chosen on held-out groups, not for their noise."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from msstan_core.training.recording_features import UNLABELLED
 from msstan_core.vocabulary import ACTIONS, Action
 
 EMISSION_POWERS = (0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5)
+#: The network's own answer, in tables of scores.
+UNFILTERED = "unfiltered"
 #: What is taken unless the held-out groups clearly say otherwise (docs/decisions.md).
 USUAL_POWER = 0.08
 #: Actions that every set of labels tells apart; labels with more are judged by all of them.
@@ -24,35 +26,50 @@ _PHASE_ACTIONS = {ACTIONS.index(action) for action in (*PHASES, Action.ARC_EXTIN
 DELAY_COST_PER_S = 0.05
 
 
-def choose_emission_power(
+def choose_smoothing(
     runs: Sequence[NetworkRun],
     probabilities: Sequence[NDArray[np.float32]],
-    candidate: SmoothingCard,
+    durations: SmoothingCard,
     prior: NDArray[np.float32],
     trained: NDArray[np.bool_],
-) -> tuple[float, dict[float, float]]:
-    """The emission power for these recordings.
+) -> tuple[SmoothingCard, dict[str, float]]:
+    """The emission power for these recordings, and whether the filter is better than the network's own answer.
+
+    A network that remembers has done part of the filter's work; where it hears all sensors, filtering its answers once
+    more may only delay them. The filter stays unless the groups clearly say otherwise.
 
     Args:
-        runs: held-out recordings. probabilities: [N, 9] of each, calibrated. candidate: durations to filter with.
+        runs: held-out recordings. probabilities: [N, 9] of each, calibrated. durations: to filter with.
         prior, trained: see :class:`~msstan_core.decision.smoothing.ActionFilter`.
 
     Returns:
-        (power, power -> mean score over groups).
+        (``durations`` with the power and ``filtered``, power or "unfiltered" -> mean score over groups).
     """
     groups = sorted({run.recording.group for run in runs})
-    scores = np.full((len(EMISSION_POWERS), len(groups)), np.nan)
-    for row, power in enumerate(EMISSION_POWERS):
-        card = candidate.model_copy(update={"emission_power": power})
+    usual = durations.model_copy(update={"emission_power": USUAL_POWER, "filtered": True})
+    candidates = {str(p): usual.model_copy(update={"emission_power": p}) for p in EMISSION_POWERS}
+    candidates[UNFILTERED] = usual.model_copy(update={"filtered": False})
+    scores = np.full((len(candidates), len(groups)), np.nan)
+    for row, card in enumerate(candidates.values()):
         action_filter = ActionFilter.from_card(card, prior, trained)
         judged: dict[str, list[float]] = {group: [] for group in groups}
         for run, p in zip(runs, probabilities, strict=True):
             judged[run.recording.group].append(_judge(run, decided(run, filtered_beliefs(action_filter, run, p))))
         scores[row] = [float(np.nanmean(judged[g])) if np.isfinite(judged[g]).any() else np.nan for g in groups]
     scores = scores[:, np.isfinite(scores).all(axis=0)]
-    chosen = within_one_standard_error(scores) if scores.size else EMISSION_POWERS.index(USUAL_POWER)
-    means = scores.mean(axis=1) if scores.size else np.full(len(EMISSION_POWERS), np.nan)
-    return EMISSION_POWERS[chosen], dict(zip(EMISSION_POWERS, map(float, means), strict=True))
+    if not scores.size:
+        return usual, dict.fromkeys(candidates, math.nan)
+    power = EMISSION_POWERS[within_one_standard_error(scores[: len(EMISSION_POWERS)])]
+    chosen = candidates[str(power)]
+    if clearly_better(scores[-1], scores[EMISSION_POWERS.index(power)]):
+        chosen = chosen.model_copy(update={"filtered": False})
+    return chosen, dict(zip(candidates, map(float, scores.mean(axis=1)), strict=True))
+
+
+def clearly_better(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    """Whether scores [groups] are higher by more than a standard error of the difference; a single group never says."""
+    ahead = one - other
+    return len(ahead) > 1 and bool(ahead.mean() > ahead.std(ddof=1) / math.sqrt(len(ahead)))
 
 
 def within_one_standard_error(scores: NDArray[np.float64]) -> int:
@@ -68,11 +85,9 @@ def within_one_standard_error(scores: NDArray[np.float64]) -> int:
     if count < 2:
         return EMISSION_POWERS.index(USUAL_POWER)
     best = int(scores.mean(axis=1).argmax())
-    behind = scores[best] - scores
-    clear = behind.mean(axis=1) > behind.std(axis=1, ddof=1) / math.sqrt(count)
-    clear[best] = False
+    clear = [clearly_better(scores[best], row) for row in scores]
     distance = [abs(math.log(power / USUAL_POWER)) for power in EMISSION_POWERS]
-    return min(map(int, np.flatnonzero(~clear)), key=lambda i: distance[i])
+    return min((i for i, behind in enumerate(clear) if not behind), key=lambda i: distance[i])
 
 
 def _judge(run: NetworkRun, actions: NDArray[np.int64]) -> float:

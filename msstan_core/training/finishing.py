@@ -40,7 +40,7 @@ from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.durations import fit_durations
 from msstan_core.training.network_runs import NetworkRun, decided, filtered_beliefs, run_network, run_on
 from msstan_core.training.recording_features import UNLABELLED, Recording
-from msstan_core.training.subset_calibration import Thresholds, calibrate_subsets, fit_actions
+from msstan_core.training.subset_calibration import Thresholds, calibrate_subsets, fit_actions, sensors_of_real
 from msstan_core.training.trainer import TrainedModel
 from msstan_core.vocabulary import ACTIONS, MODALITIES
 
@@ -82,18 +82,18 @@ def fit(trained_model: TrainedModel, training: Sequence[Recording], held_out: Se
     means, stages = fit_durations(training)
     durations = SmoothingCard(mean_duration_s=means, duration_stages=stages)
     runs = [run_on(trained_model.model, r) for r in list(held_out) or list(training)]
-    fitted = fit_actions(runs, trained, durations, trained_model.action_prior)
-    power, scores = fitted.emission_power, fitted.score_by_power
-    smoothing = durations.model_copy(update={"emission_power": power})
+    real_sensors = sensors_of_real([*training, *held_out])
+    fitted = fit_actions(runs, trained, durations, trained_model.action_prior, real_sensors)
     figures = fitted.figures(len(runs))
     metrics: dict[str, object] = {
         "held_out_recordings": len(held_out),
         "held_out_tick_accuracy": fitted.network.accuracy,
-        "held_out_filter_score": scores[power],
-        "filter_score_by_emission_power": {str(p): round(score, 4) for p, score in scores.items()},
+        "smoothing_scores": {name: round(score, 4) for name, score in fitted.smoothing_scores.items()},
         **{name: figures[name] for name in figures if "ece" in name},
     }
-    return Fitted(fitted.network.value, fitted.published.value, smoothing, trained, metrics, runs, fitted.beliefs)
+    return Fitted(
+        fitted.network.value, fitted.published.value, fitted.smoothing, trained, metrics, runs, fitted.beliefs
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +156,7 @@ def fit_anomalies(
         fitted.smoothing,
         trained_model.action_prior,
         known,
+        real_sensors=sensors_of_real([*training, *held_out]),
         seed=config.seed,
         progress=progress,
     )

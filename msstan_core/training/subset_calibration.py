@@ -23,7 +23,7 @@ from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.model_package import SmoothingCard, SubsetCard, subset_name
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.training.anomaly_fitting import Held, imperfection_thresholds, nominal_welds
-from msstan_core.training.filter_fitting import choose_emission_power
+from msstan_core.training.filter_fitting import choose_smoothing
 from msstan_core.training.network_runs import (
     NetworkRun,
     decided,
@@ -60,8 +60,8 @@ class FittedActions:
     """Temperatures of the network's probabilities and of the filter's belief that is published, and its tempering."""
 
     network: FittedTemperature
-    emission_power: float
-    score_by_power: dict[float, float]
+    smoothing: SmoothingCard
+    smoothing_scores: dict[str, float]  #: by emission power, and unfiltered
     published: FittedTemperature
     beliefs: list[NDArray[np.float32]]  #: of each recording [N, 9], before the published temperature
 
@@ -81,22 +81,32 @@ class FittedActions:
 
 
 def fit_actions(
-    runs: Sequence[NetworkRun], trained: NDArray[np.bool_], durations: SmoothingCard, prior: NDArray[np.float32]
+    runs: Sequence[NetworkRun],
+    trained: NDArray[np.bool_],
+    durations: SmoothingCard,
+    prior: NDArray[np.float32],
+    real_sensors: frozenset[Modality] = frozenset(),
 ) -> FittedActions:
-    """Temperatures and tempering for some runs.
+    """Temperatures and smoothing for some runs.
 
     Args:
         runs: over held-out recordings. trained: [9]. durations: to filter with. prior: [9], see ActionFilter.
+        real_sensors: those that some real recording of the training data has. What is heard by no others is steadied
+            as real recordings want it, or as usual: simulated welds are too regular to say.
     """
     labels, groups = [run.labels for run in runs], [run.recording.group for run in runs]
     network = fit_across_groups([run.action_logits for run in runs], labels, groups, trained)
     probabilities = [action_probabilities(run.action_logits, network.value, trained) for run in runs]
-    power, scores = choose_emission_power(runs, probabilities, durations, prior, trained)
-    fresh = ActionFilter.from_card(durations.model_copy(update={"emission_power": power}), prior, trained)
+    sensors = frozenset[Modality]().union(*(present(run.recording) for run in runs))
+    asked = [i for i, run in enumerate(runs) if not (sensors <= real_sensors and run.recording.simulated)]
+    smoothing, scores = choose_smoothing(
+        [runs[i] for i in asked], [probabilities[i] for i in asked], durations, prior, trained
+    )
+    fresh = ActionFilter.from_card(smoothing, prior, trained)
     beliefs = [filtered_beliefs(fresh, run, p) for run, p in zip(runs, probabilities, strict=True)]
     logarithms = [np.log(np.maximum(belief, _LEAST_BELIEF)) for belief in beliefs]
     published = fit_across_groups(logarithms, labels, groups, trained)
-    return FittedActions(network, power, scores, published, beliefs)
+    return FittedActions(network, smoothing, scores, published, beliefs)
 
 
 def calibrate_subsets(
@@ -107,6 +117,7 @@ def calibrate_subsets(
     prior: NDArray[np.float32],
     thresholds: Thresholds,
     *,
+    real_sensors: frozenset[Modality] = frozenset(),
     seed: int,
     progress: Callable[[str], None] = lambda subset: None,
 ) -> dict[str, SubsetCard]:
@@ -114,7 +125,7 @@ def calibrate_subsets(
 
     Args:
         model: trained. held_out: recordings of groups that training has not seen.
-        trained, durations, prior: see :func:`fit_actions`. thresholds: those with everything there.
+        trained, durations, prior, real_sensors: see :func:`fit_actions`. thresholds: those with everything there.
         seed: of the choice of recordings. progress: called with the name of each subset before it is judged.
     """
     sensors = [present(recording) for recording in held_out]
@@ -126,7 +137,7 @@ def calibrate_subsets(
             continue
         progress(subset_name(subset))
         runs = [run_on(model, reduced_to(r, subset)) for r in spread_over_groups(holding, MOST_RECORDINGS, seed)]
-        card = _card(runs, fit_actions(runs, trained, durations, prior), thresholds)
+        card = _card(runs, fit_actions(runs, trained, durations, prior, real_sensors), thresholds)
         # With everything there, the thresholds from all held-out recordings hold: they rest on more than these few.
         complete = subset == everything
         cards[subset_name(subset)] = card.model_copy(update={"imperfection_thresholds": {}}) if complete else card
@@ -145,11 +156,17 @@ def _card(runs: Sequence[NetworkRun], fitted: FittedActions, thresholds: Thresho
     return SubsetCard(
         temperature=fitted.network.value,
         published_temperature=fitted.published.value,
-        emission_power=fitted.emission_power,
+        emission_power=fitted.smoothing.emission_power,
+        filtered=fitted.smoothing.filtered,
         novelty_threshold=novelty,
         imperfection_thresholds=imperfections,
         figures=fitted.figures(len(runs)),
     )
+
+
+def sensors_of_real(recordings: Sequence[Recording]) -> frozenset[Modality]:
+    """Modalities that some recording which is not simulated has."""
+    return frozenset[Modality]().union(*(present(r) for r in recordings if not r.simulated))
 
 
 def _subsets(modalities: frozenset[Modality]) -> list[frozenset[Modality]]:

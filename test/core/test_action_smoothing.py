@@ -75,6 +75,17 @@ def test_every_method_gives_a_distribution_and_follows_clear_evidence(method: st
     assert int(smooth.update(0.0, sure(BEAD)).argmax()) == BEAD
 
 
+def test_only_the_card_s_choice_may_leave_the_filter_out() -> None:
+    card = CARD.model_copy(update={"filtered": False})
+    answers = {}
+    for method in ("card", "duration", "markov"):
+        smooth = smoother(SmoothingConfig(method=method), card, PRIOR, ALL)  # type: ignore[arg-type]
+        for tick in range(40):
+            answers[method] = smooth.update(tick * 0.04, sure(START if tick < 39 else BEAD))
+    assert np.array_equal(answers["card"], sure(BEAD))
+    assert answers["duration"].argmax() == answers["markov"].argmax() == START
+
+
 def test_filters_differ_only_in_how_long_actions_last() -> None:
     def after_a_blip(method: str) -> float:
         smooth = smoother(SmoothingConfig(method=method), CARD, PRIOR, ALL)  # type: ignore[arg-type]

@@ -14,14 +14,17 @@ from msstan_core.decision.subset_calibration import SubsetCalibration
 from msstan_core.inference.model_package import ModelCard, SmoothingCard, SubsetCard
 from msstan_core.observation import AudioWindow, Tick
 from msstan_core.resources import default_model_dir
-from msstan_core.training.filter_fitting import USUAL_POWER, choose_emission_power
+from msstan_core.training.filter_fitting import UNFILTERED, USUAL_POWER, choose_smoothing
 from msstan_core.training.network_runs import NetworkRun
 from msstan_core.training.recording_features import Recording
+from msstan_core.training.subset_calibration import fit_actions
 from msstan_core.vocabulary import ACTIONS, MODALITIES, Action, Modality
 
 ALL = np.ones(len(ACTIONS), bool)
 UNIFORM = np.full(len(ACTIONS), 1 / len(ACTIONS), np.float32)
 ALONE = np.array([m is Modality.ACOUSTIC for m in MODALITIES])
+EAR_AND_WIRE = frozenset({Modality.ACOUSTIC, Modality.TELEMETRY})
+NOTHING = np.empty((240, 0), np.float32)
 SHIPPED = Monitor.load(default_model_dir())
 DURATIONS = SmoothingCard(
     mean_duration_s={a.name: 1.0 for a in ACTIONS}, duration_stages={a.name: 4 for a in ACTIONS}, emission_power=0.3
@@ -53,9 +56,35 @@ def weld(adjustments: int) -> np.ndarray:
 
 def test_labels_with_short_actions_ask_for_a_filter_that_follows_them() -> None:
     runs = [run_of(name, weld(3)) for name in "abcd"]
-    power, scores = choose_emission_power(runs, [fairly_sure(weld(3))] * 4, DURATIONS, UNIFORM, ALL)
-    assert power > USUAL_POWER
-    assert scores[power] > scores[USUAL_POWER]
+    chosen, scores = choose_smoothing(runs, [fairly_sure(weld(3))] * 4, DURATIONS, UNIFORM, ALL)
+    assert chosen.emission_power > USUAL_POWER
+    assert scores[str(chosen.emission_power)] > scores[str(USUAL_POWER)]
+    assert not chosen.filtered and scores[UNFILTERED] == 1.0, "these answers are right at every tick"
+
+
+@pytest.mark.parametrize("groups", ["abcd", "a"])
+def test_the_filter_stays_where_answers_flicker_or_a_single_group_speaks(groups: str) -> None:
+    rng = np.random.default_rng(0)
+    answers = fairly_sure(weld(0))
+    if len(groups) > 1:
+        wrong = rng.random(len(answers)) < 0.3
+        answers[wrong] = answers[wrong][:, rng.permutation(len(ACTIONS))]
+    runs = [run_of(name, weld(0)) for name in groups]
+    chosen, _ = choose_smoothing(runs, [answers] * len(groups), DURATIONS, UNIFORM, ALL)
+    assert chosen.filtered
+
+
+@pytest.mark.parametrize(("real_sensors", "filtered"), [(frozenset(), False), (EAR_AND_WIRE, True)])
+def test_simulated_welds_do_not_say_how_real_sensors_are_steadied(
+    real_sensors: frozenset[Modality], filtered: bool
+) -> None:
+    runs = [
+        replace(run_of(name, weld(3)), action_logits=np.log(fairly_sure(weld(3))), imperfection_logits=NOTHING)
+        for name in "abcd"
+    ]
+    assert all(run.recording.simulated for run in runs)
+    fitted = fit_actions(runs, ALL, DURATIONS, UNIFORM, real_sensors)
+    assert fitted.smoothing.filtered is filtered
 
 
 @pytest.mark.parametrize(("adjustments", "forgiven"), [(0, True), (3, False)])
@@ -65,7 +94,7 @@ def test_only_labels_of_phases_may_be_off_by_their_clock(adjustments: int, forgi
     scores = []
     for labels in (answers, late):
         runs = [run_of(name, labels) for name in "abcd"]
-        scores.append(choose_emission_power(runs, [fairly_sure(answers)] * 4, DURATIONS, UNIFORM, ALL)[1][0.5])
+        scores.append(choose_smoothing(runs, [fairly_sure(answers)] * 4, DURATIONS, UNIFORM, ALL)[1]["0.5"])
     assert (scores[1] == pytest.approx(scores[0], abs=0.02)) == forgiven
 
 
@@ -92,6 +121,16 @@ def test_a_filter_that_trusts_a_tick_less_follows_later() -> None:
         beliefs = [action_filter.update(PERIOD_S * i, p) for i, p in enumerate(fairly_sure(labels))]
         arrived.append(next(i for i in range(80, len(labels)) if beliefs[i].argmax() == labels[i]))
     assert arrived[0] < arrived[1]
+
+
+def test_a_filter_that_is_passed_by_hands_on_what_was_observed_and_remembers_for_when_nothing_is() -> None:
+    passed, used = (ActionFilter.from_card(DURATIONS, UNIFORM, ALL) for _ in range(2))
+    passed.filtered = False
+    for i, p in enumerate(fairly_sure(weld(0))[:120]):
+        assert np.array_equal(passed.update(PERIOD_S * i, p), p)
+        used.update(PERIOD_S * i, p)
+    nothing = np.full(len(ACTIONS), np.nan, np.float32)
+    assert np.array_equal(passed.update(PERIOD_S * 120, nothing), used.update(PERIOD_S * 120, nothing))
 
 
 def test_the_monitor_filters_by_the_sensors_of_the_moment() -> None:
