@@ -40,7 +40,7 @@ from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.durations import fit_durations
 from msstan_core.training.network_runs import NetworkRun, decided, filtered_beliefs, run_network, run_on
 from msstan_core.training.recording_features import UNLABELLED, Recording
-from msstan_core.training.subset_calibration import Thresholds, calibrate_subsets, fit_actions, sensors_of_real
+from msstan_core.training.subset_calibration import Thresholds, calibrate_subsets, fit_actions
 from msstan_core.training.trainer import TrainedModel
 from msstan_core.vocabulary import ACTIONS, MODALITIES
 
@@ -82,8 +82,7 @@ def fit(trained_model: TrainedModel, training: Sequence[Recording], held_out: Se
     means, stages = fit_durations(training)
     durations = SmoothingCard(mean_duration_s=means, duration_stages=stages)
     runs = [run_on(trained_model.model, r) for r in list(held_out) or list(training)]
-    real_sensors = sensors_of_real([*training, *held_out])
-    fitted = fit_actions(runs, trained, durations, trained_model.action_prior, real_sensors)
+    fitted = fit_actions(runs, trained, durations, trained_model.action_prior)
     figures = fitted.figures(len(runs))
     metrics: dict[str, object] = {
         "held_out_recordings": len(held_out),
@@ -156,7 +155,6 @@ def fit_anomalies(
         fitted.smoothing,
         trained_model.action_prior,
         known,
-        real_sensors=sensors_of_real([*training, *held_out]),
         seed=config.seed,
         progress=progress,
     )

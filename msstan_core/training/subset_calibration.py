@@ -85,20 +85,20 @@ def fit_actions(
     trained: NDArray[np.bool_],
     durations: SmoothingCard,
     prior: NDArray[np.float32],
-    real_sensors: frozenset[Modality] = frozenset(),
 ) -> FittedActions:
     """Temperatures and smoothing for some runs.
 
+    Without telemetry only real recordings say how an answer is steadied, and where there are too few it is steadied as
+    usual: sound and images are more regular in simulation than in any shop.
+
     Args:
         runs: over held-out recordings. trained: [9]. durations: to filter with. prior: [9], see ActionFilter.
-        real_sensors: those that some real recording of the training data has. What is heard by no others is steadied
-            as real recordings want it, or as usual: simulated welds are too regular to say.
     """
     labels, groups = [run.labels for run in runs], [run.recording.group for run in runs]
     network = fit_across_groups([run.action_logits for run in runs], labels, groups, trained)
     probabilities = [action_probabilities(run.action_logits, network.value, trained) for run in runs]
-    sensors = frozenset[Modality]().union(*(present(run.recording) for run in runs))
-    asked = [i for i, run in enumerate(runs) if not (sensors <= real_sensors and run.recording.simulated)]
+    wired = any(Modality.TELEMETRY in present(run.recording) for run in runs)
+    asked = [i for i, run in enumerate(runs) if wired or not run.recording.simulated]
     smoothing, scores = choose_smoothing(
         [runs[i] for i in asked], [probabilities[i] for i in asked], durations, prior, trained
     )
@@ -117,7 +117,6 @@ def calibrate_subsets(
     prior: NDArray[np.float32],
     thresholds: Thresholds,
     *,
-    real_sensors: frozenset[Modality] = frozenset(),
     seed: int,
     progress: Callable[[str], None] = lambda subset: None,
 ) -> dict[str, SubsetCard]:
@@ -125,7 +124,7 @@ def calibrate_subsets(
 
     Args:
         model: trained. held_out: recordings of groups that training has not seen.
-        trained, durations, prior, real_sensors: see :func:`fit_actions`. thresholds: those with everything there.
+        trained, durations, prior: see :func:`fit_actions`. thresholds: those with everything there.
         seed: of the choice of recordings. progress: called with the name of each subset before it is judged.
     """
     sensors = [present(recording) for recording in held_out]
@@ -137,7 +136,7 @@ def calibrate_subsets(
             continue
         progress(subset_name(subset))
         runs = [run_on(model, reduced_to(r, subset)) for r in spread_over_groups(holding, MOST_RECORDINGS, seed)]
-        card = _card(runs, fit_actions(runs, trained, durations, prior, real_sensors), thresholds)
+        card = _card(runs, fit_actions(runs, trained, durations, prior), thresholds)
         # With everything there, the thresholds from all held-out recordings hold: they rest on more than these few.
         complete = subset == everything
         cards[subset_name(subset)] = card.model_copy(update={"imperfection_thresholds": {}}) if complete else card
@@ -162,11 +161,6 @@ def _card(runs: Sequence[NetworkRun], fitted: FittedActions, thresholds: Thresho
         imperfection_thresholds=imperfections,
         figures=fitted.figures(len(runs)),
     )
-
-
-def sensors_of_real(recordings: Sequence[Recording]) -> frozenset[Modality]:
-    """Modalities that some recording which is not simulated has."""
-    return frozenset[Modality]().union(*(present(r) for r in recordings if not r.simulated))
 
 
 def _subsets(modalities: frozenset[Modality]) -> list[frozenset[Modality]]:

@@ -23,7 +23,6 @@ from msstan_core.vocabulary import ACTIONS, MODALITIES, Action, Modality
 ALL = np.ones(len(ACTIONS), bool)
 UNIFORM = np.full(len(ACTIONS), 1 / len(ACTIONS), np.float32)
 ALONE = np.array([m is Modality.ACOUSTIC for m in MODALITIES])
-EAR_AND_WIRE = frozenset({Modality.ACOUSTIC, Modality.TELEMETRY})
 NOTHING = np.empty((240, 0), np.float32)
 SHIPPED = Monitor.load(default_model_dir())
 DURATIONS = SmoothingCard(
@@ -31,8 +30,8 @@ DURATIONS = SmoothingCard(
 )
 
 
-def run_of(group: str, labels: np.ndarray) -> NetworkRun:
-    weld: Recording = recording(group, ticks=len(labels))
+def run_of(group: str, labels: np.ndarray, *, simulated: bool = True) -> NetworkRun:
+    weld: Recording = recording(group, ticks=len(labels), simulated=simulated)
     weld.features.action[:] = labels
     nothing = np.empty((len(labels), 0), np.float32)
     return NetworkRun(weld, nothing, nothing, nothing)
@@ -74,17 +73,16 @@ def test_the_filter_stays_where_answers_flicker_or_a_single_group_speaks(groups:
     assert chosen.filtered
 
 
-@pytest.mark.parametrize(("real_sensors", "filtered"), [(frozenset(), False), (EAR_AND_WIRE, True)])
-def test_simulated_welds_do_not_say_how_real_sensors_are_steadied(
-    real_sensors: frozenset[Modality], filtered: bool
-) -> None:
-    runs = [
-        replace(run_of(name, weld(3)), action_logits=np.log(fairly_sure(weld(3))), imperfection_logits=NOTHING)
-        for name in "abcd"
-    ]
-    assert all(run.recording.simulated for run in runs)
-    fitted = fit_actions(runs, ALL, DURATIONS, UNIFORM, real_sensors)
-    assert fitted.smoothing.filtered is filtered
+@pytest.mark.parametrize("simulated", [True, False])
+@pytest.mark.parametrize("wired", [True, False])
+def test_without_telemetry_simulated_welds_do_not_say_how_an_answer_is_steadied(simulated: bool, wired: bool) -> None:
+    runs = []
+    for name in "abcd":
+        run = run_of(name, weld(3), simulated=simulated)
+        run.recording.features.valid[:, Modality.TELEMETRY] = wired
+        runs.append(replace(run, action_logits=np.log(fairly_sure(weld(3))), imperfection_logits=NOTHING))
+    fitted = fit_actions(runs, ALL, DURATIONS, UNIFORM)
+    assert fitted.smoothing.filtered is (simulated and not wired)
 
 
 @pytest.mark.parametrize(("adjustments", "forgiven"), [(0, True), (3, False)])
@@ -100,7 +98,7 @@ def test_only_labels_of_phases_may_be_off_by_their_clock(adjustments: int, forgi
 
 def card_with(own: float | None) -> ModelCard:
     """The shipped card, with a power for a microphone alone."""
-    smoothing = SHIPPED.info.card.smoothing.model_copy(update={"emission_power": 0.3})
+    smoothing = SHIPPED.info.card.smoothing.model_copy(update={"emission_power": 0.3, "filtered": True})
     subsets = {"acoustic": SubsetCard(temperature=1.0, emission_power=own)}
     return SHIPPED.info.card.model_copy(update={"smoothing": smoothing, "subsets": subsets})
 
