@@ -22,10 +22,13 @@ def register(studies: Any) -> None:
         "on the streams of the other groups.",
         epilog="Trains one network per configuration and seed (about a minute each on one core); what was computed is "
         "kept in --work and read again. Example: msstan study smoothing config/training/mig_phases.yaml --folds "
-        "bags/real --model models/default --simulated bags/unseen --json docs/results/smoothing.json",
+        "bags/real --json docs/results/smoothing.json; msstan study smoothing --simulated bags/unseen --json "
+        "docs/results/smoothing_simulated.json",
     )
-    parser.add_argument("config", type=Path, help="training YAML of the networks for the real recordings")
-    parser.add_argument("--folds", type=Path, nargs="+", required=True, metavar="BAGS", help="real bags")
+    parser.add_argument(
+        "config", type=Path, nargs="?", help="training YAML of the networks for the real recordings (with --folds)"
+    )
+    parser.add_argument("--folds", type=Path, nargs="+", default=[], metavar="BAGS", help="real bags")
     parser.add_argument("--model", type=Path, help="model for the simulated bags (default: the shipped one)")
     parser.add_argument(
         "--simulated", type=Path, nargs="+", default=[], metavar="BAGS", help="bags of seeds it has not seen"
@@ -43,10 +46,21 @@ def run(arguments: argparse.Namespace) -> int:
 
     from msstan_core.errors import InputError
     from msstan_core.results import write_result
-    from msstan_core.studies.smoothing_study import DEFAULT_FAMILY, by_setting, compare, figures, judge_all
+    from msstan_core.studies.smoothing_study import (
+        DEFAULT_FAMILY,
+        UNFILTERED_FAMILY,
+        by_setting,
+        compare,
+        figures,
+        judge_all,
+    )
 
     if arguments.seeds < 1:
         raise InputError("--seeds", f"is {arguments.seeds}", "train at least one network per configuration")
+    if not arguments.folds and not arguments.simulated:
+        raise InputError("--folds, --simulated", "are both missing", "give real bags, simulated ones, or both")
+    if arguments.folds and arguments.config is None:
+        raise InputError("config", "is missing", "name the training YAML, e.g. config/training/mig_phases.yaml")
     console = Console(stderr=True)
     kinds = {"real": _real(arguments, console), "simulated": _simulated(arguments, console)}
     metrics: dict[str, Any] = {}
@@ -67,11 +81,14 @@ def run(arguments: argparse.Namespace) -> int:
                 family, *cells, f"{delay['p50']:.0f} ({delay['p95']:.0f})", f"{f['missed_share']['mean']:.3f}"
             )
         console.print(shown)
-    headline = metrics["real"][DEFAULT_FAMILY]
+    first, streams = next((kind, streams) for kind, streams in kinds.items() if streams)
+    headline = metrics[first][DEFAULT_FAMILY if streams[0].smoothing.filtered else UNFILTERED_FAMILY]
+    given = [f"{arguments.config} --seeds {arguments.seeds} --folds ..."] if arguments.folds else []
+    given += ["--simulated ..."] if arguments.simulated else []
     write_result(
         arguments.json,
-        command=f"msstan study smoothing {arguments.config} --seeds {arguments.seeds} --folds ... --simulated ...",
-        seeds=arguments.seeds,
+        command=" ".join(["msstan study smoothing", *given]),
+        seeds=arguments.seeds if arguments.folds else 1,
         data=", ".join(
             f"{len(s)} {kind} streams of {len({x.group for x in s})} groups" for kind, s in kinds.items() if s
         ),
@@ -110,6 +127,8 @@ def _real(arguments: argparse.Namespace, console: Console) -> list[Stream]:
     from msstan_core.training.configuration import load_training_config
     from msstan_core.training.progress import load_recordings, training_bar
 
+    if not arguments.folds:
+        return []
     config = load_training_config(arguments.config)
     recordings = load_recordings(console, config, arguments.folds, arguments.work / "features")
     with training_bar(console, "training without each configuration") as progress:

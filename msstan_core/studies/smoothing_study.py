@@ -21,8 +21,8 @@ from msstan_core.vocabulary import ACTIONS, Action
 EARLIEST_S = 1.0
 #: ... and this long after, s.
 LATEST_S = 3.0
-#: What the monitor does where the card keeps the filter (else: raw with lead); its lead is that of SmoothingConfig.
-DEFAULT_FAMILY = "duration filter with lead"
+#: What the monitor does where the card keeps the filter, and where not; its lead is that of SmoothingConfig.
+DEFAULT_FAMILY, UNFILTERED_FAMILY = "duration filter with lead", "raw with lead"
 #: Points of macro-F1 that one switch too many per true one, and a second of delay, cost when a setting is chosen.
 SWITCH_COST, DELAY_COST_PER_S = 0.05, 0.05
 
@@ -42,7 +42,7 @@ def candidates() -> list[Candidate]:
     lead, powers = SmoothingConfig().lead, EMISSION_POWERS
     found = [
         Candidate("raw", 0.0, SmoothingConfig(method="none", lead=0.0)),
-        Candidate("raw with lead", 0.0, SmoothingConfig(method="none", lead=lead)),
+        Candidate(UNFILTERED_FAMILY, 0.0, SmoothingConfig(method="none", lead=lead)),
     ]
     for window_s in (0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0):
         for family, ahead in (("window (49)", 0.0), ("window (49) with lead", lead)):
