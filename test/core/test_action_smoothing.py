@@ -14,7 +14,16 @@ from msstan_core.decision.action_smoothing import METHODS, Hysteresis, Smoothing
 from msstan_core.inference.model_package import SmoothingCard
 from msstan_core.studies import fold_streams
 from msstan_core.studies.fold_streams import Stream
-from msstan_core.studies.smoothing_study import candidates, compare, crossing, figures, judge, judge_all, said
+from msstan_core.studies.smoothing_study import (
+    UNFILTERED_FAMILY,
+    candidates,
+    compare,
+    crossing,
+    figures,
+    judge,
+    judge_all,
+    said,
+)
 from msstan_core.training.metrics import switches
 from msstan_core.vocabulary import ACTIONS, Action
 
@@ -123,7 +132,9 @@ def test_every_family_beats_raw_flicker_on_unseen_streams() -> None:
     assert set(found) == {c.family for c in candidates()}
     raw = found["raw"]["switches_per_true"]["mean"]
     for family, figure in found.items():
-        if family != "raw":
+        if family == UNFILTERED_FAMILY:  # wrong ticks are sure here; a lead alone settles close ones only
+            assert figure["switches_per_true"]["mean"] <= raw
+        elif family != "raw":
             assert figure["switches_per_true"]["mean"] < 0.5 * raw
     assert found["raw"]["added_delay_ms"] == {"p50": 0.0, "p95": 0.0}
 
