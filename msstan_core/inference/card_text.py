@@ -42,7 +42,7 @@ def card_markdown(card: ModelCard) -> str:
         *(f"| {name} | {_text(value)} |" for name, value in card.metrics.items() if not isinstance(value, dict)),
         f"| temperature | {card.temperature:.3f} |",
         f"| temperature of the published probability | {card.published_temperature:.3f} |",
-        f"| emission power of the action filter | {card.smoothing.emission_power} |",
+        f"| action filter | {_filter(card.smoothing.filtered, card.smoothing.emission_power)} |",
         f"| novelty threshold | {card.novelty_threshold:.2f} |",
         "",
         *_alarms(card),
@@ -80,7 +80,9 @@ def _subsets(card: ModelCard) -> list[str]:
         f = subset.figures
         named = ("accuracy", "confidence", "ece_before", "ece_after", "published_ece_before", "published_ece_after")
         temperatures = (f"{subset.temperature:.2f}", f"{subset.published_temperature:.2f}")
-        cells = [name, f"{f.get('recordings', 0):.0f}", *temperatures, *(_share(f.get(key)) for key in named)]
+        filtered = card.smoothing.filtered if subset.filtered is None else subset.filtered
+        steadied = _filter(filtered, subset.emission_power or card.smoothing.emission_power)
+        cells = [name, f"{f.get('recordings', 0):.0f}", steadied, *temperatures, *(_share(f.get(key)) for key in named)]
         rows.append(f"| {' | '.join(cells)} |")
     return [
         "## With some modalities only",
@@ -88,12 +90,16 @@ def _subsets(card: ModelCard) -> list[str]:
         "Accuracy and confidence are of the published probability. Expected calibration errors (ECE) are across "
         "groups: each part of the held-out groups with temperatures fitted on the others.",
         "",
-        "| modalities | recordings | temperature | of published | accuracy | confidence "
+        "| modalities | recordings | action filter | temperature | of published | accuracy | confidence "
         "| ECE | calibrated | of published | calibrated |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
         *rows,
         "",
     ]
+
+
+def _filter(used: bool, emission_power: float) -> str:
+    return f"emission power {emission_power}" if used else "left out"
 
 
 def _share(value: float | None) -> str:

@@ -63,6 +63,15 @@ def test_subsets_are_named_in_the_vocabulary_s_order() -> None:
     assert subset_name([Modality.ACOUSTIC, Modality.CAMERA]) == "camera+acoustic"
 
 
+@pytest.mark.parametrize(("filtered", "said"), [(True, "emission power 0.07"), (False, "left out"), (None, "left out")])
+def test_the_card_says_in_words_where_the_filter_is_used(filtered: bool | None, said: str) -> None:
+    alone = SubsetCard(temperature=1.0, emission_power=0.07, filtered=filtered)
+    smoothing = SmoothingCard(mean_duration_s={}, filtered=False)
+    text = card_markdown(card(subsets={"acoustic": alone}).model_copy(update={"smoothing": smoothing}))
+    (row,) = [line for line in text.splitlines() if line.startswith("| acoustic |")]
+    assert said in row
+
+
 def test_card_without_subsets_still_loads_and_reads_as_before() -> None:
     shipped = load_package(Path(__file__).parents[2] / "models" / "default").card
     old = shipped.model_copy(update={"subsets": {}, "alarms": [], "published_temperature": 1.0})
