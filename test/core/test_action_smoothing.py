@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from msstan_core.cli import main
 from msstan_core.decision.action_smoothing import METHODS, Hysteresis, SmoothingConfig, smoother
 from msstan_core.inference.model_package import SmoothingCard
 from msstan_core.studies import fold_streams
@@ -153,3 +154,13 @@ def test_streams_survive_being_kept(tmp_path: Path) -> None:
     np.testing.assert_allclose(back.probabilities, s.probabilities, rtol=1e-6)
     np.testing.assert_array_equal(back.labels, s.labels)
     assert back.smoothing == s.smoothing and back.trained.dtype == bool
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [([], "--folds, --simulated are both missing"), (["--folds", "bags"], "config is missing")]
+)
+def test_a_study_without_what_it_needs_says_so(
+    given: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["study", "smoothing", *given, "--json", str(tmp_path / "x.json")]) != 0
+    assert said in " ".join(capsys.readouterr().err.replace(":", " ").split())
