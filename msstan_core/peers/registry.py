@@ -190,7 +190,7 @@ PEERS: dict[str, Peer] = {
         partial(SingleTick, modalities=ALL, context=True),
         None,
         _NO_MEMORY,
-        0.12,
+        0.13,
     ),
     "telemetry_mlp": _over_features(
         "telemetry only",
