@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,12 +34,10 @@ def focus(attention: NDArray[np.float32]) -> ImageRegion | None:
 
     Attention says what the pooling weighted, which is not proof of a cause (Jain and Wallace 2019).
     """
-    from scipy.ndimage import label
-
     if not np.isfinite(attention).all() or float(attention.max()) <= 0:
         return None
     high = attention >= FOCUS_LEVEL * attention.max()
-    patches, _ = label(high)
+    _, patches = cv2.connectedComponents(high.astype(np.uint8), connectivity=4)
     patch = patches == patches[np.unravel_index(int(attention.argmax()), attention.shape)]
     if patch.mean() > LARGEST_FOCUS:
         return None

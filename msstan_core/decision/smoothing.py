@@ -62,6 +62,9 @@ class ActionFilter:
         self.emission_power = emission_power
         #: False: what was observed is handed on as it is, and the belief only kept for when nothing is observed.
         self.filtered = True
+        from scipy.linalg import expm
+
+        self._expm = expm  # here and not at the first tick, because loading it takes several camera periods
         self._prior = np.where(trained, np.maximum(prior, LEAST_PROBABILITY), 1.0)
         known = [durations.get(a, Duration(DEFAULT_DURATION_S[a])) for a in ACTIONS]
         stages = [duration.stages if t else 0 for duration, t in zip(known, trained, strict=True)]
@@ -129,11 +132,9 @@ class ActionFilter:
     def _transition(self, elapsed_ms: int) -> NDArray[np.float64]:
         """expm(rates * elapsed), kept for the step lengths of a camera."""
         if elapsed_ms not in self._steps:
-            from scipy.linalg import expm
-
             if len(self._steps) >= _KEPT_STEPS:
                 self._steps.clear()
-            self._steps[elapsed_ms] = np.asarray(expm(self._rates * (1e-3 * elapsed_ms)))
+            self._steps[elapsed_ms] = np.asarray(self._expm(self._rates * (1e-3 * elapsed_ms)))
         return self._steps[elapsed_ms]
 
 
