@@ -110,7 +110,8 @@ class Adapter:
         self.ticks.add(tick)
 
     def _check_head(self, embedding: NDArray[np.float32], logits: NDArray[np.float32]) -> None:
-        if (difference := float(np.abs(self._guard.shipped.logits(embedding) - logits).max())) > SAME_LOGIT:
+        difference = float(np.abs(self._guard.shipped.logits(embedding) - logits).max())
+        if difference > SAME_LOGIT:
             self._mismatch = f"guard.npz belongs to other weights (logits differ by {difference:.3g})"
 
     # -- services -----------------------------------------------------------------------------------------------
@@ -128,7 +129,8 @@ class Adapter:
                 raise InputError(WHERE, self._mismatch, "train or export the model again")
             span = self.ticks.span(feedback.start_ns, feedback.end_ns)
             if not span:
-                raise InputError(WHERE, "no tick of this span is held", "label within adaptation.history_s")
+                remedy = "label what was seen within adaptation.history_s"
+                raise InputError(WHERE, "no tick of this span is held", remedy)
             if self._folder is not None:
                 write_down(self._folder, feedback, self._settled or "")
             if feedback.says_nominal:

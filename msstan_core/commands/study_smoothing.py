@@ -133,8 +133,8 @@ def _real(arguments: argparse.Namespace, console: Console) -> list[Stream]:
     recordings = load_recordings(console, config, arguments.folds, arguments.work / "features")
     with training_bar(console, "training without each configuration") as progress:
 
-        def update(seed: int, group: str, step: int, steps: int) -> None:
-            progress(step, steps, float("nan"))
+        def update(seed: int, group: str, step: int, steps: int, loss: float) -> None:
+            progress(step, steps, loss)
 
         return list(streams_of_folds(config, recordings, arguments.seeds, arguments.work / "streams", update))
 

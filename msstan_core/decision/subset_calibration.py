@@ -50,6 +50,12 @@ class SubsetCalibration:
         novelty = card.novelty_threshold if subset.novelty_threshold is None else subset.novelty_threshold
         thresholds.update(subset.imperfection_thresholds)
         each = np.array([thresholds.get(code, self._usual) for code in ISO_CODES], np.float32)
-        power = subset.emission_power or card.smoothing.emission_power
-        filtered = card.smoothing.filtered if subset.filtered is None else subset.filtered
-        return Calibration(subset.temperature, subset.published_temperature, power, filtered, novelty, each)
+        steadied = card.smoothing_with(subset)
+        return Calibration(
+            temperature=subset.temperature,
+            published_temperature=subset.published_temperature,
+            emission_power=steadied.emission_power,
+            filtered=steadied.filtered,
+            novelty_threshold=novelty,
+            imperfection_thresholds=each,
+        )

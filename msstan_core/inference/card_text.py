@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msstan_core.inference.model_package import ModelCard
+from msstan_core.inference.model_package import ModelCard, SmoothingCard
 
 CARD_TEXT_FILE = "CARD.md"
 
@@ -42,7 +42,7 @@ def card_markdown(card: ModelCard) -> str:
         *(f"| {name} | {_text(value)} |" for name, value in card.metrics.items() if not isinstance(value, dict)),
         f"| temperature | {card.temperature:.3f} |",
         f"| temperature of the published probability | {card.published_temperature:.3f} |",
-        f"| action filter | {_filter(card.smoothing.filtered, card.smoothing.emission_power)} |",
+        f"| action filter | {_filter(card.smoothing)} |",
         f"| novelty threshold | {card.novelty_threshold:.2f} |",
         "",
         *_alarms(card),
@@ -80,8 +80,7 @@ def _subsets(card: ModelCard) -> list[str]:
         f = subset.figures
         named = ("accuracy", "confidence", "ece_before", "ece_after", "published_ece_before", "published_ece_after")
         temperatures = (f"{subset.temperature:.2f}", f"{subset.published_temperature:.2f}")
-        filtered = card.smoothing.filtered if subset.filtered is None else subset.filtered
-        steadied = _filter(filtered, subset.emission_power or card.smoothing.emission_power)
+        steadied = _filter(card.smoothing_with(subset))
         cells = [name, f"{f.get('recordings', 0):.0f}", steadied, *temperatures, *(_share(f.get(key)) for key in named)]
         rows.append(f"| {' | '.join(cells)} |")
     return [
@@ -98,8 +97,8 @@ def _subsets(card: ModelCard) -> list[str]:
     ]
 
 
-def _filter(used: bool, emission_power: float) -> str:
-    return f"emission power {emission_power}" if used else "left out"
+def _filter(smoothing: SmoothingCard) -> str:
+    return f"emission power {smoothing.emission_power}" if smoothing.filtered else "left out"
 
 
 def _share(value: float | None) -> str:

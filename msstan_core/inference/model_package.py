@@ -104,6 +104,11 @@ class ModelCard(BaseModel):
     metrics: dict[str, Any] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict, description="file name -> sha256")
 
+    def smoothing_with(self, subset: SubsetCard) -> SmoothingCard:
+        """The action filter while only the modalities of ``subset`` are valid: its own choice, else the card's."""
+        own = {"emission_power": subset.emission_power, "filtered": subset.filtered}
+        return self.smoothing.model_copy(update={name: value for name, value in own.items() if value is not None})
+
     @property
     def modalities(self) -> frozenset[Modality]:
         """Modalities that training has seen; others are masked."""

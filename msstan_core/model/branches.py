@@ -76,8 +76,8 @@ def _separable(channels_in: int, channels_out: int, stride: int) -> nn.Sequentia
     )
 
 
-def _first_of_training(image: Tensor, convolution: nn.Conv2d) -> Tensor:
-    """``convolution`` as a product over patches: on one channel its gradient takes a small part of the time.
+def _over_patches(convolution: nn.Conv2d, image: Tensor) -> Tensor:
+    """A convolution of stride 2 as a product over patches: on one channel its gradient takes a small part of the time.
 
     image: [B, 1, H, W] -> [B, channels, H/2, W/2], channels last in memory; equal but for rounding.
     """
@@ -101,7 +101,7 @@ class ThermalBranch(nn.Module):
         first, *rest = self.layers
         assert isinstance(first, nn.Conv2d)
         x = thermal.unsqueeze(1) / _THERMAL_SCALE_C
-        x = _first_of_training(x, first) if self.training else first(x)  # [B, 16, H/2, W/2]
+        x = _over_patches(first, x) if self.training else first(x)  # [B, 16, H/2, W/2]
         # Channels last: depthwise convolutions and their gradients take a third of the time. One channel has no order.
         x = x.contiguous(memory_format=torch.channels_last)
         for layer in rest:

@@ -34,7 +34,6 @@ class InputSpec(BaseModel):
     thermal_px: int = Field(48, ge=16, le=256, multiple_of=8)
     log_mel: LogMelSpec = LogMelSpec()
     telemetry_drift: bool = Field(False, description="telemetry also relative to the weld's own beginning")
-
     telemetry_history: bool = Field(False, description="telemetry also relative to the last seconds, with timers")
 
     @property

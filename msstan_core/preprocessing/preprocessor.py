@@ -14,6 +14,7 @@ from msstan_core.preprocessing.input_spec import InputSpec
 from msstan_core.preprocessing.log_mel import FLOOR_DB, log_mel
 from msstan_core.preprocessing.process_drift import ProcessDrift
 from msstan_core.preprocessing.process_history import ProcessHistory
+from msstan_core.preprocessing.process_quantities import quantities
 from msstan_core.preprocessing.telemetry_features import telemetry_features
 from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT, ThermalStatistics
 from msstan_core.vocabulary import MODALITIES, Modality
@@ -97,7 +98,8 @@ class Preprocessor:
         if valid[Modality.TELEMETRY] and tick.telemetry is not None:
             if np.isfinite(tick.telemetry.values).any():
                 telemetry = telemetry_features(tick.telemetry, tick.context.process)
-                told = (past.update(tick.stamp_ns, tick.telemetry, tick.context.process) for past in self._past)
+                values = quantities(tick.telemetry, tick.context.process)
+                told = (past.update(tick.stamp_ns, tick.telemetry, values) for past in self._past)
                 telemetry = np.concatenate([telemetry, *told])
             else:
                 valid[Modality.TELEMETRY] = False

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.observation import NANOSECONDS_PER_SECOND, TelemetryWindow
-from msstan_core.preprocessing.process_quantities import LARGEST, LEAST, QUANTITIES, at_work, quantities
-from msstan_core.vocabulary import Process
+from msstan_core.preprocessing.process_quantities import LARGEST, LEAST, QUANTITIES, at_work
 
 #: Seconds after the arc's start between which the beginning is averaged: after the hot start, before most faults.
 BEGINNING_S = (0.9, 2.4)
@@ -39,11 +38,11 @@ class ProcessDrift:
         self._beginning = _Mean()
         self._memory = _Mean(MEMORY_S)
 
-    def update(self, stamp_ns: int, window: TelemetryWindow, process: Process) -> NDArray[np.float32]:
+    def update(self, stamp_ns: int, window: TelemetryWindow, values: NDArray[np.float64]) -> NDArray[np.float32]:
         """Take in the telemetry of a tick; a stamp from the past starts over.
 
         Args:
-            stamp_ns: of the tick. window: rows [K, 5] with NaN where unmeasured. process: for the heat input.
+            stamp_ns: of the tick. window: rows [K, 5] with NaN where unmeasured. values: its ``quantities``.
 
         Returns:
             [DRIFT_COUNT]: log(now / beginning) of current, voltage, wire feed, travel, gas, arc power and heat input (0
@@ -53,7 +52,7 @@ class ProcessDrift:
             self._reset()
         passed_s = 0.0 if self._stamp_ns is None else (stamp_ns - self._stamp_ns) / NANOSECONDS_PER_SECOND
         self._stamp_ns = stamp_ns
-        now = _logarithms(quantities(window, process))
+        now = _logarithms(values)
         if not at_work(window):
             self._out_s += passed_s
             if self._out_s >= NEW_WELD_S:

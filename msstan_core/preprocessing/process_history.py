@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.observation import NANOSECONDS_PER_SECOND, TelemetryWindow
-from msstan_core.preprocessing.process_quantities import LARGEST, LEAST, QUANTITIES, at_work, quantities
+from msstan_core.preprocessing.process_quantities import LARGEST, LEAST, QUANTITIES, at_work
 from msstan_core.preprocessing.telemetry_features import LEAST_TRAVEL_M_S
-from msstan_core.vocabulary import Process
 
-#: Seconds that the present is compared over.
+#: Seconds that the present is compared over, rising.
 LAGS_S = (0.3, 0.7, 1.4, 3.0, 6.0)
 #: Telemetry that was silent for this long begins anew, s.
 LONGEST_GAP_S = 10.0
@@ -44,11 +43,11 @@ class ProcessHistory:
         self._burning_s = self._out_s = self._travelling_s = self._standing_s = 0.0
         self._burnt = False
 
-    def update(self, stamp_ns: int, window: TelemetryWindow, process: Process) -> NDArray[np.float32]:
+    def update(self, stamp_ns: int, window: TelemetryWindow, values: NDArray[np.float64]) -> NDArray[np.float32]:
         """Take in the telemetry of a tick; a stamp from the past, or a long silence, starts over.
 
         Args:
-            stamp_ns: of the tick. window: rows [K, 5] with NaN where unmeasured. process: for the heat input.
+            stamp_ns: of the tick. window: rows [K, 5] with NaN where unmeasured. values: its ``quantities``.
 
         Returns:
             [HISTORY_COUNT]: for each of LAGS_S log(now / then) of current, voltage, wire feed, travel, gas, arc power
@@ -61,22 +60,22 @@ class ProcessHistory:
         if passed_s < 0.0 or passed_s > LONGEST_GAP_S:
             self._reset()
             passed_s = 0.0
-        values = quantities(window, process)
         level = np.log(np.maximum(np.where(np.isfinite(values), values, np.nan), LEAST))  # NaN stays NaN
         self._past.append((now_s, level))
-        changes = [level - self._then(now_s - lag_s) for lag_s in LAGS_S]
+        changes = [level - then for then in self._levels_before(now_s)]
         while len(self._past) > 2 and self._past[1][0] <= now_s - LAGS_S[-1] + _SAME_S:
             self._past.popleft()
         self._count(passed_s, at_work(window), bool(values[3] >= LEAST_TRAVEL_M_S))
         ratios = np.clip(np.nan_to_num(np.concatenate(changes)), -LARGEST, LARGEST)
         return np.concatenate([ratios, self._timers()]).astype(np.float32)
 
-    def _then(self, time_s: float) -> NDArray[np.float64]:
-        """The newest level that is not younger than ``time_s``; the oldest where there is none."""
+    def _levels_before(self, now_s: float) -> list[NDArray[np.float64]]:
+        """For each of LAGS_S the newest level that is at least so old; the oldest where there is none."""
+        found: list[NDArray[np.float64]] = []
         for stamp_s, level in reversed(self._past):
-            if stamp_s <= time_s + _SAME_S:
-                return level
-        return self._past[0][1]
+            while len(found) < len(LAGS_S) and stamp_s <= now_s - LAGS_S[len(found)] + _SAME_S:
+                found.append(level)
+        return found + [self._past[0][1]] * (len(LAGS_S) - len(found))
 
     def _count(self, passed_s: float, burning: bool, travelling: bool) -> None:
         if burning:

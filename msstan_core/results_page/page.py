@@ -9,7 +9,8 @@ from typing import Any
 
 from msstan_core.errors import InputError
 from msstan_core.results_page.figures import ABSENT, cell, is_figure, number_of, table, text_of, words
-from msstan_core.results_page.sections import SECTIONS, Section
+from msstan_core.results_page.section import Section
+from msstan_core.results_page.sections import SECTIONS
 
 _HEAD = """\
 # Results

@@ -2,47 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Aim:
-    """What a figure should be."""
-
-    value: float
-    at_most: bool = False  #: the figure should be no larger; otherwise no smaller
-
-    def __str__(self) -> str:
-        return f"{'at most' if self.at_most else 'at least'} {self.value:g}"
-
-    def reached_by(self, value: float) -> bool:
-        """Whether this value reaches it; NaN does not."""
-        if math.isnan(value):
-            return False
-        return value <= self.value if self.at_most else value >= self.value
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One figure of a section."""
-
-    metric: str  #: key in the result file's metrics
-    words: str
-    aim: Aim | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One result file's part of the page."""
-
-    name: str  #: of the file, without .json
-    title: str
-    about: str  #: what was measured, on what, split how
-    rows: tuple[Row, ...] = ()  #: shown first, the first one is the headline; the file's other figures follow
-    details: tuple[tuple[str, str], ...] = ()  #: (key in the file's details, heading) of further tables
-    command: str = ""  #: how the file is made; shown while it is missing
-
+from msstan_core.results_page.section import Aim, Row, Section
 
 _BY = (
     ("by_action", "By action"),

@@ -48,13 +48,13 @@ def streams_of_folds(
     recordings: Sequence[Recording],
     seeds: int,
     keep: Path,
-    progress: Callable[[int, str, int, int], None] = lambda seed, group, step, steps: None,
+    progress: Callable[[int, str, int, int, float], None] = lambda seed, group, step, steps, loss: None,
 ) -> Iterator[Stream]:
     """Every real recording by networks that were trained without its group; what was computed before is read again.
 
     Args:
         config: its seed is the first one. recordings: all; simulated ones are only trained on. seeds: how many.
-        keep: folder for the streams. progress: called with (seed, group, step, steps).
+        keep: folder for the streams. progress: called with (seed, group, step, steps, loss).
     """
     keep.mkdir(parents=True, exist_ok=True)
     for seed in range(config.seed, config.seed + seeds):
@@ -73,10 +73,10 @@ def _fold(
     config: TrainingConfig,
     training: Sequence[Recording],
     test: Sequence[Recording],
-    progress: Callable[[int, int], None],
+    progress: Callable[[int, int, float], None],
 ) -> Iterator[Stream]:
     kept, held_out = hold_out_groups(training, config.validation_share, config.seed)
-    model = train(config, kept, progress=lambda step, steps, loss: progress(step, steps))
+    model = train(config, kept, progress=progress)
     trained = np.zeros(len(ACTIONS), bool)
     for recording in kept:
         labels = recording.features.action

@@ -77,8 +77,8 @@ class TrainingConfig(BaseModel):
         0.0,
         ge=0,
         lt=1,
-        description="share of the steps that hide camera and thermal camera where there is something else: they cost a "
-        "third, and teach microphone and telemetry",
+        description="share of the steps that hide camera and thermal camera where there is something else: they cost "
+        "little, and teach microphone and telemetry",
     )
     learning_rate: float = Field(2e-3, gt=0, le=1)
     weight_decay: float = Field(0.01, ge=0, le=1, description="equation 22, decoupled (AdamW)")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,15 +35,14 @@ def load_recordings(console: Console, config: TrainingConfig, folders: list[Path
 
 @contextmanager
 def training_bar(console: Console, title: str) -> Iterator[Callable[[int, int, float], None]]:
-    """A progress callback for the trainer: a bar on a terminal, a line now and then elsewhere; NaN: loss not told."""
+    """A progress callback for the trainer: a bar on a terminal, a line now and then elsewhere."""
     with _bar(console) as progress:
         task = progress.add_task(title, total=None, note="")
 
         def update(step: int, steps: int, loss: float) -> None:
-            note = "" if math.isnan(loss) else f"loss {loss:.3f}"
-            progress.update(task, total=steps, completed=step, note=note)
+            progress.update(task, total=steps, completed=step, note=f"loss {loss:.3f}")
             if not console.is_terminal and (step % LINES_EVERY == 0 or step == steps):
-                console.print(f"{title}: step {step}/{steps}{note and ', '}{note}", highlight=False)
+                console.print(f"{title}: step {step}/{steps}, loss {loss:.3f}", highlight=False)
 
         yield update
 

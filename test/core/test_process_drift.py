@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msstan_core.observation import NANOSECONDS_PER_SECOND, TELEMETRY_CHANNELS, TelemetryWindow
 from msstan_core.preprocessing.input_spec import InputSpec
 from msstan_core.preprocessing.process_drift import DRIFT_COUNT, ProcessDrift
-from msstan_core.preprocessing.process_quantities import LARGEST, QUANTITIES
+from msstan_core.preprocessing.process_quantities import LARGEST, QUANTITIES, quantities
 from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
 from msstan_core.vocabulary import Process
 
@@ -24,7 +24,7 @@ def window(*row: float) -> TelemetryWindow:
 def followed(drift: ProcessDrift, rows: list[tuple[float, ...]], begin_s: float = 0.0, step_s: float = 0.1):
     for index, row in enumerate(rows):
         stamp_ns = round((begin_s + index * step_s) * NANOSECONDS_PER_SECOND)
-        last = drift.update(stamp_ns, window(*row), Process.GMAW)
+        last = drift.update(stamp_ns, window(*row), quantities(window(*row), Process.GMAW))
     return last
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msstan_core.observation import NANOSECONDS_PER_SECOND, TELEMETRY_CHANNELS, TelemetryWindow
 from msstan_core.preprocessing.input_spec import InputSpec
 from msstan_core.preprocessing.process_history import HISTORY_COUNT, LAGS_S, LONGEST_GAP_S, ProcessHistory
-from msstan_core.preprocessing.process_quantities import LARGEST, QUANTITIES
+from msstan_core.preprocessing.process_quantities import LARGEST, QUANTITIES, quantities
 from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
 from msstan_core.vocabulary import Process
 
@@ -21,7 +21,8 @@ BURNING, OFF, TRAVELLING, STANDING, BURNT = range(len(LAGS_S) * QUANTITIES, HIST
 def followed(history: ProcessHistory, rows: list[tuple[float, ...]], begin_s: float = 0.0, step_s: float = 0.1):
     for index, row in enumerate(rows):
         window = TelemetryWindow(np.zeros(1, np.int64), np.array([row], np.float32))
-        last = history.update(round((begin_s + index * step_s) * NANOSECONDS_PER_SECOND), window, Process.GMAW)
+        stamp_ns = round((begin_s + index * step_s) * NANOSECONDS_PER_SECOND)
+        last = history.update(stamp_ns, window, quantities(window, Process.GMAW))
     return last
 
 

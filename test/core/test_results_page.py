@@ -13,7 +13,8 @@ from msstan_core.cli import main
 from msstan_core.results import write_result
 from msstan_core.results_page.figures import text_of
 from msstan_core.results_page.page import anchor, write_page
-from msstan_core.results_page.sections import SECTIONS, Aim
+from msstan_core.results_page.section import Aim
+from msstan_core.results_page.sections import SECTIONS
 
 
 def result(metrics: dict[str, Any], **changes: Any) -> str:
