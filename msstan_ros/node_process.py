@@ -36,16 +36,23 @@ def run_node(make: Callable[[], Node], arguments: list[str] | None = None) -> in
         arguments: command line including ``--ros-args``; None: the process's own.
 
     Returns:
-        The node's ``exit_status`` (0 when it has none).
+        The node's ``exit_status`` (0 when it has none, or when it was told to end before it was made).
     """
-    rclpy.init(args=arguments)
     status = 0
     try:
+        rclpy.init(args=arguments)
         node = make()
     except InputError as error:
         print(f"{error}", file=sys.stderr, flush=True)
         rclpy.try_shutdown()
         return 1
+    except (KeyboardInterrupt, ExternalShutdownException):
+        rclpy.try_shutdown()
+        return 0
+    except Exception:
+        if rclpy.ok():
+            raise
+        return 0  # the signal handler shut the context down while the node was being made
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:

@@ -129,7 +129,7 @@ class Supervisor:
         return all(r.process.poll() is None for r in self._running)
 
     def _start(self, spec: NodeSpec, variables: dict[str, str]) -> _Running:
-        command = [sys.executable, "-m", f"{PACKAGE}.{spec.executable}", *spec.ros_arguments()]
+        command = [sys.executable, "-m", PACKAGE, spec.executable, *spec.ros_arguments()]
         try:
             process = subprocess.Popen(
                 command,

@@ -68,7 +68,7 @@ class Running:
                 command = (entry / "cmdline").read_bytes().decode().split("\0")
             except (OSError, IndexError):
                 continue  # it has ended meanwhile
-            if parent == self.process.pid and f"msstan_ros.{executable}" in command:
+            if parent == self.process.pid and ["msstan_ros", executable] == command[2:4]:
                 return int(entry.name)
         raise AssertionError(f"{executable} does not run:\n{self.output()}")
 
@@ -114,7 +114,7 @@ def command(name: str, *arguments: str) -> Iterator[Running]:
 def node_process(module: str, *parameters: str) -> Iterator[subprocess.Popen[bytes]]:
     """A node without anybody who ends the others when it dies."""
     arguments = [item for parameter in parameters for item in ("-p", parameter)]
-    running = subprocess.Popen([sys.executable, "-m", f"msstan_ros.{module}", "--ros-args", *arguments], cwd=REPOSITORY)
+    running = subprocess.Popen([sys.executable, "-m", "msstan_ros", module, "--ros-args", *arguments], cwd=REPOSITORY)
     try:
         yield running
     finally:

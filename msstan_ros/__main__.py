@@ -1,0 +1,23 @@
+"""``python -m msstan_ros NODE --ros-args ...``: run a node by its executable's name, without an installed script."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+import sys
+
+
+def main() -> None:
+    """Load the node's module and run it; the first argument names it, the others are the node's own.
+
+    A node told to end while it still loads has nothing to close: it ends at once and prints nothing.
+    """
+    executable = sys.argv.pop(1)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    module = importlib.import_module(f"msstan_ros.{executable}")
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    module.main()
+
+
+if __name__ == "__main__":
+    main()

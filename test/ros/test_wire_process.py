@@ -1,0 +1,59 @@
+"""A node's process that is told to end before it has begun."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+import rclpy
+from rclpy.node import Node
+from wire import REPOSITORY
+
+from msstan_core.errors import InputError
+from msstan_ros.node_process import run_node
+
+
+def test_a_process_interrupted_while_it_loads_prints_nothing_and_ends() -> None:
+    command = [sys.executable, "-v", "-m", "msstan_ros", "bag_player_node"]  # -v says what is being loaded
+    with subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        output = []
+        for line in process.stderr:
+            output.append(line)
+            if line.startswith("import 'rclpy."):
+                process.send_signal(signal.SIGINT)
+                break
+        output.extend(process.stderr)
+    assert process.returncode == -signal.SIGINT
+    assert "Traceback" not in "".join(output)
+
+
+@pytest.mark.parametrize("shut_down_first", [False, True])
+def test_an_interrupt_while_the_node_is_made_is_an_ordinary_end(shut_down_first: bool) -> None:
+    def make() -> Node:
+        if shut_down_first:  # as the signal handler does while a constructor runs
+            rclpy.shutdown()
+            return Node("late")
+        raise KeyboardInterrupt
+
+    assert run_node(make, []) == 0
+    assert not rclpy.ok()
+
+
+def test_a_fault_in_the_node_is_not_taken_for_an_interrupt() -> None:
+    def make() -> Node:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_node(make, [])
+    rclpy.try_shutdown()
+
+
+def test_bad_input_is_one_line_and_status_one(capfd: pytest.CaptureFixture[str]) -> None:
+    def make() -> Node:
+        raise InputError("bag", "is empty", "choose another")
+
+    assert run_node(make, []) == 1
+    assert capfd.readouterr().err.count("\n") == 1
