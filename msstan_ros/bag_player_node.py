@@ -9,10 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
-from rclpy.publisher import Publisher
-from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
 from std_srvs.srv import Trigger
 
@@ -20,12 +17,11 @@ from msstan_core.errors import InputError
 from msstan_core.messages import Topic, TopicKind
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.recordings.bag import BagReader, RawMessage
-from msstan_core.vocabulary import parse_modalities
 from msstan_ros import qos
 from msstan_ros.conversions import stamp_message
-from msstan_ros.message_types import message_class
 from msstan_ros.node_process import run_node, until_shutdown
-from msstan_ros.parameters import ParameterSpec, declare, modality_names, value_of
+from msstan_ros.parameters import ParameterSpec, declare, value_of
+from msstan_ros.sensor_sources import chosen_modalities, modalities_parameter, sensor_publisher
 
 #: /clock between messages, Hz of recorded time.
 CLOCK_RATE_HZ = 100.0
@@ -45,13 +41,7 @@ SPECS = (
     ParameterSpec("start_offset_s", 0.0, "seconds left out at the beginning", 0.0, 1e6, read_only=True),
     ParameterSpec("paused", False, "wait for ~/resume before the first message", read_only=True),
     ParameterSpec("topics", [""], "recorded topics to play; empty: all that the monitor reads", read_only=True),
-    ParameterSpec(
-        "modalities",
-        [""],
-        "sensors to play; empty: all",
-        check=lambda names: modality_names(names) if any(names) else "",
-        read_only=True,
-    ),
+    modalities_parameter("sensors to play; empty: all"),
     ParameterSpec("publish_clock", True, "publish /clock", read_only=True),
     ParameterSpec(
         "wait_for_readers_s",
@@ -90,7 +80,7 @@ class BagPlayerNode(Node):
             raise InputError(
                 "parameter start_offset_s", "lies behind the end of the recording", f"it lasts {self._duration_s:.1f} s"
             )
-        self._out = {name: self._publisher(topic) for name, topic in self._topics.items()}
+        self._out = {name: sensor_publisher(self, topic) for name, topic in self._topics.items()}
         self._clock_publisher = (
             self.create_publisher(Clock, "/clock", qos.CLOCK) if value_of(self, "publish_clock") else None
         )
@@ -112,8 +102,7 @@ class BagPlayerNode(Node):
 
     def _chosen(self, reader: BagReader) -> dict[str, Topic]:
         names = [name for name in value_of(self, "topics") if name]
-        chosen_modalities = ",".join(filter(None, value_of(self, "modalities")))
-        modalities = parse_modalities(chosen_modalities) if chosen_modalities else None
+        modalities = chosen_modalities(self)
         recorded = {row.name: row.matches for row in reader.topics if row.matches is not None and row.count}
         if missing := [name for name in names if name not in recorded]:
             raise InputError(
@@ -122,19 +111,11 @@ class BagPlayerNode(Node):
         chosen = {
             name: topic
             for name, topic in recorded.items()
-            if (not names or name in names)
-            and (modalities is None or topic.modality is None or topic.modality in modalities)
+            if (not names or name in names) and (topic.modality is None or topic.modality in modalities)
         }
         if not chosen:
             raise InputError(self._bag, "holds nothing of what was asked for", "check parameters topics and modalities")
         return chosen
-
-    def _publisher(self, topic: Topic) -> Publisher:
-        name = self.resolve_topic_name(topic.name)
-        events = PublisherEventCallbacks(incompatible_qos=qos.incompatibility_reporter(name, self.get_logger().error))
-        return self.create_publisher(
-            message_class(topic.type_name), topic.name, _QOS.get(topic.kind, _SENSOR), event_callbacks=events
-        )
 
     @property
     def _duration_s(self) -> float:
@@ -256,10 +237,6 @@ class _Pace:
     def now_ns(self) -> int:
         """Recorded time that is due now."""
         return int(self._recorded_ns + (time.monotonic_ns() - self._steady_ns) * self.rate)
-
-
-_SENSOR = qos.SENSOR_SOURCE
-_QOS: dict[TopicKind, QoSProfile] = {TopicKind.CONTEXT: qos.CONTEXT, TopicKind.ACOUSTIC: qos.SOUND_SOURCE}
 
 
 def _first_time_ns(reader: BagReader, topics: dict[str, Topic]) -> int:

@@ -23,7 +23,7 @@ from msstan_core.benchmark.workload import (
     camera_pictures,
     thermal_pictures,
 )
-from msstan_core.messages import Topic, TopicKind, topic_of_sample
+from msstan_core.messages import topic_of_sample
 from msstan_core.observation import (
     NANOSECONDS_PER_SECOND,
     AudioChunk,
@@ -34,10 +34,9 @@ from msstan_core.observation import (
 )
 from msstan_core.recordings.serialization import message_from_sample, serialize
 from msstan_core.vocabulary import MODALITIES, Modality
-from msstan_ros import qos
-from msstan_ros.message_types import message_class
 from msstan_ros.node_process import run_node, until_shutdown
 from msstan_ros.parameters import ParameterSpec, declare, value_of
+from msstan_ros.sensor_sources import sensor_publisher
 
 #: Where the stamp lies in a serialised message that begins with a header: behind the four bytes of encapsulation.
 _STAMP = struct.Struct("<iI")
@@ -75,7 +74,7 @@ class LoadSourceNode(Node):
         made = self._samples()
         topic = topic_of_sample(made[0])
         self._messages = [bytearray(_serialised(sample)) for sample in made]
-        self._publisher = self.create_publisher(message_class(topic.type_name), topic.name, _qos_of(topic))
+        self._publisher = sensor_publisher(self, topic)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=until_shutdown(self, self._play), name="source", daemon=True)
         self._thread.start()
@@ -113,10 +112,6 @@ class LoadSourceNode(Node):
 
 def _serialised(sample: Sample) -> memoryview:
     return serialize(*message_from_sample(sample))
-
-
-def _qos_of(topic: Topic) -> Any:
-    return qos.SOUND_SOURCE if topic.kind is TopicKind.ACOUSTIC else qos.SENSOR_SOURCE
 
 
 def main() -> None:

@@ -9,9 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
-from rclpy.publisher import Publisher
 from rosgraph_msgs.msg import Clock
 
 from msstan_core.advisory.process_time import Moment
@@ -22,14 +20,13 @@ from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample
 from msstan_core.recordings.annotations import write_annotations
 from msstan_core.recordings.serialization import message_from_sample, serialize
 from msstan_core.simulation import WeldCell, load_scenario
-from msstan_core.vocabulary import Modality, parse_modalities
 from msstan_msgs.msg import WeldParameterAdvisory
 from msstan_ros import qos
 from msstan_ros.advisory_messages import advice_from_message
 from msstan_ros.conversions import stamp_message
-from msstan_ros.message_types import message_class
 from msstan_ros.node_process import run_node, until_shutdown
-from msstan_ros.parameters import ParameterSpec, declare, folder_or_empty, modality_names, value_of
+from msstan_ros.parameters import ParameterSpec, declare, folder_or_empty, value_of
+from msstan_ros.sensor_sources import chosen_modalities, modalities_parameter, sensor_publisher
 
 #: Pause between two looks at the clock, s; samples leave at most this late.
 STEP_S = 0.004
@@ -53,13 +50,7 @@ SPECS = (
     ParameterSpec("real_time_factor", 1.0, "1: real time; otherwise /clock is published", 0.05, 20.0, read_only=True),
     ParameterSpec("loop", True, "weld the next part (seed + 1) when one is done", while_active=True),
     ParameterSpec("at_end", "exit", "after the last part: exit, or idle", choices=("exit", "idle"), while_active=True),
-    ParameterSpec(
-        "modalities",
-        [""],
-        "sensors to publish; empty: all of the scenario",
-        check=lambda names: modality_names(names) if any(names) else "",
-        read_only=True,
-    ),
+    modalities_parameter("sensors to publish; empty: all of the scenario"),
     ParameterSpec(
         "annotations_folder",
         "",
@@ -68,8 +59,6 @@ SPECS = (
         read_only=True,
     ),
 )
-
-_QOS = {TopicKind.CONTEXT: qos.CONTEXT, TopicKind.ACOUSTIC: qos.SOUND_SOURCE}
 
 
 class WeldCellNode(Node):
@@ -86,9 +75,8 @@ class WeldCellNode(Node):
         seed = value_of(self, "seed")
         self._scenario = load_scenario(value_of(self, "scenario"), seed if seed >= 0 else None)
         self._factor = value_of(self, "real_time_factor")
-        named = ",".join(filter(None, value_of(self, "modalities")))
-        self._modalities = parse_modalities(named) if named else frozenset(Modality)
-        self._out = {topic.kind: self._publisher(topic) for topic in TOPICS if self._wanted(topic)}
+        self._modalities = chosen_modalities(self)
+        self._out = {topic.kind: sensor_publisher(self, topic) for topic in TOPICS if self._wanted(topic)}
         self._clock_out = self.create_publisher(Clock, "/clock", qos.CLOCK) if self._factor != 1.0 else None
         self._heard: WeldParameterAdvisory | None = None
         self._advice_lock = threading.Lock()
@@ -108,12 +96,6 @@ class WeldCellNode(Node):
         return topic.kind is not TopicKind.CAMERA_COMPRESSED and (
             topic.modality is None or topic.modality in self._modalities
         )
-
-    def _publisher(self, topic: Topic) -> Publisher:
-        name = self.resolve_topic_name(topic.name)
-        events = PublisherEventCallbacks(incompatible_qos=qos.incompatibility_reporter(name, self.get_logger().error))
-        profile = _QOS.get(topic.kind, qos.SENSOR_SOURCE)
-        return self.create_publisher(message_class(topic.type_name), topic.name, profile, event_callbacks=events)
 
     def _take_advice(self, advice: WeldParameterAdvisory) -> None:
         with self._advice_lock:
