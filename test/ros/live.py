@@ -10,7 +10,9 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -24,7 +26,6 @@ with warnings.catch_warnings():
     import rosidl_generator_py  # noqa: F401
 
 import rclpy
-from rclpy.exceptions import InvalidHandle
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
@@ -36,6 +37,8 @@ from msstan_core.model.configuration import ModelConfig
 from msstan_core.observation import Tick
 from msstan_core.resources import default_model_dir
 from msstan_core.vocabulary import ACTIONS, MODALITIES, Action, Modality
+
+Result = TypeVar("Result")
 
 REAL_DATA = Path(os.environ.get("MSSTAN_REAL_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 
@@ -79,6 +82,19 @@ class Spinner:
     def peer(self, name: str = "peer") -> Node:
         return self.add(rclpy.create_node(name, context=self.context))
 
+    def run(self, work: Callable[[], Result]) -> Result:
+        """In the executor's thread, as the service call of a lifecycle transition would be."""
+        answer: Future[Result] = Future()
+
+        def answered() -> None:
+            try:
+                answer.set_result(work())
+            except BaseException as error:
+                answer.set_exception(error)
+
+        self.executor.create_task(answered)
+        return answer.result(30)
+
     def close(self) -> None:
         self._stop.set()  # first: what a node destroys while the executor waits for it ends the thread with an error
         self.executor.wake()
@@ -93,10 +109,7 @@ class Spinner:
 
     def _spin(self) -> None:
         while not self._stop.is_set():
-            try:
-                self.executor.spin_once(timeout_sec=0.1)
-            except InvalidHandle:  # what this thread was about to wait for went with a transition that a test made
-                continue
+            self.executor.spin_once(timeout_sec=0.1)
 
 
 @pytest.fixture

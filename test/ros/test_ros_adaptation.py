@@ -81,8 +81,8 @@ class Cell:
         )
         self.camera = self.peer.create_publisher(Image, "camera/image_raw", qos.SENSOR_SOURCE)
         self.stamp_ns = time.time_ns()
-        assert self.node.trigger_configure() == TransitionCallbackReturn.SUCCESS
-        assert self.node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+        assert spinner.run(self.node.trigger_configure) == TransitionCallbackReturn.SUCCESS
+        assert spinner.run(self.node.trigger_activate) == TransitionCallbackReturn.SUCCESS
         assert until(lambda: self.camera.get_subscription_count() and self.peer.count_publishers("weld/action"))
 
     def weld(self, bright: bool, count: int = 4) -> tuple[int, int]:
@@ -157,7 +157,7 @@ def test_a_model_without_guard_set_works_and_says_why_it_does_not_adapt(spinner:
         lambda s: FakeMonitor("fake", s.modalities), context=spinner.context, parameter_overrides=given
     )
     spinner.add(node)
-    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    assert spinner.run(node.trigger_configure) == TransitionCallbackReturn.SUCCESS
     client = spinner.peer().create_client(SetAdaptation, "weld_monitor/adaptation")
     assert client.wait_for_service(10)
     future = client.call_async(SetAdaptation.Request(command=SetAdaptation.Request.ENABLE))

@@ -59,14 +59,15 @@ class Robot:
 class Cell:
     def __init__(self, spinner: Spinner, **given: Any) -> None:
         overrides = [Parameter(name, value=value) for name, value in {"wps": "gmaw_steel_lap", **given}.items()]
+        self.spinner = spinner
         self.gate = AdvisoryGateNode(context=spinner.context, parameter_overrides=overrides)
         spinner.add(self.gate)
         self.robot = Robot(spinner)
         self.monitor = PlayedMonitor(spinner)
 
     def activate(self) -> None:
-        assert self.gate.trigger_configure() == TransitionCallbackReturn.SUCCESS
-        assert self.gate.trigger_activate() == TransitionCallbackReturn.SUCCESS
+        assert self.spinner.run(self.gate.trigger_configure) == TransitionCallbackReturn.SUCCESS
+        assert self.spinner.run(self.gate.trigger_activate) == TransitionCallbackReturn.SUCCESS
         assert until(lambda: self.robot.heard)
 
     def advise(self, iso_code: int = 506) -> None:
@@ -168,11 +169,11 @@ def test_a_deactivated_gate_falls_silent_and_begins_at_zero_under_a_new_session(
     cell.activate()
     cell.advise()
     session = cell.robot.heard[-1].session_id
-    assert cell.gate.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
+    assert cell.spinner.run(cell.gate.trigger_deactivate) == TransitionCallbackReturn.SUCCESS
     time.sleep(0.3)  # what was under way arrives
     cell.robot.heard.clear()
     assert not until(lambda: cell.robot.heard, 1.0)
-    assert cell.gate.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    assert cell.spinner.run(cell.gate.trigger_activate) == TransitionCallbackReturn.SUCCESS
     assert until(lambda: cell.robot.heard)
     assert cell.robot.heard[0].session_id != session
     assert cell.robot.heard[0].voltage_delta_v == 0.0
@@ -191,7 +192,7 @@ def test_what_makes_no_sense_leaves_the_node_unconfigured(
     overrides = [Parameter(name, value=value) for name, value in given.items()]
     node = AdvisoryGateNode(context=spinner.context, parameter_overrides=overrides)
     spinner.add(node)
-    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert spinner.run(node.trigger_configure) == TransitionCallbackReturn.FAILURE
     error = [line for line in capfd.readouterr().err.splitlines() if "not configured" in line]
     assert len(error) == 1 and said in error[0]
     assert node.set_parameters([Parameter("violations_to_latch", value=0)])[0].successful is False
@@ -246,5 +247,5 @@ def test_the_reference_follower_commands_programmed_plus_delta_and_returns_witho
     cell.monitor.iso_code = 506
     assert until(lambda: commands[-1].data[0] > 20.3)
     assert all(18.0 <= c.data[0] <= 22.0 and 0.006 <= c.data[1] <= 0.010 for c in commands)
-    cell.gate.trigger_deactivate()
+    cell.spinner.run(cell.gate.trigger_deactivate)
     assert until(lambda: list(commands[-1].data) == [20.0, 0.008], BACK_WITHIN_S)

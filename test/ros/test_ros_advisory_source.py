@@ -42,8 +42,8 @@ class Cell:
         self.camera = peer.create_publisher(Image, "camera/image_raw", qos.SENSOR_SOURCE)
         self.context = peer.create_publisher(WeldContext, "weld/context", qos.CONTEXT)
         self.stamp_ns = time.time_ns()
-        assert self.node.trigger_configure() == TransitionCallbackReturn.SUCCESS
-        assert self.node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+        assert spinner.run(self.node.trigger_configure) == TransitionCallbackReturn.SUCCESS
+        assert spinner.run(self.node.trigger_activate) == TransitionCallbackReturn.SUCCESS
         assert until(lambda: self.camera.get_subscription_count() > 0 and self.context.get_subscription_count() > 0)
         assert until(lambda: self.states)
 

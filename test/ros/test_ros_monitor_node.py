@@ -62,8 +62,8 @@ class Cell:
         return self.monitors[-1]
 
     def activate(self) -> None:
-        assert self.node.trigger_configure() == TransitionCallbackReturn.SUCCESS
-        assert self.node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+        assert self.spinner.run(self.node.trigger_configure) == TransitionCallbackReturn.SUCCESS
+        assert self.spinner.run(self.node.trigger_activate) == TransitionCallbackReturn.SUCCESS
         assert until(lambda: self.camera.get_subscription_count() > 0 and self.sound.get_subscription_count() > 0)
         publisher_count = self.peer.count_publishers
         assert until(lambda: publisher_count("weld/action") > 0 and publisher_count("weld/state") > 0)
@@ -118,7 +118,7 @@ def test_latency_is_filled_in_when_the_clocks_agree_and_nan_when_not(cell: Cell)
 
 def test_a_model_that_cannot_be_loaded_leaves_the_node_unconfigured(cell: Cell) -> None:
     cell.refuse = "is corrupt"
-    assert cell.node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert cell.spinner.run(cell.node.trigger_configure) == TransitionCallbackReturn.FAILURE
     assert cell.node._state_machine.current_state[0] == State.PRIMARY_STATE_UNCONFIGURED
     cell.refuse = ""
     cell.activate()  # and a second try works
@@ -292,7 +292,7 @@ def test_a_snapshot_holds_the_last_decisions_and_the_newest_image(cell: Cell, tm
 
 
 def test_services_of_an_inactive_monitor_say_so(cell: Cell) -> None:
-    cell.node.trigger_configure()
+    cell.spinner.run(cell.node.trigger_configure)
     for kind, name in ((ResetMonitor, "reset"), (TakeSnapshot, "snapshot")):
         answer = cell.call(kind, name)
         assert not answer.success
@@ -302,19 +302,19 @@ def test_services_of_an_inactive_monitor_say_so(cell: Cell) -> None:
 def test_each_activation_is_a_session_of_its_own(cell: Cell) -> None:
     cell.activate()
     cell.send_images(2)
-    cell.node.trigger_deactivate()
+    cell.spinner.run(cell.node.trigger_deactivate)
     heartbeats = len(cell.states)
     cell.send_image()
     time.sleep(0.5)
     assert len(cell.actions) == 2, "an inactive monitor speaks"
     assert len(cell.states) <= heartbeats + 1
-    cell.node.trigger_activate()
+    cell.spinner.run(cell.node.trigger_activate)
     assert until(lambda: cell.camera.get_subscription_count() > 0)
     cell.send_images(1)
     assert cell.actions[-1].sequence_id == 0
     assert cell.actions[-1].session_id != cell.actions[0].session_id
-    cell.node.trigger_deactivate()
-    cell.node.trigger_cleanup()
+    cell.spinner.run(cell.node.trigger_deactivate)
+    cell.spinner.run(cell.node.trigger_cleanup)
     cell.activate()
     cell.send_images(1)
     assert len({m.session_id for m in cell.actions}) == 3
@@ -340,7 +340,7 @@ def test_an_unforeseen_failure_of_a_transition_is_said_and_can_be_tried_again(
     cell: Cell, capfd: pytest.CaptureFixture[str]
 ) -> None:
     make, cell.node._make_monitor = cell.node._make_monitor, lambda _: 1 / 0
-    assert cell.node.trigger_configure() == TransitionCallbackReturn.ERROR
+    assert cell.spinner.run(cell.node.trigger_configure) == TransitionCallbackReturn.ERROR
     assert "ZeroDivisionError" in capfd.readouterr().err
     cell.node._make_monitor = make
     cell.activate()

@@ -127,7 +127,7 @@ def test_nothing_is_subscribed_until_somebody_looks(spinner: Spinner, overlay: O
     assert camera.get_subscription_count() == 0
     looker = peer.create_subscription(Image, "weld/overlay/image", lambda _: None, qos.OVERLAY)
     assert until(lambda: camera.get_subscription_count() == 1 and actions.get_subscription_count() == 1)
-    peer.destroy_subscription(looker)
+    spinner.run(lambda: peer.destroy_subscription(looker))
     assert until(lambda: camera.get_subscription_count() == 0 and actions.get_subscription_count() == 0)
     peer.create_subscription(MarkerArray, "weld/markers", lambda _: None, qos.OVERLAY)
     assert until(lambda: actions.get_subscription_count() == 1)
