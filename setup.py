@@ -55,6 +55,7 @@ setup(
         "PyYAML>=6.0",
         "rich>=13.0",
         "matplotlib>=3.6",
+        "threadpoolctl>=3.1",
     ],
     extras_require={"training": ["torch>=2.4", "onnx>=1.16", "onnxscript>=0.3", "scikit-learn>=1.3"]},
     entry_points={

@@ -14,6 +14,7 @@ from importlib.metadata import entry_points
 
 from msstan_core import __version__
 from msstan_core.errors import InputError
+from msstan_core.linear_algebra import use_one_thread
 
 #: Built-in command modules; each has ``register(subparsers)`` and sets ``run`` with ``set_defaults``.
 COMMANDS = (
@@ -54,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Entry point of the ``msstan`` command; returns the exit status."""
     arguments = build_parser().parse_args(argv)
+    use_one_thread()
     try:
         return int(arguments.run(arguments) or EXIT_OK)
     except InputError as error:

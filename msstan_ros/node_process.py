@@ -10,6 +10,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
 from msstan_core.errors import InputError
+from msstan_core.linear_algebra import use_one_thread
 
 
 def until_shutdown(node: Node, work: Callable[[], None]) -> Callable[[], None]:
@@ -39,6 +40,7 @@ def run_node(make: Callable[[], Node], arguments: list[str] | None = None) -> in
         The node's ``exit_status`` (0 when it has none, or when it was told to end before it was made).
     """
     status = 0
+    use_one_thread()
     try:
         rclpy.init(args=arguments)
         node = make()

@@ -103,10 +103,12 @@ def limit_threads() -> None:
     Raises:
         InputError: where scikit-learn is not installed.
     """
+    from threadpoolctl import threadpool_limits
+
     from msstan_core.errors import InputError
 
     try:
-        from threadpoolctl import threadpool_limits
+        import sklearn  # noqa: F401  its threads can be limited once it is loaded
     except ImportError:
         raise InputError("scikit-learn", "is not installed", "pip install -r requirements/training.txt") from None
     threadpool_limits(limits=1)

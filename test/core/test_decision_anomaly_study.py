@@ -171,6 +171,6 @@ def test_command_writes_the_figures_of_the_results_contract(tmp_path: Path) -> N
 def test_command_without_scikit_learn_says_how_to_get_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
     assert main(["study", "anomaly", "runs.csv", "--json", str(tmp_path / "x.json")]) == 1
     assert "requirements/training.txt" in capsys.readouterr().err

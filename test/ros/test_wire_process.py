@@ -9,6 +9,7 @@ import sys
 import pytest
 import rclpy
 from rclpy.node import Node
+from threadpoolctl import ThreadpoolController
 from wire import REPOSITORY
 
 from msstan_core.errors import InputError
@@ -40,6 +41,18 @@ def test_an_interrupt_while_the_node_is_made_is_an_ordinary_end(shut_down_first:
 
     assert run_node(make, []) == 0
     assert not rclpy.ok()
+
+
+def test_a_node_keeps_numpy_to_one_thread() -> None:
+    seen = []
+
+    def make() -> Node:
+        seen.extend(ThreadpoolController().select(user_api="blas").info())
+        raise KeyboardInterrupt
+
+    with ThreadpoolController().limit(limits=2, user_api="blas"):
+        run_node(make, [])
+    assert seen and {library["num_threads"] for library in seen} == {1}
 
 
 def test_a_fault_in_the_node_is_not_taken_for_an_interrupt() -> None:
