@@ -36,6 +36,7 @@ class Settings:
     starts: int = 3  #: of a monitor without ROS
     fast_seconds: float = 10.0  #: of frames at 100 Hz
     adaptation_rounds: int = 60  #: turns of ticks with and without adaptation; 0: none
+    gated: ModelPackage | None = None  #: a model with importance gate, for frames at 100 Hz with skipping
 
 
 @dataclass(slots=True)
@@ -79,14 +80,11 @@ def measure(
         if "ratio" in load:
             result.metrics["adaptation_ratio"] = load["ratio"][LEARNING]
             result.metrics["adaptation_p99_ratio"] = load["p99_ratio"][LEARNING]
-    sampling = package.card.config.sampling.enabled
     said(f"{_FAST_RATE_HZ:.0f} frames a second")
-    monitor = Monitor.load(
-        package.directory, sampling_threshold=package.card.config.sampling.threshold if sampling else None
-    )
-    fast = paced_stream(monitor, _FAST_RATE_HZ, settings.fast_seconds)
-    result.details["frames_at_100_hz"] = {"sampling": sampling, **fast}
-    result.metrics["late_at_100_hz"] = rounded(fast["late"] / fast["frames"])
+    _fast_stream(package, None, "late_at_100_hz", settings, result)
+    if settings.gated is not None:
+        threshold = settings.gated.card.config.sampling.threshold
+        _fast_stream(settings.gated, threshold, "late_at_100_hz_skipping", settings, result)
     if settings.stream_ticks > 0:
         said(f"streaming against unrolled, {settings.stream_ticks} ticks")
         error = streaming_error(package, settings.stream_ticks, lambda share: progress("streaming", share))
@@ -95,6 +93,15 @@ def measure(
     result.details["process"] = lone
     _headline(result, lone)
     return result
+
+
+def _fast_stream(
+    package: ModelPackage, threshold: float | None, metric: str, settings: Settings, result: Result
+) -> None:
+    monitor = Monitor.load(package.directory, sampling_threshold=threshold)
+    fast = paced_stream(monitor, _FAST_RATE_HZ, settings.fast_seconds)
+    result.details.setdefault("frames_at_100_hz", []).append({"sampling": threshold is not None, **fast})
+    result.metrics[metric] = rounded(fast["late"] / fast["frames"])
 
 
 def _live(package: ModelPackage, seconds: float) -> dict[str, Any]:

@@ -56,6 +56,12 @@ def register(subparsers: Any) -> None:
         metavar="N",
         help="ticks over which streaming is held against unrolled; 0: none (default: 100000)",
     )
+    parser.add_argument(
+        "--gated",
+        type=Path,
+        metavar="MODEL",
+        help="a model with importance gate (config/training/sampling.yaml): 100 frames a second with skipping, too",
+    )
     parser.add_argument("--live", type=float, metavar="SECONDS", help="over DDS, per audio rate; 0: not (default: 20)")
     parser.add_argument("--soak-minutes", type=float, metavar="N", help="only the live monitor, for N minutes")
     parser.add_argument(
@@ -116,8 +122,24 @@ def settings_of(arguments: argparse.Namespace) -> Any:
         "live_seconds": arguments.live,
         "peers": None if arguments.peers is None else chosen_peers(arguments.peers),
         "scaling": False if arguments.no_scaling else None,
+        "gated": None if arguments.gated is None else gated_package(arguments.gated),
     }
     return replace(usual, **{name: value for name, value in given.items() if value is not None})
+
+
+def gated_package(folder: Path) -> Any:
+    """The model that ``--gated`` names.
+
+    Raises:
+        InputError: when it cannot be read or has no importance gate.
+    """
+    from msstan_core.errors import InputError
+    from msstan_core.inference.model_package import load_package
+
+    package = load_package(folder)
+    if not package.card.config.sampling.enabled:
+        raise InputError("--gated", f"{folder} has no importance gate", "train one: config/training/sampling.yaml")
+    return package
 
 
 def chosen_peers(text: str) -> tuple[str, ...]:
@@ -185,7 +207,7 @@ def _bench(arguments: argparse.Namespace, package: Any) -> int:
 def _options(arguments: argparse.Namespace) -> str:
     """The given options that change what is measured, for the result file."""
     given = [" --quick"] if arguments.quick else []
-    for name in ("rounds", "peers", "stream_ticks", "live"):
+    for name in ("rounds", "peers", "stream_ticks", "live", "gated"):
         if getattr(arguments, name) is not None:
             given.append(f" --{name.replace('_', '-')} {getattr(arguments, name)}")
     return "".join([*given, " --no-scaling"] if arguments.no_scaling else given)

@@ -24,6 +24,7 @@ from msstan_core.decision.subset_calibration import Calibration, SubsetCalibrati
 from msstan_core.inference.engine import Backend, Engine, load_engine
 from msstan_core.inference.model_package import NOMINAL_FILE, ModelCard, load_package
 from msstan_core.inference.providers import Provider
+from msstan_core.linear_algebra import use_one_thread
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Tick
 from msstan_core.preprocessing.preprocessor import Preprocessor
 from msstan_core.vocabulary import ACTIONS, ARC_ON, IMPERFECTIONS, MODALITIES, Action, Modality
@@ -97,12 +98,15 @@ class Monitor:
     ) -> Monitor:
         """Open a model folder; ``threads`` are those of network and image scaling, other arguments as in load_engine.
 
+        The limits of OpenCV's and NumPy's threads that this sets hold for the process.
+
         Raises:
             InputError: when the folder is missing, corrupt or made for another vocabulary, or cannot do what is asked.
         """
         package = load_package(Path(model_dir))
         engine = load_engine(package, backend, threads, provider=provider, sampling_threshold=sampling_threshold)
         cv2.setNumThreads(threads)
+        use_one_thread()
         card = package.card
         nominal = load_novelty(package.path(NOMINAL_FILE)) if NOMINAL_FILE in card.files else None
         info = ModelInfo(

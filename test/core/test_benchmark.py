@@ -28,6 +28,7 @@ from msstan_core.inference.model_package import ModelPackage
 from msstan_core.model.configuration import nano
 from msstan_core.peers.registry import PEERS
 from msstan_core.preprocessing.preprocessor import Preprocessor
+from msstan_core.resources import default_model_dir
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +167,7 @@ def test_a_measurement_that_nobody_offers_is_none() -> None:
     assert measurement("on the moon") is None
 
 
-def test_options_change_the_usual_or_the_quick_run() -> None:
+def test_options_change_the_usual_or_the_quick_run(package: ModelPackage) -> None:
     parser = argparse.ArgumentParser()
     register(parser.add_subparsers())
 
@@ -180,3 +181,7 @@ def test_options_change_the_usual_or_the_quick_run() -> None:
     quick = of("--quick")
     assert quick.stream_ticks < 5_000 and not quick.scaling and set(quick.peers) < set(DEFAULT_PEERS)
     assert of("--quick", "--peers", "none").peers == ()
+    assert (gated := of("--gated", str(package.directory)).gated) is not None
+    assert gated.card.config.sampling.enabled
+    with pytest.raises(InputError, match="has no importance gate"):
+        of("--gated", str(default_model_dir()))

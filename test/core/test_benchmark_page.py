@@ -105,14 +105,17 @@ def test_the_page_tells_fast_and_long_streams_and_warns_of_a_quick_run() -> None
     details = {
         **FOUND["details"],
         "quick": True,
-        "frames_at_100_hz": {
-            "sampling": True,
-            "rate_hz": 100.0,
-            "frames": 1000,
-            "late": 3,
-            "skipped_share": 0.4,
-            "step_ms": {"p50": 2.0, "p99": 5.0},
-        },
+        "frames_at_100_hz": [
+            {
+                "sampling": sampling,
+                "rate_hz": 100.0,
+                "frames": 1000,
+                "late": 3,
+                "skipped_share": 0.4,
+                "step_ms": {"p50": 2.0, "p99": 5.0},
+            }
+            for sampling in (False, True)
+        ],
         "streaming_against_unrolled": {
             "ticks": 100_000,
             "largest_difference": 1.6e-5,
@@ -129,7 +132,7 @@ def test_the_page_tells_fast_and_long_streams_and_warns_of_a_quick_run() -> None
     }
     text = page_text({**FOUND, "details": details}, {}, "bench.json")
     assert "not to be quoted" in text
-    assert "holds 40% of the frames: 3 answered later" in text
+    assert "- no skipping: 3 of 1000 answered later" in text and "holds 40% of the frames: 3 of 1000" in text
     assert "Over 100000 ticks" in text and "at most 1.6e-05 where logits reach 21" in text
     assert "240 MB (peak 260), of which 110" in text
     assert "not to be quoted" not in page_text(FOUND, {}, "bench.json")
