@@ -32,7 +32,9 @@ class RecentFigures:
         """Tick rate Hz, inference p50 s, p99 s, pipeline p50 s, p99 s; rate 0 and NaN when nothing was decided."""
         since = time.monotonic() - WINDOW_S
         with self._lock:
-            rows = [row for row in self._ticks if row[0] >= since]
+            while self._ticks and self._ticks[0][0] < since:
+                self._ticks.popleft()
+            rows = list(self._ticks)
         if not rows:
             return 0.0, math.nan, math.nan, math.nan, math.nan
         times, inference, pipeline = (np.array(column) for column in zip(*rows, strict=True))
