@@ -124,11 +124,11 @@ def draw_course(course: list[dict[str, Any]], picture: Path) -> None:
     for name, colour in (("p50", _OURS), ("p99", _OTHERS)):
         above.plot(minutes, [row["end_to_end_ms"][name] for row in course], ".-", color=colour, label=name)
     above.set_ylabel("acquisition to\nmessage, ms")
-    above.set_ylim(bottom=0)
+    above.set_ylim(0, 1.1 * max(row["end_to_end_ms"]["p99"] for row in course))
     above.legend(frameon=False, ncols=2)
     below.plot(minutes, [row["rss_mb"] for row in course], ".-", color=_SECOND)
     below.set_ylabel("memory, MB")
-    below.set_ylim(bottom=0)
+    below.set_ylim(0, 1.1 * max(row["rss_mb"] for row in course))
     below.set_xlabel("minutes")
     for axes in (above, below):
         axes.spines[["top", "right"]].set_visible(False)
