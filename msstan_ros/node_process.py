@@ -43,6 +43,9 @@ def run_node(make: Callable[[], Node], arguments: list[str] | None = None) -> in
     use_one_thread()
     try:
         rclpy.init(args=arguments)
+    except KeyboardInterrupt:
+        return 0
+    try:
         node = make()
     except InputError as error:
         print(f"{error}", file=sys.stderr, flush=True)

@@ -64,6 +64,20 @@ def test_a_fault_in_the_node_is_not_taken_for_an_interrupt() -> None:
     rclpy.try_shutdown()
 
 
+def test_arguments_that_ros_refuses_are_not_taken_for_an_interrupt() -> None:
+    with pytest.raises(Exception, match="no-such-option"):
+        run_node(lambda: Node("never"), ["--ros-args", "--no-such-option"])
+    rclpy.try_shutdown()
+
+
+@pytest.mark.parametrize("arguments", [[], ["no_such_node"]])
+def test_a_node_that_is_not_there_is_answered_with_those_that_are(arguments: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "msstan_ros", *arguments], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert done.returncode == 1 and "weld_monitor_node" in done.stderr and done.stderr.count("\n") == 1
+
+
 def test_bad_input_is_one_line_and_status_one(capfd: pytest.CaptureFixture[str]) -> None:
     def make() -> Node:
         raise InputError("bag", "is empty", "choose another")
