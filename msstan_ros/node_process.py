@@ -39,7 +39,6 @@ def run_node(make: Callable[[], Node], arguments: list[str] | None = None) -> in
     Returns:
         The node's ``exit_status`` (0 when it has none, or when it was told to end before it was made).
     """
-    status = 0
     use_one_thread()
     try:
         rclpy.init(args=arguments)
@@ -58,6 +57,7 @@ def run_node(make: Callable[[], Node], arguments: list[str] | None = None) -> in
         if rclpy.ok():
             raise
         return 0  # the signal handler shut the context down while the node was being made
+    status = 0
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:

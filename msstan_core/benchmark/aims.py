@@ -45,7 +45,7 @@ AIMS = (
     Aim("cpu_share", "share of one core, live"),
     Aim("rss_mb", "resident memory, MB", most=600),
     Aim("first_action_s", "start to first action, s", most=5),
-    Aim("late_at_100_hz", "share of 100 frames a second that are answered late"),
+    Aim("late_at_100_hz", "share of 100 frames a second that are answered late", most=0),
     Aim("late_at_100_hz_skipping", "the same where the importance gate skips frames", most=0),
     Aim("streaming_difference", "streaming against unrolled, largest difference of an action probability", most=1e-5),
     Aim("ratio_x3d_xs", "X3D-XS over MS-STAN nano, per update", least=12),
