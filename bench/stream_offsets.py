@@ -33,7 +33,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, required=True)
     parser.add_argument("--true-run", default="")
     parser.add_argument("--true-edge", action="append", default=[], metavar="STREAM=SECONDS")
-    arguments = parser.parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    arguments = parser.parse_args(given)
     true_edges = {name: float(seconds) for name, seconds in (e.split("=") for e in arguments.true_edge)}
     uncertainty: dict[str, list[float]] = {}
     details: dict[str, Any] = {}
@@ -69,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
         metrics["bag_kb_per_second_without_camera"] = float(np.mean(bytes_per_second)) / 1e3
     write_result(
         arguments.json,
-        command=shlex.join(["bench/stream_offsets.py", *(sys.argv[1:] if argv is None else argv)]),
+        command=shlex.join(["bench/stream_offsets.py", *("RUNS" if a == str(arguments.runs_dir) else a for a in given)]),
         seeds=1,
         data=f"{len(details)} robotic MIG runs, microphone, telemetry and {len(camera)} with camera",
         metrics=metrics,

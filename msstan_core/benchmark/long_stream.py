@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -89,10 +90,13 @@ def carried_memory(memory: RecurrentMemory) -> Any:
     """The memory of a model that is unrolled clip by clip: each clip begins with what the last one has left.
 
     Its ``overlap`` is to be set before each clip: ticks at its beginning that were in the last one. They are there for
-    the windows; the memory has seen them already and says nothing (zeros) at them.
+    the windows; the memory has seen them already and says nothing (zeros) at them. It remembers in double precision:
+    over 100,000 ticks the rounding of single precision in slow units outgrows the difference that is looked for.
     """
     import torch
     from torch import Tensor, nn
+
+    exact = copy.deepcopy(memory).double()
 
     class CarriedMemory(nn.Module):
         def __init__(self) -> None:
@@ -101,9 +105,10 @@ def carried_memory(memory: RecurrentMemory) -> Any:
             self._after: Tensor | None = None
 
         def unroll(self, x: Tensor) -> Tensor:
-            remembered = memory.remember(x[:, self.overlap :], self._after)
+            remembered = exact.remember(x[:, self.overlap :].double(), self._after)
             self._after = remembered[:, -1]
-            return torch.cat([torch.zeros_like(x[:, : self.overlap]), memory.project(remembered)], dim=1)
+            says = memory.project(remembered.to(x.dtype))
+            return torch.cat([torch.zeros_like(x[:, : self.overlap]), says], dim=1)
 
     return CarriedMemory()
 

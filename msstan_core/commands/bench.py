@@ -207,9 +207,11 @@ def _bench(arguments: argparse.Namespace, package: Any) -> int:
 def _options(arguments: argparse.Namespace) -> str:
     """The given options that change what is measured, for the result file."""
     given = [" --quick"] if arguments.quick else []
-    for name in ("rounds", "peers", "stream_ticks", "live", "gated"):
+    for name in ("rounds", "peers", "stream_ticks", "live"):
         if getattr(arguments, name) is not None:
             given.append(f" --{name.replace('_', '-')} {getattr(arguments, name)}")
+    if arguments.gated is not None:
+        given.append(" --gated MODEL")  # its name and version are in the details, not where it lies here
     return "".join([*given, " --no-scaling"] if arguments.no_scaling else given)
 
 

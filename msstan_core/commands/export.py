@@ -20,7 +20,7 @@ def register(subparsers: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Export and update the card's hashes."""
+    """Export and update the card: hashes, and the difference to torch."""
     from msstan_core.inference.card_text import CARD_TEXT_FILE, card_markdown
     from msstan_core.inference.engine import TorchEngine
     from msstan_core.inference.export import export_step
@@ -29,7 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     package = load_package(arguments.model_dir)
     engine = TorchEngine(package)
     difference = export_step(engine.model, package.directory)
-    card = save_card(package.directory, package.card)
+    measured = package.card.model_copy(update={"metrics": {**package.card.metrics, "onnx_difference": difference}})
+    card = save_card(package.directory, measured)
     (package.directory / CARD_TEXT_FILE).write_text(card_markdown(card), encoding="utf-8")
     size_kb = (package.directory / STEP_FILE).stat().st_size / 1024
     print(f"{package.directory / STEP_FILE}: {size_kb:.0f} kB, largest difference to torch {difference:.1e}")

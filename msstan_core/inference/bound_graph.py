@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 
 from msstan_core.inference.graph_names import NEXT
 
-_TYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(uint8)": np.uint8}
+_TYPES: dict[str, Any] = {
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(int64)": np.int64,
+    "tensor(uint8)": np.uint8,
+}
 
 
 class Places:
@@ -68,6 +73,7 @@ class BoundGraph:
         state = [name.removeprefix(NEXT) for name in outputs if name.startswith(NEXT)]
         self._session = session
         self._results = {name: np.zeros(outputs[name].shape, np.float32) for name in host_results}
+        self._kinds = {name: _TYPES[outputs[NEXT + name].type] for name in state}
         self._state = [{name: zeros(outputs[NEXT + name], places.device) for name in state} for _ in range(2)]
         self._bindings = [
             self._bound(inputs, outputs, places, self._state[turn], self._state[1 - turn]) for turn in range(2)
@@ -107,14 +113,14 @@ class BoundGraph:
         """One of ``host_results``; overwritten by the next run."""
         return self._results[name]
 
-    def state(self) -> dict[str, NDArray[np.float32]]:
+    def state(self) -> dict[str, NDArray[np.floating]]:
         """A copy of what the next run starts from, by name."""
         return {name: np.array(value.numpy()) for name, value in self._state[self._turn].items()}
 
     def reset(self) -> None:
         """State of zeros, as before the first run."""
-        for value in self._state[self._turn].values():
-            value.update_inplace(np.zeros(value.shape(), np.float32))
+        for name, value in self._state[self._turn].items():
+            value.update_inplace(np.zeros(value.shape(), self._kinds[name]))
 
 
 def zeros(argument: Any, device: str) -> Any:

@@ -17,7 +17,7 @@ from msstan_core.inference.graph_names import OUTPUT_NAMES
 from msstan_core.inference.model_package import STEP_FILE, WEIGHTS_FILE, ModelPackage
 from msstan_core.inference.providers import Provider, device_of, open_session
 from msstan_core.model.configuration import ModelConfig
-from msstan_core.model.state import state_shapes
+from msstan_core.model.state import DOUBLE_PRECISION, state_shapes
 from msstan_core.preprocessing.preprocessor import NetworkInput
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Engine(ABC):
         """Forget the past."""
 
     @abstractmethod
-    def state(self) -> dict[str, NDArray[np.float32]]:
+    def state(self) -> dict[str, NDArray[np.floating]]:
         """A copy of the streaming state by part (:class:`~msstan_core.model.state.State`), each [1, ...]."""
 
     @abstractmethod
@@ -120,9 +120,12 @@ def _threshold(package: ModelPackage, asked: float) -> float:
     return sampling.threshold if asked == MODEL_THRESHOLD else asked
 
 
-def initial_state(config: ModelConfig) -> dict[str, NDArray[np.float32]]:
+def initial_state(config: ModelConfig) -> dict[str, NDArray[np.floating]]:
     """State arrays before the first tick, by their names in the graph."""
-    return {name: np.zeros(shape, np.float32) for name, shape in state_shapes(config).items()}
+    return {
+        name: np.zeros(shape, np.float64 if name in DOUBLE_PRECISION else np.float32)
+        for name, shape in state_shapes(config).items()
+    }
 
 
 class OnnxEngine(Engine):
@@ -141,7 +144,7 @@ class OnnxEngine(Engine):
         """Forget the past."""
         self._graph.reset()
 
-    def state(self) -> dict[str, NDArray[np.float32]]:
+    def state(self) -> dict[str, NDArray[np.floating]]:
         """A copy of the streaming state."""
         return self._graph.state()
 
@@ -189,7 +192,7 @@ class TorchEngine(Engine):
         if self.model.gate is not None:
             self._gate_state = self.model.gate.initial_state(device=self._device)
 
-    def state(self) -> dict[str, NDArray[np.float32]]:
+    def state(self) -> dict[str, NDArray[np.floating]]:
         """A copy of the streaming state."""
         return {name: part.cpu().numpy().copy() for name, part in self._state.parts().items()}
 

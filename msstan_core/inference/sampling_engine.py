@@ -55,7 +55,7 @@ class SamplingEngine(Engine):
         self._held.reset()
         self._places.clear(self._seen)
 
-    def state(self) -> dict[str, NDArray[np.float32]]:
+    def state(self) -> dict[str, NDArray[np.floating]]:
         """A copy of the streaming state, the gate's left out."""
         return self._held.state()
 

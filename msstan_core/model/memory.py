@@ -36,14 +36,20 @@ class RecurrentMemory(nn.Module):
         return remembered
 
     def step(self, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """x: [B, d], memory: [B, width] -> (what it says [B, d], new memory)."""
+        """x: [B, d], memory: [B, width] in double precision -> (what it says [B, d], new memory).
+
+        The same as a step of ``unroll`` but for rounding. A unit that keeps its memory for an hour changes it by less
+        than 1e-5 a tick: over a shift single precision would lose what is added, and so would a share written that is
+        computed as 1 less the share kept, or by a runtime's approximate sigmoid.
+        """
         weight_in, weight_past, bias_in, bias_past = self.cell.all_weights[0]
+        before = memory.to(x.dtype)
         read = functional.linear(self.norm(x), weight_in, bias_in)
-        kept = functional.linear(memory, weight_past, bias_past)
-        reset_in, update_in, new_in = read.chunk(3, dim=1)
-        reset_past, update_past, new_past = kept.chunk(3, dim=1)
+        kept = functional.linear(before, weight_past, bias_past)
+        reset_in, keep_in, new_in = read.chunk(3, dim=1)
+        reset_past, keep_past, new_past = kept.chunk(3, dim=1)
         reset = (reset_in + reset_past).sigmoid()
-        update = (update_in + update_past).sigmoid()
+        write = 1.0 / (1.0 + (keep_in + keep_past).exp())
         new = torch.tanh(new_in + reset * new_past)
-        memory = (1.0 - update) * new + update * memory
-        return self.project(memory), memory
+        memory = memory + (write * (new - before)).to(memory.dtype)
+        return self.project(memory.to(x.dtype)), memory

@@ -29,7 +29,7 @@ from msstan_core.model.occlusion import tick_visibility
 from msstan_core.model.projection import ProjectionHead
 from msstan_core.model.signals import Auxiliary, Features, Output
 from msstan_core.model.spatial_attention import spatial_attention
-from msstan_core.model.state import State, state_shapes
+from msstan_core.model.state import DOUBLE_PRECISION, State, state_shapes
 from msstan_core.model.temporal import SeparableCausalConvolution, pushed, temporal_aggregation
 from msstan_core.model.temporal_convolution3d import TemporalConvolution3d
 from msstan_core.model.thumbnail import grey_thumbnail
@@ -205,7 +205,12 @@ class MsStan(nn.Module):
 
     def initial_state(self, batch: int = 1) -> State:
         """The state before the first tick: all zeros, nothing filled."""
-        return State(**{name: torch.zeros(shape) for name, shape in state_shapes(self.config, batch).items()})
+        return State(
+            **{
+                name: torch.zeros(shape, dtype=torch.float64 if name in DOUBLE_PRECISION else torch.float32)
+                for name, shape in state_shapes(self.config, batch).items()
+            }
+        )
 
     def _circumstances(self, features: Features) -> tuple[Tensor, Tensor | None]:
         """(context [N, d], condition of the spatial attention [N, d]) of N ticks."""

@@ -32,7 +32,7 @@ class State(NamedTuple):
     camera_mean: Tensor | None = None  #: [B, d, h, w] slow running mean of the maps (30)
     thermal_previous: Tensor | None = None  #: as camera_previous
     thermal_mean: Tensor | None = None  #: as camera_mean
-    memory: Tensor | None = None  #: [B, width of the memory] of the recurrent unit
+    memory: Tensor | None = None  #: [B, width of the memory] of the recurrent unit, in double precision
 
     def parts(self) -> dict[str, Tensor]:
         """The parts that there are, by name, in the order of the step graph's arguments."""
@@ -41,6 +41,10 @@ class State(NamedTuple):
     def map(self, change: Callable[[Tensor], Tensor]) -> State:
         """``change`` applied to each part that there is."""
         return State(**{name: change(part) for name, part in self.parts().items()})
+
+
+#: Parts that add up small changes over hours, which single precision would round off; the others are float32.
+DOUBLE_PRECISION = frozenset({"memory"})
 
 
 def camera_map_side(config: ModelConfig) -> int:

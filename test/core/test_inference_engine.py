@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from small_model import gated_package
 
+from msstan_core.cli import main
 from msstan_core.errors import InputError
 from msstan_core.inference.bound_graph import Places
 from msstan_core.inference.engine import MODEL_THRESHOLD, Engine, EngineOutput, OnnxEngine, load_engine
 from msstan_core.inference.export import random_tick
-from msstan_core.inference.model_package import ModelPackage
+from msstan_core.inference.model_package import STEP_FILE, ModelPackage, load_package, save_card
 from msstan_core.inference.providers import chosen_providers
 from msstan_core.inference.sampling_engine import SamplingEngine
 from msstan_core.model.ms_stan import Features, MsStan
@@ -227,3 +230,16 @@ def test_a_model_leaves_the_arithmetic_of_the_process_alone(package: ModelPackag
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_model_is_exported_anew(package: ModelPackage, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(package.directory, folder)
+    (folder / STEP_FILE).write_bytes(b"an older graph")
+    card = load_package(package.directory).card
+    save_card(folder, card.model_copy(update={"metrics": {"onnx_difference": 1.0, "other": 2.0}}))
+    assert main(["export", str(folder)]) == 0
+    exported = load_package(folder)  # compares the hashes
+    assert exported.card.metrics["other"] == 2.0
+    assert exported.card.metrics["onnx_difference"] < AGREE
+    assert load_engine(exported).provider == "CPUExecutionProvider"

@@ -138,6 +138,7 @@ def test_engines_without_torch_know_the_state(changes: dict[str, Any]) -> None:
     assert list(arrays) == list(parts) == [name for name in State._fields if name in parts]
     for name, part in parts.items():
         np.testing.assert_array_equal(arrays[name], part.numpy())
+        assert arrays[name].dtype == part.numpy().dtype
 
 
 def test_a_guided_network_asks_for_thumbnails() -> None:

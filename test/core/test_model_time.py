@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -238,3 +240,18 @@ def test_the_memory_knows_what_was_measured_where_it_may_read_it(reads_measured:
 def test_a_new_memory_says_nothing() -> None:
     memory = RecurrentMemory(small(memory={"enabled": True, "width": 8}))
     assert torch.equal(memory.unroll(noise(2, 5, 32)), torch.zeros(2, 5, 32))
+
+
+def test_a_unit_that_keeps_its_memory_for_an_hour_does_not_lose_what_is_added_tick_by_tick() -> None:
+    """Streamed in single precision with a memory of double, against the same ticks unrolled in double throughout."""
+    memory = RecurrentMemory(small(memory={"enabled": True, "width": 8}))
+    with torch.no_grad():
+        memory.cell.bias_ih_l0[8:16] = 12.0  # an update gate that writes 6e-6 a tick
+        x = noise(20_000, 1, 32)
+        exact = copy.deepcopy(memory).double().remember(x.transpose(0, 1).double())[0]
+        held = torch.zeros(1, 8, dtype=torch.float64)
+        for tick in x:
+            _, held = memory.step(tick, held)
+        single = memory.remember(x.transpose(0, 1))[0]
+    assert (held[0] - exact[-1]).abs().max() < 1e-7
+    assert (single[-1] - exact[-1]).abs().max() > 1e-6  # what the double precision is for
