@@ -68,9 +68,10 @@ def main(argv: list[str] | None = None) -> int:
         metrics["camera_raw_over_jpeg"] = float(np.mean([c["raw_mb"] / c["jpeg_mb"] for c in camera]))
     if bytes_per_second:
         metrics["bag_kb_per_second_without_camera"] = float(np.mean(bytes_per_second)) / 1e3
+    said = ["RUNS" if value == str(arguments.runs_dir) else value for value in given]
     write_result(
         arguments.json,
-        command=shlex.join(["bench/stream_offsets.py", *("RUNS" if a == str(arguments.runs_dir) else a for a in given)]),
+        command=shlex.join(["bench/stream_offsets.py", *said]),
         seeds=1,
         data=f"{len(details)} robotic MIG runs, microphone, telemetry and {len(camera)} with camera",
         metrics=metrics,

@@ -100,8 +100,8 @@ def _fast_stream(
 ) -> None:
     monitor = Monitor.load(package.directory, sampling_threshold=threshold)
     fast = paced_stream(monitor, _FAST_RATE_HZ, settings.fast_seconds)
-    model = f"{package.card.name} {package.card.version}"
-    result.details.setdefault("frames_at_100_hz", []).append({"model": model, "sampling": threshold is not None, **fast})
+    model = {"model": f"{package.card.name} {package.card.version}", "sampling": threshold is not None}
+    result.details.setdefault("frames_at_100_hz", []).append({**model, **fast})
     result.metrics[metric] = rounded(fast["late"] / fast["frames"])
 
 
