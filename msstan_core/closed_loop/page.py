@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,26 +53,27 @@ def _replace(page: Path, begin: str, end: str, written: str) -> None:
 
 def section(content: dict[str, Any]) -> str:
     """Results as Markdown."""
+    number = partial(_number, content["seeds"])
     metrics, oracle = content["metrics"], content["baselines"]["oracle"]
     none = content["baselines"]["none"]
     head = [
-        f"`{content['command']}` at revision {content['revision']}, {content['seeds']} seeded welds per imperfection; "
-        "mean and standard deviation over seeds. All figures: [results/closed_loop.json](results/closed_loop.json).",
+        f"`{content['command']}` at revision {content['revision']}, {_basis(content['seeds'])}. All figures: "
+        "[results/closed_loop.json](results/closed_loop.json).",
         "",
         "| over all faulty welds | programme alone | with monitor and gate | with an oracle |",
         "|---|---|---|---|",
-        f"| imperfection, s per metre | {_number(none['imperfection_s_per_m'])} | "
-        f"{_number(metrics['imperfection_s_per_m'])} | {_number(oracle['imperfection_s_per_m'])} |",
-        f"| imperfection time, share of the programme alone | 1 | {_number(metrics['imperfection_time_ratio'])} | "
-        f"{_number(oracle['imperfection_time_ratio'])} |",
-        f"| violations of the procedure per seed | | {_number(metrics['wps_violations'])} | "
-        f"{_number(oracle['wps_violations'])} |",
-        f"| imperfections suspected, share | | {_number(metrics['detected'])} | |",
-        f"| detection delay, s | | {_number(metrics['delay_s'])} | |",
-        f"| corrections without cause per weld | | {_number(metrics['wrong_corrections_per_weld'])} | |",
-        f"| good welds: imperfection, s | {_number(none['good_weld_imperfection_s'])} | "
-        f"{_number(metrics['good_weld_imperfection_s'])} | |",
-        f"| good welds: time with any advice, s | | {_number(metrics['good_weld_advised_s'])} | |",
+        f"| imperfection, s per metre | {number(none['imperfection_s_per_m'])} | "
+        f"{number(metrics['imperfection_s_per_m'])} | {number(oracle['imperfection_s_per_m'])} |",
+        f"| imperfection time, share of the programme alone | 1 | {number(metrics['imperfection_time_ratio'])} | "
+        f"{number(oracle['imperfection_time_ratio'])} |",
+        f"| violations of the procedure per seed | | {number(metrics['wps_violations'])} | "
+        f"{number(oracle['wps_violations'])} |",
+        f"| imperfections suspected, share | | {number(metrics['detected'])} | |",
+        f"| detection delay, s | | {number(metrics['delay_s'])} | |",
+        f"| corrections without cause per weld | | {number(metrics['wrong_corrections_per_weld'])} | |",
+        f"| good welds: imperfection, s | {number(none['good_weld_imperfection_s'])} | "
+        f"{number(metrics['good_weld_imperfection_s'])} | |",
+        f"| good welds: time with any advice, s | | {number(metrics['good_weld_advised_s'])} | |",
         "",
         "Seconds of any imperfection per metre of seam, by the imperfection that the fault was meant to bring:",
         "",
@@ -80,8 +82,8 @@ def section(content: dict[str, Any]) -> str:
     ]
     for code, row in content["details"]["by_imperfection"].items():
         called = f"{code} {_NAMES[int(code)]}" if int(code) else _NAMES[0]
-        cells = [called, *(_number(row[f"{arm}_s_per_m"]) for arm in _CALLED)]
-        cells += [_number(row[key]) for key in ("detected", "delay_s", "wrong_corrections_per_weld")]
+        cells = [called, *(number(row[f"{arm}_s_per_m"]) for arm in _CALLED)]
+        cells += [number(row[key]) for key in ("detected", "delay_s", "wrong_corrections_per_weld")]
         head.append("| " + " | ".join(cells) + " |")
     example = content["details"]["example"]
     head += [
@@ -99,20 +101,20 @@ def section(content: dict[str, Any]) -> str:
 
 def live_section(content: dict[str, Any]) -> str:
     """Results over DDS as Markdown."""
+    number = partial(_number, content["seeds"])
     live, in_process = content["metrics"], content["baselines"]["in_process"]
     none = content["baselines"]["none"]
     lines = [
-        f"`{content['command']}` at revision {content['revision']}, {content['seeds']} seeded welds per imperfection; "
-        "mean and standard deviation over seeds. All figures: "
+        f"`{content['command']}` at revision {content['revision']}, {_basis(content['seeds'])}. All figures: "
         "[results/closed_loop_live.json](results/closed_loop_live.json).",
         "",
         "| the same welds | programme alone | in one process | over DDS |",
         "|---|---|---|---|",
-        f"| imperfection, s per metre | {_number(none['imperfection_s_per_m'])} | "
-        f"{_number(in_process['imperfection_s_per_m'])} | {_number(live['imperfection_s_per_m'])} |",
+        f"| imperfection, s per metre | {number(none['imperfection_s_per_m'])} | "
+        f"{number(in_process['imperfection_s_per_m'])} | {number(live['imperfection_s_per_m'])} |",
     ]
     lines += [
-        f"| {words} | {alone} | {_number(in_process[key])} | {_number(live[key])} |"
+        f"| {words} | {alone} | {number(in_process[key])} | {number(live[key])} |"
         for key, words, alone in (
             ("imperfection_time_ratio", "imperfection time, share of the programme alone", "1"),
             ("wps_violations", "violations of the procedure per seed", ""),
@@ -124,21 +126,30 @@ def live_section(content: dict[str, Any]) -> str:
     ]
     lines += [
         "",
-        f"A weld has {_number(live['more_than_in_process_s'])} s more of imperfections over DDS than in one process.",
+        f"A weld has {number(live['more_than_in_process_s'])} s more of imperfections over DDS than in one process.",
         "",
         "| imperfection, s per metre | programme alone | in one process | over DDS | delay over DDS, s |",
         "|---|---|---|---|---|",
     ]
     for code, row in content["details"]["by_imperfection"].items():
         called = f"{code} {_NAMES[int(code)]}" if int(code) else _NAMES[0]
-        cells = [called, *(_number(row[f"{arm}_s_per_m"]) for arm in LIVE_ARMS), _number(row["delay_s"])]
+        cells = [called, *(number(row[f"{arm}_s_per_m"]) for arm in LIVE_ARMS), number(row["delay_s"])]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
-def _number(figure: dict[str, float | None]) -> str:
+def _basis(seeds: int) -> str:
+    if seeds == 1:
+        return "one seeded weld per imperfection, which says nothing of the spread"
+    return f"{seeds} seeded welds per imperfection; mean and standard deviation over seeds"
+
+
+def _number(seeds: int, figure: dict[str, float | None]) -> str:
+    """Empty where there is none; one seed has no spread."""
     mean, std = figure["mean"], figure["std"]
-    return "" if mean is None or std is None else f"{mean:.2f} ± {std:.2f}"
+    if mean is None or std is None:
+        return ""
+    return f"{mean:.2f}" if seeds == 1 else f"{mean:.2f} ± {std:.2f}"
 
 
 def _bars(content: dict[str, Any], path: Path) -> Path:

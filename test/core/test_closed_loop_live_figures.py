@@ -66,6 +66,9 @@ def test_the_page_gets_the_section_over_dds_and_keeps_the_rest(tmp_path: Path) -
     assert text.startswith("# Before\n") and text.endswith(f"{LIVE_END}\nAfter\n") and "old" not in text
     assert "| imperfection time, share of the programme alone | 1 | 0.25 ± 0.00 | 0.38 ± 0.00 |" in text
     assert "| 402 lack of penetration | 60.00 ± 20.00 | 15.00 ± 5.00 | 22.50 ± 7.50 | 0.30 ± 0.00 |" in text
+    result.write_text(json.dumps({**content, "seeds": 1}).replace("NaN", "null"))
+    write_live(page, result)
+    assert "| 402 lack of penetration | 60.00 | 15.00 | 22.50 | 0.30 |" in page.read_text(), "one seed has no spread"
     page.write_text("nothing here")
     with pytest.raises(InputError, match="no section"):
         write_live(page, result)
