@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from msstan_core.adaptation.adapted_head import Correction, DriftBound, Head
 from msstan_core.adaptation.feedback import WHERE, Feedback, write_down
 from msstan_core.adaptation.guard import GuardSet, LabelledTicks, Scale
+from msstan_core.adaptation.head_in_use import HeadInUse
 from msstan_core.adaptation.learning import Objective, learn
 from msstan_core.adaptation.memory import LabelledMemory
 from msstan_core.adaptation.observed_ticks import ObservedTick, ObservedTicks
 from msstan_core.adaptation.output_prior import OutputPrior
-from msstan_core.adaptation.promotion import FreshSpans, Promotion
-from msstan_core.adaptation.revisions import Revision, RevisionCounter, RevisionStore
+from msstan_core.adaptation.promotion import Promotion
+from msstan_core.adaptation.revisions import RevisionCounter, RevisionStore
 from msstan_core.adaptation.settings import AdaptationSettings
 from msstan_core.adaptation.status import AdaptationStatus
 from msstan_core.errors import InputError
@@ -54,38 +55,34 @@ class Adapter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._guard, self._shares, self._sha256 = guard, np.asarray(shares, float), weights_sha256
-        self.settings, self._folder = settings, folder
-        self._counter, self._clock = counter or RevisionCounter(), clock
+        self.settings, self._folder, self._clock = settings, folder, clock
         self._bound = DriftBound(guard.shipped, settings.largest_drift)
         self._promotion = Promotion(self._bound, guard.sealed, Scale(self._shares), settings.guard_tolerance)
         self._store = RevisionStore(folder)
+        self._in_use = HeadInUse(self._promotion, self._store, counter or RevisionCounter(), weights_sha256)
         self._memory = LabelledMemory(settings.per_action, settings.per_span, guard.shipped.weight.shape[1])
         self.ticks = ObservedTicks(settings.history_s)
-        self._fresh = FreshSpans()
         self._prior = OutputPrior(self._shares, settings.prior_time_constant_s) if settings.output_prior else None
         self._lock = threading.RLock()
         self._enabled, self._waiting = settings.enabled, False
-        self._active = guard.shipped
         self._job: str | None = None
         self._settled: str | None = None  #: the job that memory and store are about
-        self._alarm, self._mismatch, self._last_change = "", "", "shipped weights"
+        self._mismatch, self._last_change = "", self._in_use.revision.reason
         self._last_tick_s = -math.inf
-        self.correction = Correction(self._counter.advance(self._store.highest_on_disk()))
 
     # -- answering thread ---------------------------------------------------------------------------------------
+
+    @property
+    def correction(self) -> Correction:
+        """What is added to the network's logits, and the number of the weights in use."""
+        return self._in_use.correction
 
     def corrected(self, logits: NDArray[np.float32], embedding: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
         """The network's logits [K] with the adapted head's correction, and the revision that made them.
 
         A correction that is not finite is dropped at this very tick; the rollback is recorded by the next ``work``.
         """
-        correction = self.correction
-        out = correction.apply(logits, embedding)
-        if out is not logits and np.isfinite(logits).all() and not np.isfinite(out).all():
-            self._alarm = "an answer was not finite"
-            self.correction = correction = Correction(self._counter.advance())
-            return logits, correction.revision
-        return out, correction.revision
+        return self._in_use.corrected(logits, embedding)
 
     def shifted(self, stamp_s: float, probabilities: NDArray[np.float32], *, learn: bool) -> NDArray[np.float32]:
         """[K] calibrated probabilities as the unlabelled mode would have them; unchanged where that is off."""
@@ -99,7 +96,7 @@ class Adapter:
         """
         if job != self._job:
             if self._job is not None:
-                self.correction = Correction(self._counter.advance())
+                self._in_use.drop()
                 self.ticks.clear()
                 if self._prior is not None:
                     self._prior.reset()
@@ -152,7 +149,7 @@ class Adapter:
         self._memory.add(usable, action)
         embeddings = np.stack([tick.embedding for tick in usable])
         labels = np.full(len(usable), action, np.int64)
-        self._fresh.add(self._promotion.against_shipped(self._active, LabelledTicks(embeddings, labels)))
+        self._in_use.compare(LabelledTicks(embeddings, labels))
         self._waiting = True
         text = f"{len(usable)} of {len(span)} ticks may be learnt from"
         return len(usable), text if self._enabled else f"{text}, once adaptation is enabled"
@@ -204,9 +201,9 @@ class Adapter:
                 adapted=self.correction.weight is not None,
                 spans=self._memory.spans,
                 held_ticks=len(self._memory),
-                guard_accuracy=self._promotion.guard_accuracy(self._active),
+                guard_accuracy=self._in_use.revision.guard_accuracy,
                 shipped_guard_accuracy=self._promotion.shipped_accuracy,
-                drift=self._bound.drift(self._active),
+                drift=self._in_use.revision.drift,
                 last_change=self._last_change,
             )
 
@@ -223,19 +220,18 @@ class Adapter:
         """
         with self._lock:
             self._settle_job()
-            if self._active is not self._guard.shipped and (reason := self._reason_to_go_back()):
+            if self._in_use.adapted and (reason := self._reason_to_go_back()):
                 return self._use(self._guard.shipped, "rollback", reason)
-            self._alarm = ""
             if not self._waiting or self._hindrance() or self._memory.spans < self.settings.least_spans:
                 return ""
             self._waiting = False
             lessons, judged = self._memory.lessons(), self._memory.judged()
-            active, job = self._active, self._settled
+            active, job = self._in_use.revision.head, self._settled
         objective = Objective(self._guard.shipped, lessons, self._guard.reference, self._shares, self.settings)
         shadow = learn(objective, self._bound, breathe)
         verdict = self._promotion.judge(shadow, active, judged)
         with self._lock:
-            if self._active is not active or self._job != job or self._hindrance():
+            if self._in_use.revision.head is not active or self._job != job or self._hindrance():
                 self._waiting = True  # the world has changed meanwhile: think again
                 return ""
             if verdict.head is None:
@@ -244,13 +240,10 @@ class Adapter:
             return self._use(verdict.head, "step", f"learnt from {self._memory.spans} labelled spans")
 
     def _reason_to_go_back(self) -> str:
-        if self._alarm:
+        if fault := self._in_use.fault:
             self._enabled = False
-            return self._alarm
-        if problem := self._promotion.unsound(self._active):
-            self._enabled = False
-            return problem
-        return self._fresh.complaint
+            return fault
+        return self._in_use.complaint
 
     def _hindrance(self) -> str:
         """Why nothing may be learnt now."""
@@ -267,7 +260,6 @@ class Adapter:
             return
         first, self._settled = self._settled is None, self._job
         self._memory.clear()
-        self._fresh.clear()
         self._waiting = False
         job = self._settled or ""
         if first and (kept := self._store.read(self._sha256, job)) is not None:
@@ -276,29 +268,9 @@ class Adapter:
             else:
                 self._use(kept.head, "restored", f"revision {kept.number}, last in use before the restart")
         elif not first:
-            if self.correction.weight is not None:  # a step was just being taken into use when the job changed
-                self.correction = Correction(self._counter.advance())
-            self._active = self._guard.shipped
-            self._record(self._active, "reset", "another job: shipped weights", self.correction.revision)
+            self._last_change = self._in_use.reset("another job: shipped weights", job)
 
     def _use(self, head: Head, kind: str, reason: str) -> str:
-        """Take a head into use under a new number. Caller holds the lock.
-
-        What is new is written first and then answered with; on the way back it is the other way round: a full disk must
-        not keep a bad head in use.
-        """
-        number = self._counter.advance()
-        if kind != "rollback":
-            self._record(head, kind, reason, number)
-        self._active, self._alarm = head, ""
-        self.correction = Correction.between(number, self._guard.shipped, head)
-        self._fresh.clear()
-        if kind == "rollback":
-            self._record(head, kind, reason, number)
+        """Take a head into use, see :meth:`HeadInUse.take`. Caller holds the lock."""
+        self._last_change = self._in_use.take(head, kind, reason, self._settled or "", self._memory.spans)
         return self._last_change
-
-    def _record(self, head: Head, kind: str, reason: str, number: int) -> None:
-        guard_accuracy, drift = self._promotion.guard_accuracy(head), self._bound.drift(head)
-        job, spans = self._settled or "", self._memory.spans
-        self._store.keep(Revision(number, head, kind, reason, self._sha256, job, guard_accuracy, drift, spans))
-        self._last_change = f"revision {number} ({kind}): {reason}"

@@ -38,9 +38,18 @@ class Promotion:
         self.shipped_accuracy = scale.accuracy(bound.shipped, sealed)
         self.floor = self.shipped_accuracy - tolerance
 
+    @property
+    def shipped(self) -> Head:
+        """The head that all others are held against."""
+        return self._bound.shipped
+
     def guard_accuracy(self, head: Head) -> float:
-        """On the sealed set."""
-        return self._scale.accuracy(head, self._sealed)
+        """On the sealed set; answers all of it, unless ``head`` is the shipped one."""
+        return self.shipped_accuracy if head is self.shipped else self._scale.accuracy(head, self._sealed)
+
+    def drift(self, head: Head) -> float:
+        """Distance of ``head`` from the shipped one, see :class:`DriftBound`."""
+        return self._bound.drift(head)
 
     def unsound(self, head: Head) -> str:
         """Why ``head`` must not answer, whatever feedback says; "": it may."""
