@@ -1,4 +1,4 @@
-"""Random recordings that the tests of training share."""
+"""Made-up recordings that the tests of training share: noise, or nothing but labels."""
 
 from __future__ import annotations
 
@@ -44,3 +44,12 @@ def without_labels(recording: Recording) -> Recording:
     bare = np.full_like(recording.features.action, UNLABELLED)
     unknown = np.full_like(recording.features.imperfection, np.nan)
     return replace(recording, features=replace(recording.features, action=bare, imperfection=unknown))
+
+
+def fake(group: str, simulated: bool = False, labels: list[int] | None = None) -> Recording:
+    """A recording that holds nothing but labels, ten of them a second: indices into ACTIONS."""
+    n = len(labels) if labels else 1
+    arrays = {f.name: np.zeros(n) for f in fields(RecordingFeatures)}
+    arrays["time_s"] = np.arange(n) * 0.1
+    arrays["action"] = np.array(labels or [0])
+    return Recording(Path(group), {"group": group, "simulated": str(simulated).lower()}, RecordingFeatures(**arrays))

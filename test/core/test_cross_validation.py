@@ -1,0 +1,77 @@
+"""Cross-validation: every real recording is scored once, by a network that has not seen its group."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sound_welds import CONFIG, sound_recordings
+from training_examples import fake
+
+from msstan_core.model.branches import CameraBackbone
+from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
+from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
+from msstan_core.training.configuration import TrainingConfig
+from msstan_core.training.cross_validation import Regime, cross_validate
+from msstan_core.training.recording_features import (
+    Recording,
+)
+from msstan_core.training.trainer import TrainedModel, train
+from msstan_core.vocabulary import ACTIONS, ISO_CODES, Action
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> list[Recording]:
+    return sound_recordings(tmp_path_factory)
+
+
+def silent(recording: Recording) -> Recording:
+    """``recording`` with features of the right shapes: sound only, and that is silence."""
+    n = len(recording.features.time_s)
+    absent, config = np.full(n, -1), CONFIG.model_config_of_size()
+    spec = config.inputs.log_mel
+    features = replace(
+        recording.features,
+        camera=np.zeros((1, CameraBackbone(config).channels, 2, 2), np.float16),
+        camera_row=absent,
+        thermal=np.zeros((1, config.inputs.thermal_px, config.inputs.thermal_px), np.float16),
+        thermal_row=absent,
+        log_mel=np.zeros((n, spec.bands, spec.frames), np.float16),
+        telemetry=np.zeros((n, FEATURE_COUNT), np.float32),
+        context=np.zeros((n, 4), np.int64),
+        valid=np.tile(np.float32([0, 0, 1, 0]), (n, 1)),
+        age_s=np.zeros((n, 4), np.float32),
+        thermal_statistics=np.zeros((n, STATISTICS_COUNT), np.float32),
+        imperfection=np.full((n, len(ISO_CODES)), np.nan, np.float32),
+    )
+    return replace(recording, features=features)
+
+
+@pytest.mark.parametrize("regime", list(Regime))
+def test_every_regime_scores_each_real_recording_once_and_trains_on_what_it_says(
+    regime: Regime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = [ACTIONS.index(a) for a in (Action.IDLE,) * 20 + (Action.MATERIAL_DEPOSITION,) * 30]
+    movement = ACTIONS.index(Action.ELECTRODE_MOVEMENT)
+    simulated = fake("sim", simulated=True, labels=[movement] * 20 + labels[20:])
+    data = [silent(r) for r in (fake("a", labels=labels), fake("b", labels=labels), simulated)]
+    trained_on: list[tuple[int, int, bool]] = []
+
+    def watched(config: TrainingConfig, recordings: list[Recording], **options: object) -> TrainedModel:
+        trained_on.append(
+            (sum(r.simulated for r in recordings), sum(not r.simulated for r in recordings), bool(options["initial"]))
+        )
+        seen = {int(label) for r in recordings for label in np.unique(r.features.action)}
+        assert regime is Regime.TOGETHER or movement not in seen, "real labels do not name it"
+        return train(config, recordings, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("msstan_core.training.cross_validation.train", watched)
+    scores = list(cross_validate(CONFIG.model_copy(update={"steps": 1}), data, 1, regime=regime))
+    assert sorted(s.group for s in scores) == ["a", "b"]
+    expected = {
+        Regime.TOGETHER: [(1, 1, False), (1, 1, False)],
+        Regime.SIMULATED: [(1, 0, False)],
+        Regime.PRETRAINED: [(1, 0, False), (0, 1, True), (0, 1, True)],
+    }
+    assert trained_on == expected[regime]

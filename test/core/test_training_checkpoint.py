@@ -1,0 +1,57 @@
+"""A run that was killed resumes to the weights it would have had."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from sound_welds import CONFIG, sound_recordings
+
+from msstan_core.errors import InputError
+from msstan_core.training.recording_features import (
+    Recording,
+)
+from msstan_core.training.trainer import CHECKPOINT_FILE, train
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> list[Recording]:
+    return sound_recordings(tmp_path_factory)
+
+
+def test_interrupted_run_resumes_to_the_same_weights(recordings: list[Recording], tmp_path: Path) -> None:
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(step: int, steps: int, loss: float) -> None:
+        if step == 17:  # the last checkpoint is at 14
+            raise Interrupted
+
+    config = CONFIG.model_copy(update={"steps": 20})
+    whole = train(config, recordings, tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        train(config, recordings, tmp_path / "cut", progress=interrupt)
+    resumed = train(config, recordings, tmp_path / "cut")
+    for name, value in whole.model.state_dict().items():
+        torch.testing.assert_close(resumed.model.state_dict()[name], value, msg=name)
+
+
+def test_a_resumed_run_counts_the_time_before_it_too(recordings: list[Recording], tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"steps": 2})
+    train(config, recordings, tmp_path)
+    saved = torch.load(tmp_path / CHECKPOINT_FILE, weights_only=False)
+    torch.save({**saved, "seconds": 1000.0}, tmp_path / CHECKPOINT_FILE)
+    assert train(config, recordings, tmp_path).seconds > 1000.0
+
+
+def test_checkpoint_of_another_configuration_is_refused(recordings: list[Recording], tmp_path: Path) -> None:
+    train(CONFIG.model_copy(update={"steps": 2}), recordings, tmp_path)
+    with pytest.raises(InputError, match="another configuration"):
+        train(CONFIG.model_copy(update={"steps": 3}), recordings, tmp_path)
+
+
+def test_damaged_checkpoint_is_one_clear_error(recordings: list[Recording], tmp_path: Path) -> None:
+    (tmp_path / CHECKPOINT_FILE).write_bytes(b"not a checkpoint")
+    with pytest.raises(InputError, match=CHECKPOINT_FILE):
+        train(CONFIG, recordings, tmp_path)

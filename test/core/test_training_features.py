@@ -1,0 +1,66 @@
+"""Features of a bag are those that the live monitor computes."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sound_welds import CONFIG, sound_bags, sound_recordings
+
+from msstan_core.errors import InputError
+from msstan_core.model.branches import CameraBackbone
+from msstan_core.model.configuration import ModelConfig
+from msstan_core.preprocessing.input_spec import InputSpec
+from msstan_core.training.backbone_features import BackboneFeatures
+from msstan_core.training.recording_features import (
+    FeatureExtractor,
+    Recording,
+    RecordingFeatures,
+    find_bags,
+)
+from msstan_core.vocabulary import ACTIONS, Action, Modality
+
+
+@pytest.fixture(scope="module")
+def bags(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return sound_bags(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> list[Recording]:
+    return sound_recordings(tmp_path_factory)
+
+
+def test_features_are_what_the_live_monitor_would_see(recordings: list[Recording]) -> None:
+    features = recordings[0].features
+    assert len(features.time_s) == pytest.approx(10 * 25, abs=5)
+    assert features.valid.any(axis=0).tolist() == [False, False, True, False]
+    labelled = {ACTIONS[i] for i in np.unique(features.action[features.action >= 0])}
+    assert labelled == {Action.IDLE, Action.MATERIAL_DEPOSITION, Action.COOLING}
+    assert np.isnan(features.imperfection).all(), "nobody claimed that there were none"
+
+
+def test_cached_features_equal_extracted_ones(bags: Path, tmp_path: Path) -> None:
+    extract = FeatureExtractor(CONFIG.model_config_of_size(), tmp_path)
+    bag = find_bags([bags])[0]
+    first, second = extract(bag).features, extract(bag).features
+    assert len(list(tmp_path.glob("*.npz"))) == 1
+    for field in fields(RecordingFeatures):
+        np.testing.assert_array_equal(getattr(first, field.name), getattr(second, field.name))
+
+
+def test_withheld_modality_does_not_reach_the_network(bags: Path) -> None:
+    with pytest.raises(InputError, match="no tick"):
+        FeatureExtractor(CONFIG.model_config_of_size())(find_bags([bags])[0], frozenset({Modality.ACOUSTIC}))
+
+
+def test_backbone_features_equal_the_torch_backbone() -> None:
+    config = ModelConfig(pretrained=False, inputs=InputSpec(camera_px=32))
+    images = [np.random.default_rng(i).integers(0, 256, (32, 32, 3), dtype=np.uint8) for i in range(19)]
+    got = BackboneFeatures(config)(images)
+    with torch.inference_mode():
+        expected = CameraBackbone(config).eval()(torch.from_numpy(np.stack(images))).numpy()
+    np.testing.assert_allclose(got.astype(np.float32), expected, rtol=2e-3, atol=2e-3)  # kept in half precision
