@@ -9,14 +9,7 @@ from typing import Any
 import numpy as np
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from msstan_core.observation import (
-    AudioChunk,
-    CameraFrame,
-    Sample,
-    TelemetrySample,
-    ThermalFrame,
-    WeldContext,
-)
+from msstan_core.observation import AudioChunk, CameraFrame, Sample, TelemetrySample, ThermalFrame, WeldContext
 from msstan_core.recordings.bag import BagWriter
 from msstan_core.recordings.serialization import message_from_sample, message_types, serialize
 from msstan_core.vocabulary import Process

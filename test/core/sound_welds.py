@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from msstan_core.cli import main
 from msstan_core.observation import NANOSECONDS_PER_SECOND, AudioChunk
 from msstan_core.recordings.annotations import action_span
 from msstan_core.recordings.bag import BagWriter
 from msstan_core.training.configuration import TrainingConfig
-from msstan_core.training.recording_features import (
-    FeatureExtractor,
-    Recording,
-    find_bags,
-)
+from msstan_core.training.recording_features import FeatureExtractor, Recording, find_bags
 from msstan_core.vocabulary import Action
 
 RATE_HZ = 16_000
@@ -48,7 +42,6 @@ def write_weld(path: Path, seed: int, group: str) -> None:
 
 _BAGS: list[Path] = []
 _RECORDINGS: list[Recording] = []
-_MODELS: list[Path] = []
 
 
 def sound_bags(folders: pytest.TempPathFactory) -> Path:
@@ -67,15 +60,3 @@ def sound_recordings(folders: pytest.TempPathFactory) -> list[Recording]:
         extract = FeatureExtractor(CONFIG.model_config_of_size())
         _RECORDINGS.extend(extract(bag) for bag in find_bags([sound_bags(folders)]))
     return list(_RECORDINGS)
-
-
-def sound_model(folders: pytest.TempPathFactory) -> Path:
-    """The model folder that the command trains on these bags; trained once a test run."""
-    if not _MODELS:
-        folder = folders.mktemp("sound_model")
-        config = folder / "config.yaml"
-        config.write_text(json.dumps(CONFIG.model_dump(mode="json")), encoding="utf-8")
-        data = str(sound_bags(folders))
-        assert main(["train", str(config), "--data", data, "--out", str(folder / "out")]) == 0
-        _MODELS.append(folder / "out")
-    return _MODELS[0]

@@ -14,9 +14,7 @@ from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
 from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.cross_validation import Regime, cross_validate
-from msstan_core.training.recording_features import (
-    Recording,
-)
+from msstan_core.training.recording_features import Recording
 from msstan_core.training.trainer import TrainedModel, train
 from msstan_core.vocabulary import ACTIONS, ISO_CODES, Action
 

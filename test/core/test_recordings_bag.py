@@ -14,11 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from msstan_core.messages import TopicKind
-from msstan_core.observation import (
-    AudioChunk,
-    TelemetrySample,
-    WeldContext,
-)
+from msstan_core.observation import AudioChunk, TelemetrySample, WeldContext
 from msstan_core.recordings.annotations import action_span
 from msstan_core.recordings.bag import BagReader, BagWriter
 from msstan_core.vocabulary import Action, Modality

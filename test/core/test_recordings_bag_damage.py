@@ -13,10 +13,7 @@ from hypothesis import strategies as st
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from msstan_core.errors import InputError
-from msstan_core.observation import (
-    Sample,
-    TelemetrySample,
-)
+from msstan_core.observation import Sample, TelemetrySample
 from msstan_core.recordings.bag import BagReader
 from msstan_core.recordings.serialization import message_from_sample, message_types, serialize
 

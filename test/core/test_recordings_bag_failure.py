@@ -14,9 +14,7 @@ import pytest
 from bag_examples import SECOND
 
 from msstan_core.errors import InputError
-from msstan_core.observation import (
-    TelemetrySample,
-)
+from msstan_core.observation import TelemetrySample
 from msstan_core.recordings.bag import BagWriter
 
 

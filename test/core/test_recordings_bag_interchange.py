@@ -14,11 +14,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from msstan_core.errors import InputError
 from msstan_core.messages import sample_from_message
-from msstan_core.observation import (
-    CameraFrame,
-    Sample,
-    TelemetrySample,
-)
+from msstan_core.observation import CameraFrame, Sample, TelemetrySample
 from msstan_core.recordings.bag import BagReader
 from msstan_core.recordings.serialization import message_types
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sound_welds import CONFIG, sound_bags, sound_model, sound_recordings, write_weld
+from sound_welds import CONFIG, sound_bags, sound_recordings, write_weld
 
 from msstan_core.cli import main
 from msstan_core.decision.pipeline import Monitor
@@ -16,11 +16,7 @@ from msstan_core.errors import InputError
 from msstan_core.inference.model_package import load_package
 from msstan_core.recordings.bag import BagReader
 from msstan_core.training.finishing import run_network
-from msstan_core.training.recording_features import (
-    Recording,
-    find_bags,
-    ticks_of_bag,
-)
+from msstan_core.training.recording_features import Recording, find_bags, ticks_of_bag
 from msstan_core.training.trainer import train
 from msstan_core.vocabulary import ACTIONS, MODALITIES, Action
 
@@ -36,8 +32,12 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> list[Recording]:
 
 
 @pytest.fixture(scope="module")
-def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return sound_model(tmp_path_factory)
+def model_dir(bags: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    config = folder / "config.yaml"
+    config.write_text(json.dumps(CONFIG.model_dump(mode="json")), encoding="utf-8")
+    assert main(["train", str(config), "--data", str(bags), "--out", str(folder / "out")]) == 0
+    return folder / "out"
 
 
 def test_unlabelled_data_is_refused(recordings: list[Recording]) -> None:

@@ -9,9 +9,7 @@ import torch
 from sound_welds import CONFIG, sound_recordings
 
 from msstan_core.errors import InputError
-from msstan_core.training.recording_features import (
-    Recording,
-)
+from msstan_core.training.recording_features import Recording
 from msstan_core.training.trainer import CHECKPOINT_FILE, train
 
 

@@ -10,9 +10,7 @@ from sound_welds import sound_recordings
 
 from msstan_core.training.clips import ClipSampler, changes_of
 from msstan_core.training.configuration import AugmentationConfig
-from msstan_core.training.recording_features import (
-    Recording,
-)
+from msstan_core.training.recording_features import Recording
 from msstan_core.vocabulary import Modality
 
 

@@ -15,12 +15,7 @@ from msstan_core.model.branches import CameraBackbone
 from msstan_core.model.configuration import ModelConfig
 from msstan_core.preprocessing.input_spec import InputSpec
 from msstan_core.training.backbone_features import BackboneFeatures
-from msstan_core.training.recording_features import (
-    FeatureExtractor,
-    Recording,
-    RecordingFeatures,
-    find_bags,
-)
+from msstan_core.training.recording_features import FeatureExtractor, Recording, RecordingFeatures, find_bags
 from msstan_core.vocabulary import ACTIONS, Action, Modality
 
 
