@@ -1,0 +1,90 @@
+"""The monitor's transitions: what is refused, what can be tried again, and sessions."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState
+from live import FakeMonitor, Spinner, until
+from monitor_cell import Cell
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+
+from msstan_ros.weld_monitor_node import WeldMonitorNode
+
+
+@pytest.fixture
+def cell(spinner: Spinner, tmp_path: Path) -> Iterator[Cell]:
+    yield Cell(spinner, tmp_path)
+
+
+def test_a_model_that_cannot_be_loaded_leaves_the_node_unconfigured(cell: Cell) -> None:
+    cell.refuse = "is corrupt"
+    assert cell.spinner.run(cell.node.trigger_configure) == TransitionCallbackReturn.FAILURE
+    assert cell.node._state_machine.current_state[0] == State.PRIMARY_STATE_UNCONFIGURED
+    cell.refuse = ""
+    cell.activate()  # and a second try works
+    cell.send_images(1)
+
+
+def test_a_model_that_answers_nan_is_refused_before_it_is_used(spinner: Spinner, tmp_path: Path) -> None:
+    class Nonsense(FakeMonitor):
+        def step(self, tick):  # type: ignore[no-untyped-def]
+            decision = super().step(tick)
+            decision.action_probabilities[:] = np.nan
+            return decision
+
+    given = [Parameter("model_dir", value=str(tmp_path))]
+    node = WeldMonitorNode(lambda _: Nonsense(), context=spinner.context, parameter_overrides=given)
+    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+
+
+def test_each_activation_is_a_session_of_its_own(cell: Cell) -> None:
+    cell.activate()
+    cell.send_images(2)
+    cell.spinner.run(cell.node.trigger_deactivate)
+    heartbeats = len(cell.states)
+    cell.send_image()
+    time.sleep(0.5)
+    assert len(cell.actions) == 2, "an inactive monitor speaks"
+    assert len(cell.states) <= heartbeats + 1
+    cell.spinner.run(cell.node.trigger_activate)
+    assert until(lambda: cell.camera.get_subscription_count() > 0)
+    cell.send_images(1)
+    assert cell.actions[-1].sequence_id == 0
+    assert cell.actions[-1].session_id != cell.actions[0].session_id
+    cell.spinner.run(cell.node.trigger_deactivate)
+    cell.spinner.run(cell.node.trigger_cleanup)
+    cell.activate()
+    cell.send_images(1)
+    assert len({m.session_id for m in cell.actions}) == 3
+    assert len(cell.settings) == 2
+
+
+def test_an_impossible_transition_is_refused_and_the_node_lives(cell: Cell) -> None:
+    cell.activate()
+    for transition in (
+        Transition(id=Transition.TRANSITION_CONFIGURE),
+        Transition(label="configure"),
+        Transition(id=77),
+    ):
+        assert not cell.call(ChangeState, "change_state", transition=transition).success
+    cell.send_images(2)
+    assert cell.call(ChangeState, "change_state", transition=Transition(label="deactivate")).success
+    assert cell.call(ChangeState, "change_state", transition=Transition(id=Transition.TRANSITION_ACTIVATE)).success
+    assert until(lambda: cell.camera.get_subscription_count() > 0)
+    cell.send_images(1)
+
+
+def test_an_unforeseen_failure_of_a_transition_is_said_and_can_be_tried_again(
+    cell: Cell, capfd: pytest.CaptureFixture[str]
+) -> None:
+    make, cell.node._make_monitor = cell.node._make_monitor, lambda _: 1 / 0
+    assert cell.spinner.run(cell.node.trigger_configure) == TransitionCallbackReturn.ERROR
+    assert "ZeroDivisionError" in capfd.readouterr().err
+    cell.node._make_monitor = make
+    cell.activate()
+    cell.send_images(1)

@@ -1,0 +1,82 @@
+"""The monitor's services: reload, reset and snapshot."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from live import Spinner, until
+from monitor_cell import Cell
+
+from msstan_msgs.srv import ReloadModel, ResetMonitor, TakeSnapshot
+
+
+@pytest.fixture
+def cell(spinner: Spinner, tmp_path: Path) -> Iterator[Cell]:
+    yield Cell(spinner, tmp_path)
+
+
+def test_reload_takes_the_new_model_without_losing_a_number(cell: Cell) -> None:
+    cell.activate()
+    cell.send_images(2)
+    answer = cell.call(ReloadModel, "reload_model")
+    assert answer.success, answer.message
+    assert answer.model_revision == 2
+    cell.send_images(2)
+    assert [m.model_revision for m in cell.actions] == [1, 1, 2, 2]
+    assert [m.sequence_id for m in cell.actions] == [0, 1, 2, 3]
+    assert len(cell.monitors[1].ticks) > 2
+    assert until(lambda: cell.infos and cell.infos[-1].model_revision == 2), cell.infos
+    assert cell.infos[-1].weights_sha256 == answer.weights_sha256
+
+
+def test_a_failed_reload_keeps_the_old_model(cell: Cell) -> None:
+    cell.activate()
+    cell.refuse = "is corrupt"
+    answer = cell.call(ReloadModel, "reload_model")
+    assert not answer.success
+    assert "is corrupt" in answer.message
+    assert answer.model_revision == 1
+    answer = cell.call(ReloadModel, "reload_model", model_dir="/no/such/model")
+    assert not answer.success
+    assert "/no/such/model" in answer.message
+    cell.send_images(1)
+    assert cell.actions[-1].model_revision == 1
+
+
+def test_reset_forgets_counters_and_state_but_not_the_numbering(cell: Cell) -> None:
+    cell.activate()
+    cell.send_images(3)
+    before = cell.monitors[-1].resets
+    assert cell.call(ResetMonitor, "reset", reason="new part").success
+    assert cell.monitors[-1].resets > before
+    assert until(lambda: cell.states[-1].received[0] == 0)
+    cell.send_images(1)
+    assert cell.actions[-1].sequence_id == 3
+
+
+def test_a_snapshot_holds_the_last_decisions_and_the_newest_image(cell: Cell, tmp_path: Path) -> None:
+    cell.activate()
+    early = cell.call(TakeSnapshot, "snapshot")
+    assert not early.success
+    assert "no decision" in early.message
+    stamps = cell.send_images(5)
+    answer = cell.call(TakeSnapshot, "snapshot", duration_s=0.09)
+    assert answer.success, answer.message
+    folder = Path(answer.path)
+    assert folder.parent == tmp_path
+    lines = (folder / "decisions.csv").read_text().splitlines()
+    assert [int(text.split(",")[0]) for text in lines[1:]] == stamps[-3:]
+    assert "MATERIAL_DEPOSITION" in lines[-1]
+    assert (folder / "camera.png").is_file()
+    assert json.loads((folder / "about.json").read_text())["stamp_ns"] == stamps[-1]
+    answer = cell.call(TakeSnapshot, "snapshot", directory="/no/such/folder")
+    assert not answer.success
+
+
+def test_services_of_an_inactive_monitor_say_so(cell: Cell) -> None:
+    cell.spinner.run(cell.node.trigger_configure)
+    for kind, name in ((ResetMonitor, "reset"), (TakeSnapshot, "snapshot")):
+        answer = cell.call(kind, name)
+        assert not answer.success
+        assert "activate" in answer.message
