@@ -12,10 +12,12 @@ import sys
 import time
 from typing import Any
 
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from std_msgs.msg import Float64MultiArray, MultiArrayDimension
 
 from msstan_core.advisory.follower import AdvisoryFollower
@@ -62,6 +64,7 @@ class AdvisoryFollowerNode(Node):
         if not self._commanded:
             names = ", ".join(f"programmed.{p.field}" for p in PARAMETERS)
             raise InputError("parameters", "no setpoint is programmed", f"give at least one of {names} above 0")
+        self.add_on_set_parameters_callback(self._keep_commanded)
         simulated = bool(self.get_clock().ros_time_is_active)
         self._follower = AdvisoryFollower(simulated_time=simulated)
         self._check_gas = False
@@ -76,6 +79,22 @@ class AdvisoryFollowerNode(Node):
             WeldParameterAdvisory, "weld/advisory_gated", self._take, qos.ADVISORY_GATED, event_callbacks=events
         )
         self.create_timer(1 / value_of(self, "rate_hz"), self._cycle, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def _keep_commanded(self, parameters: list[Parameter]) -> SetParametersResult:
+        """Refuse a setpoint that begins or ceases to be commanded: the controller's interfaces were chosen for these.
+
+        A 0 would otherwise be sent as a setpoint, and a parameter that is not commanded would look as if it were.
+        """
+        commanded = {f"programmed.{p.field}": p in self._commanded for p in PARAMETERS}
+        for parameter in parameters:
+            if parameter.name not in commanded or not isinstance(parameter.value, float):
+                continue  # another type is refused with its own words
+            if (parameter.value > 0.0) is commanded[parameter.name]:
+                continue
+            now = "commanded" if commanded[parameter.name] else "not commanded"
+            reason = f"{parameter.name} is {now} since the start: restart the node to change between 0 and above 0"
+            return SetParametersResult(successful=False, reason=reason)
+        return SetParametersResult(successful=True)
 
     def _moment(self) -> Moment:
         return Moment(self.get_clock().now().nanoseconds, time.monotonic())

@@ -249,3 +249,31 @@ def test_the_reference_follower_commands_programmed_plus_delta_and_returns_witho
     assert all(18.0 <= c.data[0] <= 22.0 and 0.006 <= c.data[1] <= 0.010 for c in commands)
     cell.spinner.run(cell.gate.trigger_deactivate)
     assert until(lambda: list(commands[-1].data) == [20.0, 0.008], BACK_WITHIN_S)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("voltage_v", 0.0, "is commanded since the start"),
+        ("current_a", 180.0, "is not commanded since the start"),
+        ("voltage_v", 20, ""),
+        ("voltage_v", math.nan, ""),
+    ],
+)
+def test_the_follower_refuses_to_begin_or_cease_to_command_a_setpoint(
+    spinner: Spinner, field: str, value: float, said: str
+) -> None:
+    follower = AdvisoryFollowerNode(
+        context=spinner.context, parameter_overrides=[Parameter("programmed.voltage_v", value=20.0)]
+    )
+    spinner.add(follower)
+    name = f"programmed.{field}"
+    before = follower.get_parameter(name).value
+    answer = spinner.run(lambda: follower.set_parameters([Parameter(name, value=value)]))[0]
+    assert not answer.successful and said in answer.reason
+    assert follower.get_parameter(name).value == before
+    anew = spinner.run(lambda: follower.set_parameters([Parameter("programmed.voltage_v", value=21.5)]))[0]
+    assert anew.successful
+    commands: list[Float64MultiArray] = []
+    spinner.peer().create_subscription(Float64MultiArray, "weld_parameter_controller/commands", commands.append, 10)
+    assert until(lambda: commands and list(commands[-1].data) == [21.5])
