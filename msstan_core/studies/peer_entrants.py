@@ -27,7 +27,8 @@ from msstan_core.vocabulary import ACTIONS, MODALITIES, Modality
 MS_STAN = {"ms_stan": ("MS-STAN", ALL), "ms_stan_camera": ("MS-STAN, camera only", CAMERA)}
 ENTRANTS = (*MS_STAN, *PEERS)
 #: Steps by which MS-STAN's pace is measured before its schedule is laid into the budget; those after the first two.
-_PACE_STEPS, _WARM_UP_STEPS = 5, 2
+#: Many, because steps without images are cheaper than others and chance says which they are.
+_PACE_STEPS, _WARM_UP_STEPS = 26, 2
 #: Frames that the SVM learns from at most: its solver has no budget, and more frames hardly differ.
 SVM_FRAMES = 4000
 
