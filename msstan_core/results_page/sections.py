@@ -141,9 +141,9 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         "transfer",
         "Transfer to other materials",
-        "Pretrained on some material pairs, adapted to others from few labelled welds; beside training from scratch. The "
-        "trainings are short: what differs between the rows can be compared, the shipped model is better than all of "
-        "them. The embeddings before adaptation, by t-SNE:\n\n![t-SNE of the embeddings](images/transfer.png)",
+        "Pretrained on some material pairs, adapted to others from few labelled welds; beside training from scratch. "
+        "The trainings are short: compare these rows with each other only. The embeddings before adaptation, by "
+        "t-SNE:\n\n![t-SNE of the embeddings](images/transfer.png)",
         (
             Row("accuracy_drop", "accuracy lost on the new materials before adaptation"),
             Row("gain", "gained by adaptation"),
