@@ -30,6 +30,8 @@ from msstan_core.vocabulary import Filler, Material, Modality, Process
 
 #: A microphone or vibration channel; above it the field holds rubbish.
 MAX_SAMPLE_RATE_HZ = 1_000_000
+#: A stamp of zero that is received (or recorded) later than this on that clock was never set by the driver.
+UNSET_STAMP_AFTER_NS = 86_400 * NANOSECONDS_PER_SECOND
 
 
 class TopicKind(Enum):
@@ -147,6 +149,24 @@ def stamp_from_header(header: Any, where: str) -> int:
             "stamp messages with the acquisition time, nanosec below 1000000000",
         )
     return seconds * NANOSECONDS_PER_SECOND + nanoseconds
+
+
+def is_unset(stamp_ns: int, received_ns: int) -> bool:
+    """Whether a stamp of zero was never set, by the receiving clock; simulated time may begin at zero."""
+    return stamp_ns == 0 and received_ns > UNSET_STAMP_AFTER_NS
+
+
+def refuse_unset_stamp(sample: Sample, received_ns: int, where: str) -> None:
+    """Let pass what can be put in time, and the weld context, which holds from where it arrives.
+
+    Args:
+        sample: just converted. received_ns: when it arrived, or was recorded. where: its topic.
+
+    Raises:
+        InputError: for a sensor's sample that nobody stamped.
+    """
+    if not isinstance(sample, WeldContext) and is_unset(sample.stamp_ns, received_ns):
+        raise InputError(where, "header.stamp is 0, never set", "have the driver stamp its messages")
 
 
 def _encoded_image(message: Any, where: str) -> bytes:

@@ -12,6 +12,8 @@ from msstan_core.vocabulary import Modality
 HUNG_STEP_S = 2.0
 #: Share of ticks that were skipped because inference was busy from which "does not keep up" is said.
 OVERLOAD_SHARE = 0.1
+#: Samples may arrive for this long without a decision about any, s; longer where ticks are rarer.
+LEAST_UNDECIDED_S = 1.0
 
 
 class Health(IntEnum):
@@ -33,24 +35,34 @@ class InputHealth:
         silent_s: time since its last sample arrived, by the steady clock; None: none has arrived yet.
         limit_s: silence from which it counts as missing.
         malformed_recently: whether a message of it was refused within the last seconds.
+        stamp_unmoved_s: time since a sample came with a new stamp.
     """
 
     modality: Modality
     silent_s: float | None
     limit_s: float
     malformed_recently: bool = False
+    stamp_unmoved_s: float = 0.0
+
+    @property
+    def arrives(self) -> bool:
+        """Samples arrive, whatever their stamps."""
+        return self.silent_s is not None and self.silent_s <= self.limit_s
 
     @property
     def flows(self) -> bool:
-        """Samples arrive."""
-        return self.silent_s is not None and self.silent_s <= self.limit_s
+        """Samples arrive, and their stamps move."""
+        return self.arrives and self.stamp_unmoved_s <= self.limit_s
 
     def complaint(self) -> str:
         """What is wrong with it in words, or ""."""
         if self.silent_s is None:
-            return f"{self.modality.label}: no sample yet"
-        if not self.flows:
+            refused = ", malformed messages refused" if self.malformed_recently else ""
+            return f"{self.modality.label}: no sample yet{refused}"
+        if not self.arrives:
             return f"{self.modality.label}: silent for {self.silent_s:.1f} s"
+        if not self.flows:
+            return f"{self.modality.label}: stamps have stood still for {self.stamp_unmoved_s:.1f} s"
         return f"{self.modality.label}: malformed messages refused" if self.malformed_recently else ""
 
 
@@ -59,6 +71,8 @@ def assess(
     *,
     failure: str = "",
     step_running_s: float = 0.0,
+    undecided_s: float = 0.0,
+    undecided_limit_s: float = LEAST_UNDECIDED_S,
     skipped_share: float = 0.0,
     degraded: Sequence[str] = (),
 ) -> tuple[Health, str]:
@@ -68,6 +82,8 @@ def assess(
         inputs: the modalities that the node was told to expect.
         failure: why the last inference step failed; "": it did not.
         step_running_s: how long the running inference step has taken so far.
+        undecided_s: how long samples have been arriving without a decision about any.
+        undecided_limit_s: from this on nothing counts as decided.
         skipped_share: part of the recent ticks that inference was too slow for.
         degraded: what the newest decision says is missing.
     """
@@ -78,6 +94,14 @@ def assess(
     complaints = [text for entry in inputs if (text := entry.complaint())]
     if not any(entry.flows for entry in inputs):
         return Health.STALE, "; ".join(complaints) + "; check the sensors' drivers and topic names"
+    if undecided_s > undecided_limit_s:
+        cause = (
+            f"inference has not answered for {step_running_s:.1f} s"
+            if step_running_s > undecided_limit_s
+            else f"samples arrive but make no tick for {undecided_s:.1f} s: stamps stand still or are unset, "
+            "or alignment.clock waits for a sensor that is silent"
+        )
+        return Health.STALE, "; ".join([*complaints, cause])
     if skipped_share > OVERLOAD_SHARE:
         complaints.append(f"inference does not keep up, {skipped_share:.0%} of the ticks skipped")
     said = {text.split(":")[0] for text in complaints}

@@ -13,7 +13,7 @@ from rclpy.subscription import Subscription
 
 from msstan_core.errors import InputError
 from msstan_core.image_encodings import SensorScaling
-from msstan_core.messages import TOPICS, Topic, TopicKind, sample_from_message
+from msstan_core.messages import TOPICS, Topic, TopicKind, refuse_unset_stamp, sample_from_message
 from msstan_core.observation import Sample
 from msstan_core.vocabulary import MODALITIES, Modality
 from msstan_ros import qos
@@ -35,6 +35,8 @@ class Arrivals:
     """What has come from one modality in this session; times by ``time.monotonic()``."""
 
     last: float | None = None
+    stamp_ns: int | None = None  #: of the newest sample
+    last_moved: float | None = None  #: when a sample came with another stamp than the one before it
     malformed: int = 0
     last_malformed: float | None = None
     reason: str = ""
@@ -85,6 +87,7 @@ class InputStreams:
                 None if arrivals.last is None else now - arrivals.last,
                 max(limits_s[modality], LEAST_SILENCE_S),
                 arrivals.last_malformed is not None and now - arrivals.last_malformed < MALFORMED_MEMORY_S,
+                0.0 if arrivals.last_moved is None else now - arrivals.last_moved,
             )
             for modality, arrivals in self.arrivals.items()
         ]
@@ -105,6 +108,7 @@ class InputStreams:
     def _take(self, topic: Topic, message: Any) -> None:
         try:
             sample = sample_from_message(topic.kind, message, self._scaling)
+            refuse_unset_stamp(sample, self._node.get_clock().now().nanoseconds, topic.name)
         except InputError as error:
             self._refuse(topic, str(error))
             return
@@ -112,7 +116,10 @@ class InputStreams:
             self._refuse(topic, f"{topic.name}: cannot be read ({type(error).__name__}: {error})")
             return
         if topic.modality is not None:
-            self.arrivals[topic.modality].last = time.monotonic()
+            arrivals = self.arrivals[topic.modality]
+            arrivals.last = time.monotonic()
+            if sample.stamp_ns != arrivals.stamp_ns:
+                arrivals.stamp_ns, arrivals.last_moved = sample.stamp_ns, arrivals.last
         self._accept(sample)
 
     def _refuse(self, topic: Topic, reason: str) -> None:

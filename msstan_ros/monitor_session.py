@@ -9,13 +9,13 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
-from msstan_core.alignment import TickAligner
+from msstan_core.alignment import AlignmentConfig, TickAligner
 from msstan_core.decision.result import Decision
-from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample, Tick
+from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample, Tick, WeldContext
 from msstan_core.vocabulary import MODALITIES, Action, Modality
 from msstan_ros.advisory_source import AdvisorySource
 from msstan_ros.diagnostics import diagnostics_message
-from msstan_ros.health import Health, assess
+from msstan_ros.health import LEAST_UNDECIDED_S, Health, assess
 from msstan_ros.input_streams import InputStreams
 from msstan_ros.model_loading import MonitorLike
 from msstan_ros.monitor_outputs import MonitorOutputs
@@ -30,6 +30,8 @@ from msstan_ros.worker import InferenceWorker
 DIAGNOSTICS_PERIOD_S = 1.0
 #: The same inference failure is logged at most this often, s.
 LOG_INTERVAL_S = 5.0
+#: Ticks may be this many of their periods apart before decisions count as missing.
+TICKS_MISSED = 2.5
 
 
 class MonitorSession:
@@ -59,6 +61,8 @@ class MonitorSession:
         self._advice = AdvisorySource(settings.procedures, node.get_logger())
         self._figures = RecentFigures()
         self._limits_s = {m: 2 * getattr(settings.alignment.staleness_s, m.label) for m in MODALITIES}
+        self._undecided_limit_s = _undecided_limit_s(settings.alignment)
+        self._undecided_since: float | None = None  #: monotonic, of the first sample since the last decision
         self._newest: Decision | None = None
         self._skipped = 0  #: ticks whose camera frame was not worth the backbone
         self._health = Health.UNKNOWN
@@ -102,7 +106,7 @@ class MonitorSession:
             self._advice.reset()
             self._figures = RecentFigures()
             self._streams.forget()
-            self._newest, self._skipped = None, 0
+            self._newest, self._skipped, self._undecided_since = None, 0, None
             self._worker.status.failures = 0
             self._worker.status.last_failure = ""
 
@@ -114,6 +118,8 @@ class MonitorSession:
     # -- executor's thread --------------------------------------------------------------------------------------
 
     def _accept(self, sample: Sample) -> None:
+        if self._undecided_since is None and not isinstance(sample, WeldContext):
+            self._undecided_since = time.monotonic()
         self._aligner.push(sample)
         self._worker.notify()
 
@@ -151,12 +157,14 @@ class MonitorSession:
 
     def _assess(self) -> tuple[Health, str]:
         status, statistics = self._worker.status, self._aligner.statistics
-        busy_since = status.busy_since
+        now, busy_since, undecided_since = time.monotonic(), status.busy_since, self._undecided_since
         skipped = sum(s.dropped for s in statistics.modality.values()) + statistics.skipped_timer_ticks
         return assess(
             self._streams.health(self._limits_s),
             failure=status.last_failure,
-            step_running_s=0.0 if busy_since is None else time.monotonic() - busy_since,
+            step_running_s=0.0 if busy_since is None else now - busy_since,
+            undecided_s=0.0 if undecided_since is None else now - undecided_since,
+            undecided_limit_s=self._undecided_limit_s,
             skipped_share=self._figures.skipped_share(statistics.ticks, skipped),
             degraded=self._newest.degraded if self._newest is not None else (),
         )
@@ -222,6 +230,8 @@ class MonitorSession:
         self._figures.add(decision.inference_ms / 1e3, latency_s)
         self.history.add(tick, decision)
         self._newest = decision
+        if decision.valid.any():  # about nothing, it is no statement
+            self._undecided_since = None
         self._skipped += not decision.looked
 
     def _failed(self, error: Exception) -> None:
@@ -230,3 +240,8 @@ class MonitorSession:
                 f"inference failed at this tick, state reset: {type(error).__name__}: {error}",
                 throttle_duration_sec=LOG_INTERVAL_S,
             )
+
+
+def _undecided_limit_s(alignment: AlignmentConfig) -> float:
+    slowest_hz = min(alignment.tick_rate_hz, alignment.max_tick_rate_hz)
+    return max(LEAST_UNDECIDED_S, alignment.clock_timeout_s, TICKS_MISSED / slowest_hz)

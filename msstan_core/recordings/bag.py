@@ -22,7 +22,7 @@ from rosbags.typesys.store import Typestore
 
 from msstan_core.errors import InputError
 from msstan_core.image_encodings import SensorScaling
-from msstan_core.messages import Topic, TopicKind, match_topic, sample_from_message
+from msstan_core.messages import Topic, TopicKind, is_unset, match_topic, refuse_unset_stamp, sample_from_message
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample
 from msstan_core.recordings.annotations import FILE_NAME, Annotation, read_annotations
 from msstan_core.recordings.bag_writer import BagWriter
@@ -30,9 +30,6 @@ from msstan_core.recordings.serialization import INTERFACE_PACKAGE, message_type
 from msstan_core.vocabulary import Modality
 
 __all__ = ["BagReader", "BagWriter", "RawMessage", "RecordedTopic"]
-
-#: A stamp of zero in a recording made later than this on its own clock was never set by the driver.
-_UNSET_STAMP_AFTER_NS = 86_400 * NANOSECONDS_PER_SECOND
 
 
 class RawMessage(NamedTuple):
@@ -140,7 +137,7 @@ class BagReader:
                 for raw in self._messages([connection]):
                     firsts.append(_header_stamp_ns(raw, connection.topic))
                     break
-            set_stamps = [stamp for stamp, recorded in firsts if not _is_unset(stamp, recorded)]
+            set_stamps = [stamp for stamp, recorded in firsts if not is_unset(stamp, recorded)]
             if not set_stamps:
                 raise InputError(self.path, "no message has a stamp", "stamp messages with the acquisition time")
             self._start_ns = min(set_stamps)
@@ -180,10 +177,7 @@ class BagReader:
             try:
                 decoded = _deserialize(types[message.type_name], message)
                 sample = sample_from_message(kinds[message.topic], decoded, self._scaling)
-                if _is_unset(sample.stamp_ns, message.time_ns):
-                    raise InputError(
-                        message.topic, "header.stamp is 0, never set", "have the driver stamp its messages"
-                    )
+                refuse_unset_stamp(sample, message.time_ns, message.topic)
             except InputError as error:
                 self.rejected[message.topic] += 1
                 self.reasons.setdefault(message.topic, str(error))
@@ -285,7 +279,3 @@ def _header_stamp_ns(message: RawMessage, where: str) -> tuple[int, int]:
     order = "<" if message.cdr[1] & 1 else ">"  # CDR encapsulation: odd means little endian
     seconds, nanoseconds = struct.unpack_from(f"{order}iI", message.cdr, 4)
     return max(0, seconds * NANOSECONDS_PER_SECOND + nanoseconds), message.time_ns
-
-
-def _is_unset(stamp_ns: int, recorded_ns: int) -> bool:
-    return stamp_ns == 0 and recorded_ns > _UNSET_STAMP_AFTER_NS

@@ -12,7 +12,7 @@ from sensor_msgs.msg import Image
 from msstan_core.errors import InputError
 from msstan_msgs.msg import AcousticChunk, WeldAction, WeldAnomaly, WeldModelInfo, WeldMonitorState
 from msstan_ros import qos
-from msstan_ros.conversions import image_message
+from msstan_ros.conversions import image_message, stamp_message
 from msstan_ros.monitor_parameters import MonitorSettings
 from msstan_ros.weld_monitor_node import WeldMonitorNode
 
@@ -20,9 +20,9 @@ PERIOD_NS = 40_000_000
 
 
 class Cell:
-    """A monitor with a fake recogniser, and a peer that feeds and hears it."""
+    """A monitor with a fake recogniser, and a peer that feeds and hears it; ``more``: parameters of the monitor."""
 
-    def __init__(self, spinner: Spinner, folder: Path) -> None:
+    def __init__(self, spinner: Spinner, folder: Path, *more: Parameter) -> None:
         self.spinner = spinner
         self.monitors: list[FakeMonitor] = []
         self.refuse = ""
@@ -31,6 +31,7 @@ class Cell:
             Parameter("model_dir", value=str(folder)),
             Parameter("snapshot.directory", value=str(folder)),
             Parameter("modalities", value=["camera", "acoustic"]),
+            *more,
         ]
         self.node = WeldMonitorNode(self.make, context=spinner.context, parameter_overrides=given)
         spinner.add(self.node)
@@ -70,6 +71,12 @@ class Cell:
         self.next_stamp_ns += PERIOD_NS
         self.camera.publish(image_message(np.zeros((12, 16, 3), np.uint8), "bgr8", stamp, "weld_camera"))
         return stamp
+
+    def send_sound(self) -> None:
+        """A tenth of a second of silence, stamped with the next image's time."""
+        chunk = AcousticChunk(sample_rate_hz=16_000, samples=[0.0] * 1600)
+        chunk.header.stamp = stamp_message(self.next_stamp_ns)
+        self.sound.publish(chunk)
 
     def send_images(self, count: int) -> list[int]:
         """Images, each sent once the one before was answered."""

@@ -37,6 +37,24 @@ def test_refused_messages_degrade() -> None:
     assert "refused" in message
 
 
+def test_a_sensor_whose_stamps_stand_still_does_not_flow() -> None:
+    health, message = assess([FRESH, InputHealth(Modality.THERMAL, 0.01, 0.5, stamp_unmoved_s=2.0)])
+    assert health is Health.DEGRADED
+    assert "thermal: stamps have stood still for 2.0 s" in message
+    assert assess([InputHealth(Modality.THERMAL, 0.01, 0.5, stamp_unmoved_s=2.0)])[0] is Health.STALE
+
+
+def test_samples_without_decisions_are_stale_with_the_reason() -> None:
+    assert assess([FRESH], undecided_s=0.9) == (Health.OK, "")
+    assert assess([FRESH], undecided_s=2.0, undecided_limit_s=2.5) == (Health.OK, "")
+    health, message = assess([FRESH, SILENT], undecided_s=1.5)
+    assert health is Health.STALE
+    assert "thermal: silent" in message and "make no tick for 1.5 s" in message
+    health, message = assess([FRESH], undecided_s=1.6, step_running_s=1.5)
+    assert health is Health.STALE
+    assert "inference has not answered for 1.5 s" in message
+
+
 def test_failing_inference_is_an_error_even_with_all_inputs() -> None:
     assert assess([FRESH], failure="ValueError: x")[0] is Health.ERROR
 

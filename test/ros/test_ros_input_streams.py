@@ -1,9 +1,11 @@
 import math
 
 import numpy as np
+import rclpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from live import Spinner
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 
 from msstan_core.image_encodings import SensorScaling
@@ -72,6 +74,21 @@ def test_rubbish_of_every_kind_is_counted_with_its_reason(spinner: Spinner) -> N
     }
     assert "NaN" in listening.arrivals[Modality.ACOUSTIC].reason
     assert all(entry.silent_s is None for entry in listening.health(dict.fromkeys(MODALITIES, 1.0)))
+
+
+def test_a_sensor_without_a_stamp_is_refused_unless_time_begins_at_zero(spinner: Spinner) -> None:
+    listening, taken = streams(spinner)
+    listening._take(topic_of(TopicKind.TELEMETRY), WeldTelemetry())
+    assert not taken
+    assert "header.stamp is 0" in listening.arrivals[Modality.TELEMETRY].reason
+    simulated = rclpy.create_node(
+        "simulated", context=spinner.context, parameter_overrides=[Parameter("use_sim_time", value=True)]
+    )
+    spinner.add(simulated)
+    InputStreams(simulated, frozenset(MODALITIES), SensorScaling(), taken.append)._take(
+        topic_of(TopicKind.TELEMETRY), WeldTelemetry()
+    )
+    assert [sample.stamp_ns for sample in taken] == [0]
 
 
 def test_good_messages_arrive_and_are_remembered(spinner: Spinner) -> None:
