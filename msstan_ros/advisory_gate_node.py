@@ -140,12 +140,16 @@ class AdvisoryGateNode(GuardedLifecycleNode):
     def _job(self, message: WeldContext) -> None:
         try:
             sample = sample_from_message(TopicKind.CONTEXT, message)
+            assert isinstance(sample, ContextSample)
+            self._take_up(sample)
         except InputError as error:
-            self.get_logger().error(f"weld context refused: {error}")
-            self._gate.set_procedure(None, f"the weld context cannot be read ({error})")
-            return
-        assert isinstance(sample, ContextSample)
-        self._take_up(sample)
+            self._refuse_job(f"the weld context cannot be read ({error})")
+        except Exception as error:  # whatever it is: the gate lives on, and the procedure before this job is not its
+            self._refuse_job(f"the job cannot be judged ({type(error).__name__}: {error})")
+
+    def _refuse_job(self, problem: str) -> None:
+        self._gate.set_procedure(None, problem)
+        self.get_logger().error(f"nothing passes: {problem}")
 
     def _take_up(self, context: ContextSample | None) -> None:
         assert self._settings is not None

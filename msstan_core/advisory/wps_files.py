@@ -27,7 +27,11 @@ def load_wps(path: Path) -> Wps:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, IsADirectoryError):
         raise InputError(path, "no such WPS file", f"give a {SUFFIX} file; {WPS_FOLDER} has examples") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise InputError(
+            path, f"cannot be read ({error.strerror})", "make it a readable file of this node's user; check its medium"
+        ) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no text, or a date that does not exist
         raise InputError(path, f"not valid YAML ({' '.join(str(error).split())})", "correct the file") from None
     if not isinstance(content, dict):
         raise InputError(path, "holds no mapping of fields", f"see the examples in {WPS_FOLDER}")

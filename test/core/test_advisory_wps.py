@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,30 @@ def test_a_file_that_is_no_wps_is_refused_by_name(tmp_path: Path) -> None:
             load_wps(path)
     with pytest.raises(InputError, match=r"gone\.yaml"):
         load_wps(tmp_path / "gone.yaml")
+
+
+@pytest.mark.parametrize("text", ["qualified: 2026-02-31", "[" * 5000])
+def test_text_that_no_yaml_reader_takes_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"broken\.yaml: not valid YAML"):
+        load_wps(path)
+
+
+def test_a_file_that_cannot_be_read_is_refused_with_the_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = tmp_path / "loop.yaml"
+    loop.symlink_to(loop)
+    with pytest.raises(InputError, match=r"loop\.yaml: cannot be read \(Too many levels"):
+        load_wps(loop)
+    wps, reason = ProcedureBook(folder=tmp_path).in_force(WeldContext(stamp_ns=0, wps_id="loop"))
+    assert wps is None and "cannot be read" in reason
+
+    def denied(*_: object, **__: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", denied)
+    with pytest.raises(InputError, match="Permission denied"):
+        load_wps(tmp_path / "locked.yaml")
 
 
 def test_a_file_must_bear_the_name_of_its_id(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 
-from msstan_msgs.msg import WeldMonitorState, WeldParameterAdvisory
+from msstan_msgs.msg import WeldContext, WeldMonitorState, WeldParameterAdvisory
 from msstan_ros import qos
 from msstan_ros.advisory_follower_node import AdvisoryFollowerNode
 from msstan_ros.advisory_gate_node import AdvisoryGateNode
@@ -196,6 +196,21 @@ def test_what_makes_no_sense_leaves_the_node_unconfigured(
     error = [line for line in capfd.readouterr().err.splitlines() if "not configured" in line]
     assert len(error) == 1 and said in error[0]
     assert node.set_parameters([Parameter("violations_to_latch", value=0)])[0].successful is False
+
+
+def test_a_job_that_nobody_foresaw_takes_the_procedure_away_and_the_gate_lives_on(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell.activate()
+    cell.advise()
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("rubbish")
+
+    monkeypatch.setattr(cell.gate._settings.procedures, "in_force", broken)
+    cell.spinner.run(lambda: cell.gate._job(WeldContext(wps_id="gmaw_steel_lap")))
+    assert until(lambda: cell.robot.at_programmed, BACK_WITHIN_S)
+    assert "ZeroDivisionError: rubbish" in cell.robot.heard[-1].reason
 
 
 def test_in_simulated_time_the_gate_moves_with_the_simulation(spinner: Spinner, make_cell: Callable[..., Cell]) -> None:
