@@ -44,7 +44,10 @@ class FrameReader:
         factor = max((f for f in _REDUCED if self._encoded_least_side >= f * self._px), default=1)
         flag = _REDUCED.get(factor, cv2.IMREAD_COLOR)
         data = np.frombuffer(encoded, np.uint8)
-        image = cv2.imdecode(data, flag) if len(data) else None
+        try:
+            image = cv2.imdecode(data, flag) if len(data) else None
+        except cv2.error:  # a header that states a size OpenCV allows nobody
+            image = None
         if image is None:
             raise InputError("camera frame", f"cannot be decoded ({len(encoded)} bytes)", "send JPEG or PNG")
         self._encoded_least_side = min(image.shape[:2]) * factor

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -186,6 +189,15 @@ def test_good_tick_uses_every_modality() -> None:
 
 def test_broken_jpeg_masks_the_camera_and_says_so() -> None:
     network_input, degraded = Preprocessor(InputSpec())(all_valid(camera=CameraFrame(0, encoded=b"\xff\xd8broken")))
+    assert network_input.valid.tolist() == [0, 1, 1, 1]
+    assert len(degraded) == 1 and "cannot be decoded" in degraded[0]
+
+
+def test_png_that_states_an_enormous_size_masks_the_camera_and_says_so() -> None:
+    fields = struct.pack(">IIBBBBB", 200_000, 200_000, 8, 2, 0, 0, 0)
+    header = struct.pack(">I4s", 13, b"IHDR") + fields + struct.pack(">I", zlib.crc32(b"IHDR" + fields))
+    encoded = b"\x89PNG\r\n\x1a\n" + header + bytes(8) + b"IEND\xaeB`\x82"
+    network_input, degraded = Preprocessor(InputSpec())(all_valid(camera=CameraFrame(0, encoded=encoded)))
     assert network_input.valid.tolist() == [0, 1, 1, 1]
     assert len(degraded) == 1 and "cannot be decoded" in degraded[0]
 
