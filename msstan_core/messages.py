@@ -32,6 +32,8 @@ from msstan_core.vocabulary import Filler, Material, Modality, Process
 MAX_SAMPLE_RATE_HZ = 1_000_000
 #: A stamp of zero that is received (or recorded) later than this on that clock was never set by the driver.
 UNSET_STAMP_AFTER_NS = 86_400 * NANOSECONDS_PER_SECOND
+#: Full scale is 1, or the unit is pascal (1e5: an atmosphere); far above this the power of a spectrum overflows.
+MAX_SAMPLE = 1e6
 
 
 class TopicKind(Enum):
@@ -100,8 +102,9 @@ def match_topic(full_name: str) -> Topic | None:
 def sample_from_message(kind: TopicKind, message: Any, scaling: SensorScaling | None = None) -> Sample:
     """Observation in a message. Array fields are viewed, not copied, wherever the encoding allows.
 
-    Policies: audio with a non-finite sample is refused (a filter bank would spread it); infinite telemetry becomes NaN,
-    unmeasured; enum values this version does not know become UNKNOWN; a thickness that is not positive becomes NaN.
+    Policies: audio with a sample that is not finite or beyond MAX_SAMPLE is refused (a filter bank would spread it);
+    infinite telemetry becomes NaN, unmeasured; enum values this version does not know become UNKNOWN; a thickness that
+    is not positive becomes NaN.
 
     Args:
         kind: what the topic carries.
@@ -195,6 +198,10 @@ def _audio(message: Any, where: str, stamp_ns: int, frame_id: str) -> AudioChunk
         raise InputError(where, "samples is empty", "publish chunks of at least one sample")
     if not np.isfinite(samples).all():
         raise InputError(where, "samples contains NaN or infinity", "check the microphone's driver; send silence as 0")
+    if (greatest := max(float(samples.max()), -float(samples.min()))) > MAX_SAMPLE:
+        raise InputError(
+            where, f"samples reach {greatest:g}", f"send -1 to 1 or pascals, {MAX_SAMPLE:g} at most; check the driver"
+        )
     return AudioChunk(stamp_ns, rate, samples, frame_id)
 
 

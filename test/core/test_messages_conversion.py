@@ -12,8 +12,10 @@ import pytest
 from message_examples import header
 
 from msstan_core.errors import InputError
-from msstan_core.messages import TopicKind, sample_from_message
+from msstan_core.messages import MAX_SAMPLE, TopicKind, sample_from_message
 from msstan_core.observation import AudioChunk, TelemetrySample, WeldContext
+from msstan_core.preprocessing.input_spec import LogMelSpec
+from msstan_core.preprocessing.log_mel import log_mel
 from msstan_core.vocabulary import Filler, Material, Process
 
 
@@ -36,6 +38,13 @@ def test_audio_is_a_view_of_the_message() -> None:
     assert sample.samples.tolist() == [0.0, 0.5, -1.0]
 
 
+def test_the_loudest_samples_that_are_let_in_have_a_finite_level() -> None:
+    loudest = np.where(np.arange(16_000) % 2, MAX_SAMPLE, -MAX_SAMPLE).astype(np.float32)
+    sample = sample_from_message(TopicKind.ACOUSTIC, audio_message(array.array("f", loudest)))
+    assert isinstance(sample, AudioChunk)
+    assert np.isfinite(log_mel(sample.samples, sample.sample_rate_hz, LogMelSpec())).all()
+
+
 @pytest.mark.parametrize(
     ("samples", "rate", "says"),
     [
@@ -44,6 +53,8 @@ def test_audio_is_a_view_of_the_message() -> None:
         ([], 16000, "samples is empty"),
         ([0.0, math.nan], 16000, "NaN or infinity"),
         ([math.inf], 16000, "NaN or infinity"),
+        ([0.0, 3e38], 16000, "samples reach 3e"),
+        ([-1.1e6, 0.0], 16000, "send -1 to 1 or pascals"),
     ],
 )
 def test_unusable_audio_is_refused(samples: list[float], rate: int, says: str) -> None:
