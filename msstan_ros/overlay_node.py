@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from typing import Any
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -22,6 +24,7 @@ from msstan_core.errors import InputError
 from msstan_core.explain.overlay import ACTION_COLOURS, ALARM, Colour, OverlayContent, draw_overlay, thermal_picture
 from msstan_core.messages import Topic, TopicKind, sample_from_message, topic_of
 from msstan_core.observation import CameraFrame, ThermalFrame
+from msstan_core.preprocessing.images import decoded
 from msstan_core.vocabulary import Action
 from msstan_msgs.msg import WeldAction, WeldAnomaly, WeldMonitorState
 from msstan_ros import qos
@@ -47,6 +50,8 @@ SPECS = (
     ParameterSpec("attention", True, "tint the picture where the model looks", while_active=True),
 )
 
+E_ = TypeVar("E_", bound=IntEnum)
+
 _PICTURES = (TopicKind.CAMERA, TopicKind.CAMERA_COMPRESSED, TopicKind.THERMAL)
 
 
@@ -71,7 +76,8 @@ class OverlayNode(Node):
 
     def _publisher(self, kind: type[Any], topic: str) -> Publisher:
         report = qos.incompatibility_reporter(self.resolve_topic_name(topic), self.get_logger().error)
-        events = PublisherEventCallbacks(matched=lambda _event: self._listen_as_needed(), incompatible_qos=report)
+        matched = self._guarded(topic, lambda _event: self._listen_as_needed())
+        events = PublisherEventCallbacks(matched=matched, incompatible_qos=report)
         return self.create_publisher(kind, topic, qos.OVERLAY, event_callbacks=events)
 
     # -- subscribe only while somebody looks ----------------------------------------------------------------------
@@ -96,7 +102,23 @@ class OverlayNode(Node):
             self._forget()
 
     def _listen(self, kind: type[Any], topic: str, profile: QoSProfile, callback: Any) -> Subscription:
-        return self.create_subscription(kind, topic, callback, profile)
+        return self.create_subscription(kind, topic, self._guarded(topic, callback), profile)
+
+    def _guarded(self, topic: str, callback: Callable[[Any], None]) -> Callable[[Any], None]:
+        """``callback``, whose failure is said and costs this one drawing: rubbish on a topic must not end the node."""
+
+        def run(message: Any) -> None:
+            try:
+                callback(message)
+            except InputError as error:
+                self._complain(str(error))
+            except Exception as error:
+                self._complain(f"{topic}: {type(error).__name__}: {error}")
+
+        return run
+
+    def _complain(self, text: str) -> None:
+        self.get_logger().warning(f"not drawn: {text}", throttle_duration_sec=LOG_INTERVAL_S)
 
     def _listen_to_picture(self, topic: Topic) -> Subscription:
         kind = message_class(topic.type_name)
@@ -110,11 +132,7 @@ class OverlayNode(Node):
     # -- inputs ---------------------------------------------------------------------------------------------------
 
     def _picture(self, kind: TopicKind, message: Any) -> None:
-        try:
-            sample = sample_from_message(kind, message)
-        except InputError as error:
-            self.get_logger().warning(f"picture not drawn: {error}", throttle_duration_sec=LOG_INTERVAL_S)
-            return
+        sample = sample_from_message(kind, message)
         if isinstance(sample, CameraFrame):
             self._camera.append(sample)
         elif isinstance(sample, ThermalFrame):
@@ -130,14 +148,14 @@ class OverlayNode(Node):
             self._open[message.event_id] = message
 
     def _state(self, message: WeldMonitorState) -> None:
-        health = Health(message.health)
+        health = _known(Health, message.health)
         self._warning = "" if health is Health.OK else f"{health.name}: {message.message}"
         if health in (Health.STALE, Health.ERROR):  # no decision will come that would say it
             self._publish(OverlayContent(warning=self._warning), self.get_clock().now().nanoseconds, "", None)
 
     def _decided(self, message: WeldAction) -> None:
         content = OverlayContent(
-            action=Action(message.action),
+            action=_known(Action, message.action),
             probability=message.probability,
             weights=tuple(float(w) for w in message.modality_weights),
             valid=tuple(bool(v) for v in message.modality_valid),
@@ -158,8 +176,7 @@ class OverlayNode(Node):
             if frame.image is not None:
                 return frame.image
             assert frame.encoded is not None
-            decoded = cv2.imdecode(np.frombuffer(frame.encoded, np.uint8), cv2.IMREAD_REDUCED_COLOR_2)
-            return None if decoded is None else decoded.astype(np.uint8, copy=False)
+            return decoded(frame.encoded, cv2.IMREAD_REDUCED_COLOR_2)
         return thermal_picture(self._thermal.celsius) if self._thermal is not None else None
 
     def _regions(self) -> tuple[ImageRegion, ...]:
@@ -176,6 +193,11 @@ class OverlayNode(Node):
         if self._markers_out.get_subscription_count() > 0:
             frame = value_of(self, "marker_frame") or frame_id or DEFAULT_FRAME
             self._markers_out.publish(markers(content, frame))
+
+
+def _known(enum: type[E_], value: int) -> E_:
+    """The enum's member, or UNKNOWN (0) for one of another version."""
+    return enum(value) if value in {int(member) for member in enum} else enum(0)
 
 
 def markers(content: OverlayContent, frame_id: str) -> MarkerArray:

@@ -43,15 +43,20 @@ class FrameReader:
     def _decode(self, encoded: bytes) -> NDArray[np.uint8]:
         factor = max((f for f in _REDUCED if self._encoded_least_side >= f * self._px), default=1)
         flag = _REDUCED.get(factor, cv2.IMREAD_COLOR)
-        data = np.frombuffer(encoded, np.uint8)
-        try:
-            image = cv2.imdecode(data, flag) if len(data) else None
-        except cv2.error:  # a header that states a size OpenCV allows nobody
-            image = None
+        image = decoded(encoded, flag)
         if image is None:
             raise InputError("camera frame", f"cannot be decoded ({len(encoded)} bytes)", "send JPEG or PNG")
         self._encoded_least_side = min(image.shape[:2]) * factor
-        return np.asarray(image, np.uint8)
+        return image
+
+
+def decoded(encoded: bytes, flag: int = cv2.IMREAD_COLOR) -> NDArray[np.uint8] | None:
+    """A JPEG or PNG file's content as [H, W, 3] BGR; ``flag`` is one of ``cv2.IMREAD_*``. None: cannot be decoded."""
+    try:
+        image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flag) if encoded else None
+    except cv2.error:  # a header that states a size beyond OpenCV's limit
+        return None
+    return None if image is None else np.asarray(image, np.uint8)
 
 
 def thermal_image(celsius: NDArray[np.float32], px: int) -> NDArray[np.float32]:

@@ -1,12 +1,14 @@
 import math
+import struct
 import time
+import zlib
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from live import Spinner, decision_for, until
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from visualization_msgs.msg import MarkerArray
 
 from msstan_core.decision.result import ImageRegion
@@ -21,7 +23,7 @@ from msstan_core.explain.overlay import (
 )
 from msstan_core.observation import Tick
 from msstan_core.vocabulary import Action
-from msstan_msgs.msg import WeldAction, WeldAnomaly
+from msstan_msgs.msg import WeldAction, WeldAnomaly, WeldMonitorState
 from msstan_ros import qos
 from msstan_ros.conversions import action_message, image_message, stamp_message
 from msstan_ros.overlay_node import OverlayNode, markers
@@ -159,3 +161,35 @@ def test_the_image_of_the_decision_is_drawn_with_its_stamp_and_the_open_anomaly(
     assert picture[300, 320, 0] == 200, "another image than the decision's"
     assert picture[2, 2, 2] > 200, "no red banner"
     assert (picture[300, 157:164] == ALARM).all(axis=-1).any(), "the region is not framed"
+
+
+def test_rubbish_on_any_input_is_said_and_the_next_good_decision_is_drawn(
+    spinner: Spinner, overlay: OverlayNode
+) -> None:
+    peer, seen = spinner.peer(), []
+    frames = peer.create_publisher(CompressedImage, "camera/image_raw/compressed", qos.SENSOR_SOURCE)
+    actions = peer.create_publisher(WeldAction, "weld/action", qos.action(1.0))
+    states = peer.create_publisher(WeldMonitorState, "weld/state", qos.STATE)
+    attention = peer.create_publisher(Image, "weld/attention", qos.OVERLAY)
+    peer.create_subscription(Image, "weld/overlay/image", seen.append, qos.OVERLAY)
+    assert until(lambda: all(p.get_subscription_count() for p in (frames, actions, states, attention)))
+    fields = struct.pack(">IIBBBBB", 200_000, 200_000, 8, 2, 0, 0, 0)
+    header = struct.pack(">I4s", 13, b"IHDR") + fields + struct.pack(">I", zlib.crc32(b"IHDR" + fields))
+    content = b"\x89PNG\r\n\x1a\n" + header + bytes(8) + b"IEND\xaeB`\x82"
+    enormous = CompressedImage(format="png", data=content)
+    enormous.header.stamp = stamp_message(5_000_000_000)
+    frames.publish(enormous)
+    states.publish(WeldMonitorState(health=99, message="from the future"))
+    attention.publish(Image(height=7, width=9, encoding="32FC1", step=36, data=bytes(12)))
+    assert until(lambda: overlay._camera and "UNKNOWN: from the future" in overlay._warning)
+    tick = Tick(0, 5_000_000_000, frame_id="weld_camera", valid=np.array([True, False, False, False]))
+    unknown = action_message(decision_for(tick), "s", 0, 0.01)
+    unknown.action = 200
+    actions.publish(unknown)
+    undrawable = action_message(decision_for(tick), "s", 1, 0.01)
+    undrawable.modality_weights = [math.nan] * 4
+    actions.publish(undrawable)
+    last = action_message(decision_for(tick), "s", 2, 0.01)
+    last.header.stamp = stamp_message(6_000_000_000)
+    actions.publish(last)
+    assert until(lambda: seen and seen[-1].header.stamp == last.header.stamp)
