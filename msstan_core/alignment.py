@@ -97,20 +97,26 @@ class TickAligner:
 
     Args:
         config: clock, rates, windows and staleness limits.
+        context: of the weld, until another is pushed.
     """
 
-    def __init__(self, config: AlignmentConfig | None = None) -> None:
+    def __init__(self, config: AlignmentConfig | None = None, context: WeldContext | None = None) -> None:
         self.config = config or AlignmentConfig()
         self.statistics = AlignmentStatistics()
         self._lock = threading.Lock()
         self._offset_ns = [round(getattr(self.config.offset_s, m.label) * NANOSECONDS_PER_SECOND) for m in MODALITIES]
         self._staleness_s = np.array([getattr(self.config.staleness_s, m.label) for m in MODALITIES])
-        self._context = WeldContext()
+        self._context = context or WeldContext()
         self._restarted = False
         self._last_tick_ns = -1  #: stamp of the newest tick; -1: none yet
         self._last_seen_frame_ns = -1  #: newest frame of the clock that was taken or left out on purpose
         self._next_index = 0
         self._clear()
+
+    @property
+    def context(self) -> WeldContext:
+        """What is being welded, as last pushed."""
+        return self._context
 
     # -- samples in ---------------------------------------------------------------------------------------------
 

@@ -99,9 +99,9 @@ class MonitorSession:
             self._advice.reset()
 
     def reset(self) -> None:
-        """Forget the streaming state and the counters."""
+        """Forget the streaming state and the counters; the weld context, which is sent once per job, stays."""
         with self._worker.paused():
-            self._aligner = TickAligner(self._settings.alignment)
+            self._aligner = TickAligner(self._settings.alignment, self._aligner.context)
             self._monitor.reset()
             self._advice.reset()
             self._figures = RecentFigures()

@@ -8,7 +8,9 @@ import pytest
 from live import Spinner, until
 from monitor_cell import Cell
 
+from msstan_msgs.msg import WeldContext
 from msstan_msgs.srv import ReloadModel, ResetMonitor, TakeSnapshot
+from msstan_ros import qos
 
 
 @pytest.fixture
@@ -53,6 +55,22 @@ def test_reset_forgets_counters_and_state_but_not_the_numbering(cell: Cell) -> N
     assert until(lambda: cell.states[-1].received[0] == 0)
     cell.send_images(1)
     assert cell.actions[-1].sequence_id == 3
+
+
+def test_reset_keeps_the_weld_context_which_comes_only_once(cell: Cell) -> None:
+    context = cell.peer.create_publisher(WeldContext, "weld/context", qos.CONTEXT)
+    context.publish(WeldContext(wps_id="wps_7", job_id="part 12"))
+    cell.activate()
+
+    def known() -> bool:
+        cell.send_images(1)
+        return cell.monitors[-1].ticks[-1].context.wps_id == "wps_7"
+
+    assert until(known)
+    assert cell.call(ResetMonitor, "reset").success
+    cell.send_images(1)
+    assert cell.monitors[-1].ticks[-1].context.job_id == "part 12"
+    assert cell.monitors[-1].ticks[-1].index == 0
 
 
 def test_a_snapshot_holds_the_last_decisions_and_the_newest_image(cell: Cell, tmp_path: Path) -> None:
