@@ -13,6 +13,7 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
+from rclpy.timer import Timer
 
 from msstan_core.adaptation.adapter import Adapter
 from msstan_core.adaptation.background import BackgroundAdaptation
@@ -30,9 +31,11 @@ from msstan_ros.monitor_parameters import MonitorSettings
 #: Time between two statements on ``~/adaptation_state``, s; changes are said at once.
 STATE_PERIOD_S = 1.0
 
+_NO_MODEL = InputError("adaptation", "no model is loaded", "configure the monitor")
+
 
 class CellAdaptation:
-    """From configure to cleanup of the node: :meth:`begin` to :meth:`end`.
+    """Learns from configure to cleanup, :meth:`begin` to :meth:`end`; its services live as long as the node.
 
     Args:
         node: owner of services and publisher. group: of the services' callbacks.
@@ -40,12 +43,15 @@ class CellAdaptation:
     """
 
     def __init__(self, node: Node, group: CallbackGroup, changed: Callable[[], None]) -> None:
-        self._node, self._group, self._changed = node, group, changed
+        self._node, self._changed = node, changed
         self._counter = RevisionCounter()
         self._adapter: Adapter | None = None
-        self._refusal = InputError("adaptation", "no model is loaded", "configure the monitor")
+        self._refusal = _NO_MODEL
         self._background: BackgroundAdaptation | None = None
-        self._offered: list[Callable[[], object]] = []
+        self._timer: Timer | None = None
+        self._publish = node.create_publisher(DiagnosticStatus, "~/adaptation_state", qos.MODEL_INFO).publish
+        node.create_service(LabelSpan, "~/feedback", self._label, callback_group=group)
+        node.create_service(SetAdaptation, "~/adaptation", self._command, callback_group=group)
 
     @property
     def revision(self) -> int:
@@ -53,25 +59,15 @@ class CellAdaptation:
         return self._counter.current if self._adapter is None else self._adapter.correction.revision
 
     def begin(self, monitor: MonitorLike, settings: MonitorSettings) -> None:
-        """Offer the services for a freshly loaded model; its revision is 1, or follows those of the folder.
+        """Take up a freshly loaded model; its revision is 1, or follows those of the folder.
 
         Raises:
             InputError: when adaptation is enabled and the model cannot adapt.
         """
         self._counter = RevisionCounter()
         self.adopt(monitor, settings)
-        node = self._node
-        publisher = node.create_publisher(DiagnosticStatus, "~/adaptation_state", qos.MODEL_INFO)
-        self._publish = publisher.publish
-        label = node.create_service(LabelSpan, "~/feedback", self._label, callback_group=self._group)
-        command = node.create_service(SetAdaptation, "~/adaptation", self._command, callback_group=self._group)
-        timer = node.create_timer(STATE_PERIOD_S, self._say_state, clock=Clock(clock_type=ClockType.STEADY_TIME))
-        self._offered = [
-            lambda: node.destroy_timer(timer),
-            lambda: node.destroy_service(label),
-            lambda: node.destroy_service(command),
-            lambda: node.destroy_publisher(publisher),
-        ]
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = self._node.create_timer(STATE_PERIOD_S, self._say_state, clock=steady)
 
     def adopt(self, monitor: MonitorLike, settings: MonitorSettings) -> None:
         """Go on with another model, which begins with its shipped weights under the next number.
@@ -100,12 +96,13 @@ class CellAdaptation:
         self._background.start()
 
     def end(self) -> None:
-        """Stop learning and take the services back."""
+        """Stop learning; the last state that late readers get says so."""
         self._stop_learning()
-        self._adapter = None
-        for withdraw in self._offered:
-            withdraw()
-        self._offered = []
+        self._adapter, self._refusal = None, _NO_MODEL
+        if self._timer is not None:
+            self._node.destroy_timer(self._timer)
+            self._timer = None
+            self._say_state()
 
     def _stop_learning(self) -> None:
         if self._background is not None:

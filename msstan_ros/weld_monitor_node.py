@@ -9,15 +9,13 @@ from __future__ import annotations
 import dataclasses
 import gc
 import sys
-import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
-from rclpy.task import Future
 
 from msstan_core.errors import InputError
 from msstan_core.vocabulary import Modality
@@ -30,9 +28,10 @@ from msstan_ros.monitor_parameters import SPECS, MonitorSettings, model_dir_or_d
 from msstan_ros.monitor_session import MonitorSession
 from msstan_ros.node_process import run_node
 from msstan_ros.parameters import declare, value_of
+from msstan_ros.service_work import elsewhere
 from msstan_ros.stamp_clock import StampClock
 
-Result = TypeVar("Result")
+_NOT_CONFIGURED = "the monitor is not configured; configure it first"
 
 
 class WeldMonitorNode(GuardedLifecycleNode):
@@ -50,10 +49,16 @@ class WeldMonitorNode(GuardedLifecycleNode):
         self._monitor: MonitorLike | None = None
         self._session: MonitorSession | None = None
         self._aside = MutuallyExclusiveCallbackGroup()  # services that wait must not hold up the sensors
-        self._offered: list[Any] = []
         declare(self, SPECS, may_configure=lambda: self._settings is None)
         self._adaptation = CellAdaptation(self, self._aside, self._say_revision)
         self.stamp_clock = StampClock(self.get_clock())
+        # For the node's whole life: a service that a cleanup destroys while it is awaited could not answer any more.
+        for kind, name, callback in (
+            (ReloadModel, "~/reload_model", self._reload_model),
+            (ResetMonitor, "~/reset", self._reset),
+            (TakeSnapshot, "~/snapshot", self._snapshot),
+        ):
+            self.create_service(kind, name, callback, callback_group=self._aside)
 
     # -- lifecycle ----------------------------------------------------------------------------------------------
 
@@ -69,12 +74,6 @@ class WeldMonitorNode(GuardedLifecycleNode):
         self._settings, self._monitor = settings, monitor
         self._adaptation.begin(monitor, settings)
         self._outputs = MonitorOutputs(self, value_of(self, "action_deadline_s"), self.stamp_clock)
-        for kind, name, callback in (
-            (ReloadModel, "~/reload_model", self._reload_model),
-            (ResetMonitor, "~/reset", self._reset),
-            (TakeSnapshot, "~/snapshot", self._snapshot),
-        ):
-            self._offered.append(self.create_service(kind, name, callback, callback_group=self._aside))
         self.get_logger().info(f"{_in_words(monitor)}; listens to {_labels(monitor.info.modalities)}")
         if unused := settings.modalities - monitor.info.modalities:
             self.get_logger().warning(f"this model was not trained on {_labels(unused)}: not subscribed")
@@ -113,9 +112,6 @@ class WeldMonitorNode(GuardedLifecycleNode):
         self.stop()
         self._adaptation.end()
         gc.unfreeze()
-        for service in self._offered:
-            self.destroy_service(service)
-        self._offered.clear()
         if self._settings is not None:
             self._outputs.close()
         self._settings = self._monitor = None
@@ -129,25 +125,24 @@ class WeldMonitorNode(GuardedLifecycleNode):
         if self._session is not None and self._monitor is not None:
             self._outputs.publish_model_info(self._monitor.info, self._revision)
 
-    def _is_configured(self) -> bool:
-        return self._settings is not None
-
     # -- services -----------------------------------------------------------------------------------------------
 
     async def _reload_model(self, request: ReloadModel.Request, response: ReloadModel.Response) -> ReloadModel.Response:
-        assert self._settings is not None and self._monitor is not None
+        before = self._settings
+        if before is None or self._monitor is None:
+            response.success, response.message = False, _NOT_CONFIGURED
+            return response
         response.model_revision, response.weights_sha256 = self._revision, self._monitor.info.weights_sha256
-        settings = self._settings
         try:
             folder = model_dir_or_default(request.model_dir or value_of(self, "model_dir"))
-            settings = dataclasses.replace(settings, model_dir=folder)
-            monitor = await self._elsewhere(lambda: proven_monitor(self._make_monitor, settings))
+            settings = dataclasses.replace(before, model_dir=folder)
+            monitor = await elsewhere(self, lambda: proven_monitor(self._make_monitor, settings))
         except InputError as error:
             self.get_logger().error(f"model not reloaded, the old one stays in use: {error}")
             response.success, response.message = False, str(error)
             return response
-        if not self._is_configured():
-            response.success, response.message = False, "the node was cleaned up meanwhile; configure it again"
+        if self._settings is not before:
+            response.success, response.message = False, "the node was cleaned up meanwhile; ask again"
             return response
         self._settings, self._monitor = settings, monitor
         self._adaptation.adopt(monitor, settings)
@@ -181,29 +176,13 @@ class WeldMonitorNode(GuardedLifecycleNode):
             "weights_sha256": monitor.info.weights_sha256,
         }
         try:
-            folder = await self._elsewhere(lambda: session.history.write(directory, request.duration_s, about))
+            folder = await elsewhere(self, lambda: session.history.write(directory, request.duration_s, about))
         except InputError as error:
             response.success, response.message = False, str(error)
             return response
         response.success, response.message, response.path = True, "written", str(folder)
         self.get_logger().info(f"snapshot written to {folder}")
         return response
-
-    async def _elsewhere(self, work: Callable[[], Result]) -> Result:
-        """Await ``work`` in a thread of its own while the executor goes on."""
-        future: Future = Future(executor=self.executor)
-
-        def run() -> None:
-            try:
-                future.set_result(work())
-            except Exception as error:  # travels to the awaiting service callback
-                future.set_exception(error)
-            if self.executor is not None:
-                self.executor.wake()
-
-        threading.Thread(target=run, name="service work", daemon=True).start()
-        result: Result = await future
-        return result
 
 
 def _in_words(monitor: MonitorLike) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from live import FakeMonitor, Spinner, until
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rclpy.task import Future
 from sensor_msgs.msg import Image
 
 from msstan_core.errors import InputError
@@ -89,8 +90,12 @@ class Cell:
 
     def call(self, kind: type, name: str, **fields: object) -> object:
         """What a service of the monitor answers."""
-        client = self.peer.create_client(kind, f"weld_monitor/{name}")
-        assert client.wait_for_service(10)
-        future = client.call_async(kind.Request(**fields))
+        future = self.request(kind, name, **fields)
         assert until(future.done)
         return future.result()
+
+    def request(self, kind: type, name: str, **fields: object) -> Future:
+        """The coming answer of a service of the monitor."""
+        client = self.peer.create_client(kind, f"weld_monitor/{name}")
+        assert client.wait_for_service(10)
+        return client.call_async(kind.Request(**fields))

@@ -1,6 +1,7 @@
 """The monitor's services: reload, reset and snapshot."""
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from monitor_cell import Cell
 from msstan_msgs.msg import WeldContext
 from msstan_msgs.srv import ReloadModel, ResetMonitor, TakeSnapshot
 from msstan_ros import qos
+from msstan_ros.model_loading import MonitorLike
+from msstan_ros.monitor_parameters import MonitorSettings
 
 
 @pytest.fixture
@@ -90,6 +93,45 @@ def test_a_snapshot_holds_the_last_decisions_and_the_newest_image(cell: Cell, tm
     assert json.loads((folder / "about.json").read_text())["stamp_ns"] == stamps[-1]
     answer = cell.call(TakeSnapshot, "snapshot", directory="/no/such/folder")
     assert not answer.success
+
+
+@pytest.mark.parametrize("configured_again", [False, True])
+def test_a_cleanup_during_a_reload_leaves_the_node_alive_and_its_settings_alone(
+    cell: Cell, configured_again: bool
+) -> None:
+    cell.activate()
+    loading, go_on = threading.Event(), threading.Event()
+    make = cell.node._make_monitor
+
+    def slowly(settings: MonitorSettings) -> MonitorLike:
+        loading.set()
+        assert go_on.wait(30)
+        return make(settings)
+
+    cell.node._make_monitor = slowly
+    future = cell.request(ReloadModel, "reload_model")
+    assert loading.wait(20)
+    cell.node._make_monitor = make
+    cell.spinner.run(cell.node.trigger_deactivate)
+    cell.spinner.run(cell.node.trigger_cleanup)
+    if configured_again:
+        cell.activate()
+    settings = cell.node._settings
+    go_on.set()
+    assert until(future.done)
+    assert not future.result().success
+    assert "meanwhile" in future.result().message
+    assert cell.node._settings is settings
+    if not configured_again:
+        cell.activate()
+    cell.send_images(1)
+    assert cell.actions[-1].model_revision == 1
+
+
+def test_services_of_an_unconfigured_monitor_say_so(cell: Cell) -> None:
+    answer = cell.call(ReloadModel, "reload_model")
+    assert not answer.success
+    assert "configure" in answer.message
 
 
 def test_services_of_an_inactive_monitor_say_so(cell: Cell) -> None:
