@@ -20,6 +20,7 @@ from msstan_core.adaptation.background import BackgroundAdaptation
 from msstan_core.adaptation.feedback import Feedback
 from msstan_core.adaptation.opening import open_adapter
 from msstan_core.adaptation.revisions import RevisionCounter
+from msstan_core.adaptation.status import AdaptationStatus
 from msstan_core.errors import InputError
 from msstan_core.vocabulary import Action
 from msstan_msgs.srv import LabelSpan, SetAdaptation
@@ -27,6 +28,7 @@ from msstan_ros import qos
 from msstan_ros.conversions import stamp_nanoseconds
 from msstan_ros.model_loading import MonitorLike
 from msstan_ros.monitor_parameters import MonitorSettings
+from msstan_ros.service_work import elsewhere
 
 #: Time between two statements on ``~/adaptation_state``, s; changes are said at once.
 STATE_PERIOD_S = 1.0
@@ -43,7 +45,7 @@ class CellAdaptation:
     """
 
     def __init__(self, node: Node, group: CallbackGroup, changed: Callable[[], None]) -> None:
-        self._node, self._changed = node, changed
+        self._node, self._group, self._changed = node, group, changed
         self._counter = RevisionCounter()
         self._adapter: Adapter | None = None
         self._refusal = _NO_MODEL
@@ -67,7 +69,7 @@ class CellAdaptation:
         self._counter = RevisionCounter()
         self.adopt(monitor, settings)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._timer = self._node.create_timer(STATE_PERIOD_S, self._say_state, clock=steady)
+        self._timer = self._node.create_timer(STATE_PERIOD_S, self._say_state, callback_group=self._group, clock=steady)
 
     def adopt(self, monitor: MonitorLike, settings: MonitorSettings) -> None:
         """Go on with another model, which begins with its shipped weights under the next number.
@@ -102,7 +104,8 @@ class CellAdaptation:
         if self._timer is not None:
             self._node.destroy_timer(self._timer)
             self._timer = None
-            self._say_state()
+            if self._node.context.ok():
+                self._publish(self._state())
 
     def _stop_learning(self) -> None:
         if self._background is not None:
@@ -122,41 +125,37 @@ class CellAdaptation:
 
     # -- services -----------------------------------------------------------------------------------------------
 
-    def _label(self, request: LabelSpan.Request, response: LabelSpan.Response) -> LabelSpan.Response:
+    async def _label(self, request: LabelSpan.Request, response: LabelSpan.Response) -> LabelSpan.Response:
+        background = self._background
         try:
-            response.labelled_ticks, response.message = self._able().take(_feedback(request))
+            adapter = self._able()
+            taken = await elsewhere(self._node, lambda: adapter.take(_feedback(request)))
+            response.labelled_ticks, response.message = taken
             response.success = True
         except InputError as error:
             response.success, response.message = False, str(error)
-        if response.success and self._background is not None:
-            self._background.wake()
+        if response.success and background is not None:
+            background.wake()
         return response
 
-    def _command(self, request: SetAdaptation.Request, response: SetAdaptation.Response) -> SetAdaptation.Response:
-        before = self.revision
+    async def _command(
+        self, request: SetAdaptation.Request, response: SetAdaptation.Response
+    ) -> SetAdaptation.Response:
+        before, adapter = self.revision, self._adapter
         try:
-            adapter = self._able()
-            if request.command == SetAdaptation.Request.ENABLE:
-                adapter.enable()
-            elif request.command == SetAdaptation.Request.FREEZE:
-                adapter.freeze()
-            elif request.command == SetAdaptation.Request.ROLLBACK:
-                adapter.roll_back(request.to_revision)
-            else:
-                raise InputError(
-                    "adaptation", f"command {request.command} is unknown", "1 enable, 2 freeze, 3 rollback"
-                )
-            status = adapter.status
+            able = self._able()
+            status = await elsewhere(self._node, lambda: _carry_out(able, request))
             response.success, response.adapting = True, status.adapting
             response.message = status.paused or "learns from feedback"
             self._node.get_logger().info(f"adaptation: {response.message}; {status.last_change}")
         except InputError as error:
             response.success, response.message = False, str(error)
-            response.adapting = self._adapter is not None and self._adapter.status.adapting
+            if adapter is not None:
+                response.adapting = (await elsewhere(self._node, lambda: adapter.status)).adapting
         response.model_revision = self.revision
         if self.revision != before:
             self._changed()
-        self._say_state()
+        await self._say_state()
         return response
 
     def _able(self) -> Adapter:
@@ -164,17 +163,35 @@ class CellAdaptation:
             raise self._refusal
         return self._adapter
 
-    def _say_state(self) -> None:
+    async def _say_state(self) -> None:
         if not self._node.context.ok():
             return
-        name = f"{self._node.get_fully_qualified_name()}: adaptation"
-        if self._adapter is None:
-            message = DiagnosticStatus(level=DiagnosticStatus.STALE, name=name, message=str(self._refusal))
-        else:
-            status = self._adapter.status
-            message = DiagnosticStatus(level=DiagnosticStatus.OK, name=name, message=status.paused or "learning")
-            message.values = [KeyValue(key=key, value=_text(value)) for key, value in _fields(status).items()]
-        self._publish(message)
+        adapter = self._adapter
+        message = await elsewhere(self._node, self._state)  # the status waits for who writes to the disk
+        if self._adapter is adapter and self._node.context.ok():
+            self._publish(message)
+
+    def _state(self) -> DiagnosticStatus:
+        name, adapter = f"{self._node.get_fully_qualified_name()}: adaptation", self._adapter
+        if adapter is None:
+            return DiagnosticStatus(level=DiagnosticStatus.STALE, name=name, message=str(self._refusal))
+        status = adapter.status
+        message = DiagnosticStatus(level=DiagnosticStatus.OK, name=name, message=status.paused or "learning")
+        message.values = [KeyValue(key=key, value=_text(value)) for key, value in _fields(status).items()]
+        return message
+
+
+def _carry_out(adapter: Adapter, request: SetAdaptation.Request) -> AdaptationStatus:
+    match request.command:
+        case SetAdaptation.Request.ENABLE:
+            adapter.enable()
+        case SetAdaptation.Request.FREEZE:
+            adapter.freeze()
+        case SetAdaptation.Request.ROLLBACK:
+            adapter.roll_back(request.to_revision)
+        case _:
+            raise InputError("adaptation", f"command {request.command} is unknown", "1 enable, 2 freeze, 3 rollback")
+    return adapter.status
 
 
 def _feedback(request: LabelSpan.Request) -> Feedback:

@@ -74,6 +74,16 @@ class InputStreams:
             self._node.destroy_subscription(subscription)
         self._subscriptions.clear()
 
+    def listen_to(self, modalities: frozenset[Modality]) -> None:
+        """Change the sensors; those that stay keep their counts. Nothing happens when all stay."""
+        wanted = tuple(m for m in MODALITIES if m in modalities)
+        if wanted == self.modalities:
+            return
+        self.close()
+        self.modalities = wanted
+        self.arrivals = {m: self.arrivals.get(m, Arrivals()) for m in wanted}
+        self.open()
+
     def forget(self) -> None:
         """Start counting anew."""
         self.arrivals = {m: Arrivals() for m in self.modalities}

@@ -68,6 +68,13 @@ def proven_monitor(factory: MonitorFactory, settings: MonitorSettings) -> Monito
             f"the model knows none of the modalities {', '.join(sorted(m.label for m in settings.modalities))}",
             "choose another model, or parameter modalities to fit it",
         )
+    clock = settings.alignment.clock
+    if clock in ("camera", "thermal") and Modality[clock.upper()] not in monitor.info.modalities:
+        raise InputError(
+            settings.model_dir,
+            f"the model was not trained on {clock}, which alignment.clock makes the clock",
+            "choose another model, or set alignment.clock to auto",
+        )
     try:
         for _ in range(TRIAL_TICKS):
             decision = monitor.step(trial_tick(settings.modalities))

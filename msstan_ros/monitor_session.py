@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
@@ -15,7 +16,7 @@ from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample, Tick, WeldCo
 from msstan_core.vocabulary import MODALITIES, Action, Modality
 from msstan_ros.advisory_source import AdvisorySource
 from msstan_ros.diagnostics import diagnostics_message
-from msstan_ros.health import LEAST_UNDECIDED_S, Health, assess
+from msstan_ros.health import HUNG_STEP_S, LEAST_UNDECIDED_S, Health, assess
 from msstan_ros.input_streams import InputStreams
 from msstan_ros.model_loading import MonitorLike
 from msstan_ros.monitor_outputs import MonitorOutputs
@@ -92,15 +93,38 @@ class MonitorSession:
         if not self._worker.stop():
             self._node.get_logger().error("the inference thread does not end; restart the process")
 
-    def exchange(self, monitor: MonitorLike, revision: int) -> None:
-        """Go on with another model from the next tick."""
-        with self._worker.paused():
-            self._monitor, self._own_revision = monitor, revision
+    def exchange(self, monitor: MonitorLike, adopt: Callable[[], int]) -> None:
+        """Go on with another model from the next tick. Waits for the running step: not for the executor's thread.
+
+        Args:
+            monitor: freshly reset.
+            adopt: called between the two models' ticks; returns the revision of the new one.
+
+        Raises:
+            InputError: inference hangs, or the session ended; the old model stays.
+        """
+
+        def swap() -> None:
+            self._own_revision = adopt()
+            self._monitor = monitor
             self._advice.reset()
 
+        self._worker.between_steps(swap, HUNG_STEP_S)
+
+    def listen_to(self, modalities: frozenset[Modality]) -> None:
+        """Subscribe to these sensors only; for the executor's thread."""
+        self._streams.listen_to(modalities)
+
     def reset(self) -> None:
-        """Forget the streaming state and the counters; the weld context, which is sent once per job, stays."""
-        with self._worker.paused():
+        """Forget the streaming state and the counters; the weld context, which is sent once per job, stays.
+
+        Waits for the running step: not for the executor's thread.
+
+        Raises:
+            InputError: inference hangs, or the session ended; nothing is forgotten.
+        """
+
+        def forget() -> None:
             self._aligner = TickAligner(self._settings.alignment, self._aligner.context)
             self._monitor.reset()
             self._advice.reset()
@@ -109,6 +133,8 @@ class MonitorSession:
             self._newest, self._skipped, self._undecided_since = None, 0, None
             self._worker.status.failures = 0
             self._worker.status.last_failure = ""
+
+        self._worker.between_steps(forget, HUNG_STEP_S)
 
     @property
     def _revision(self) -> int:

@@ -75,8 +75,7 @@ class WeldMonitorNode(GuardedLifecycleNode):
         self._adaptation.begin(monitor, settings)
         self._outputs = MonitorOutputs(self, value_of(self, "action_deadline_s"), self.stamp_clock)
         self.get_logger().info(f"{_in_words(monitor)}; listens to {_labels(monitor.info.modalities)}")
-        if unused := settings.modalities - monitor.info.modalities:
-            self.get_logger().warning(f"this model was not trained on {_labels(unused)}: not subscribed")
+        self._say_unused(settings, monitor)
         return super().on_configure(state)
 
     @said
@@ -120,6 +119,10 @@ class WeldMonitorNode(GuardedLifecycleNode):
     def _revision(self) -> int:
         return self._adaptation.revision
 
+    def _say_unused(self, settings: MonitorSettings, monitor: MonitorLike) -> None:
+        if unused := settings.modalities - monitor.info.modalities:
+            self.get_logger().warning(f"this model was not trained on {_labels(unused)}: not subscribed")
+
     def _say_revision(self) -> None:
         """Other weights are in use; called in the thread that learns, or in a service."""
         if self._session is not None and self._monitor is not None:
@@ -144,21 +147,40 @@ class WeldMonitorNode(GuardedLifecycleNode):
         if self._settings is not before:
             response.success, response.message = False, "the node was cleaned up meanwhile; ask again"
             return response
-        self._settings, self._monitor = settings, monitor
-        self._adaptation.adopt(monitor, settings)
-        if self._session is not None:
-            self._session.exchange(monitor, self._revision)
+
+        def adopt() -> int:
+            self._settings, self._monitor = settings, monitor
+            self._adaptation.adopt(monitor, settings)
+            return self._revision
+
+        if (session := self._session) is None:
+            adopt()
+        else:
+            try:
+                await elsewhere(self, lambda: session.exchange(monitor, adopt))
+            except InputError as error:
+                response.success, response.message = False, str(error)
+                return response
+            if self._session is not session:
+                response.success, response.message = False, "the node was deactivated meanwhile; ask again"
+                return response
+            session.listen_to(monitor.info.modalities)
             self._outputs.publish_model_info(monitor.info, self._revision)
         response.success, response.message = True, f"{_in_words(monitor)}, from {folder}"
         response.model_revision, response.weights_sha256 = self._revision, monitor.info.weights_sha256
         self.get_logger().info(f"{response.message} is in use as revision {self._revision}")
+        self._say_unused(settings, monitor)
         return response
 
-    def _reset(self, request: ResetMonitor.Request, response: ResetMonitor.Response) -> ResetMonitor.Response:
-        if self._session is None:
+    async def _reset(self, request: ResetMonitor.Request, response: ResetMonitor.Response) -> ResetMonitor.Response:
+        if (session := self._session) is None:
             response.success, response.message = False, "the monitor is not active; activate it first"
             return response
-        self._session.reset()
+        try:
+            await elsewhere(self, session.reset)
+        except InputError as error:
+            response.success, response.message = False, str(error)
+            return response
         self.get_logger().info(f"streaming state and counters reset ({request.reason or 'no reason given'})")
         response.success, response.message = True, "streaming state and counters reset"
         return response

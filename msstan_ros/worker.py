@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 
 from msstan_core.decision.result import Decision
+from msstan_core.errors import InputError
 from msstan_core.observation import Tick
 
 #: How often the worker looks for a tick that no sample announced (the aligner's own timer), s.
@@ -46,7 +48,7 @@ class InferenceWorker:
     status: WorkerStatus = field(default_factory=WorkerStatus)
     _wake: threading.Event = field(default_factory=threading.Event)
     _stop: threading.Event = field(default_factory=threading.Event)
-    _between_steps: threading.Lock = field(default_factory=threading.Lock)
+    _between: queue.SimpleQueue[tuple[Future[None], Callable[[], None]]] = field(default_factory=queue.SimpleQueue)
     _thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -67,37 +69,76 @@ class InferenceWorker:
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """No step runs inside the ``with`` block: the moment to exchange or reset the model."""
-        with self._between_steps:
-            yield
+    def between_steps(self, work: Callable[[], None], patience_s: float) -> None:
+        """Do ``work`` in the worker's thread while no step runs: the moment to exchange or reset the model.
+
+        Waits for it; not to be called from a thread that others wait for, nor from the worker's.
+
+        Args:
+            work: what it raises is raised here.
+            patience_s: how long to wait for the running step.
+
+        Raises:
+            InputError: when the step does not end, or the worker does; ``work`` is not done then, nor later.
+        """
+        done: Future[None] = Future()
+        self._between.put((done, work))
+        self._wake.set()
+        try:
+            done.result(patience_s)
+        except CancelledError:
+            raise _ended() from None
+        except TimeoutError:
+            if not done.cancel():  # it began after all
+                done.result()
+                return
+            if self._stop.is_set():
+                raise _ended() from None
+            raise InputError("inference", f"hangs for more than {patience_s:.1f} s", "restart the node") from None
 
     def _run(self) -> None:
         while not self._stop.is_set():
             self._wake.wait(IDLE_POLL_S)
             self._wake.clear()
+            self._work_between()
             while not self._stop.is_set() and self._one_step():
-                pass
+                self._work_between()
+        while not self._between.empty():
+            self._between.get()[0].cancel()
+
+    def _work_between(self) -> None:
+        while not self._between.empty():
+            done, work = self._between.get()
+            if not done.set_running_or_notify_cancel():
+                continue
+            try:
+                work()
+            except BaseException as error:  # travels to the thread that waits
+                done.set_exception(error)
+            else:
+                done.set_result(None)
 
     def _one_step(self) -> bool:
         """One tick, if one is due; False when there is none."""
-        with self._between_steps:
-            tick = self.poll()
-            if tick is None:
-                return False
-            self.status.busy_since = time.monotonic()
-            try:
-                self.deliver(tick, self.step(tick))
-            except Exception as error:  # a fault in one tick must not end the monitoring; it is counted and said
-                self.status.failures += 1
-                self.status.last_failure = f"{type(error).__name__}: {error}"
-                self.recover()
-                self.failed(error)
-            else:
-                self.status.decisions += 1
-                self.status.restarts += int(tick.restarted)
-                self.status.last_failure = ""
-            finally:
-                self.status.busy_since = None
+        tick = self.poll()
+        if tick is None:
+            return False
+        self.status.busy_since = time.monotonic()
+        try:
+            self.deliver(tick, self.step(tick))
+        except Exception as error:  # a fault in one tick must not end the monitoring; it is counted and said
+            self.status.failures += 1
+            self.status.last_failure = f"{type(error).__name__}: {error}"
+            self.recover()
+            self.failed(error)
+        else:
+            self.status.decisions += 1
+            self.status.restarts += int(tick.restarted)
+            self.status.last_failure = ""
+        finally:
+            self.status.busy_since = None
         return True
+
+
+def _ended() -> InputError:
+    return InputError("the monitor", "was deactivated meanwhile", "activate it first")

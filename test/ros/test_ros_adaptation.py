@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,8 +14,10 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from live import FakeMonitor, Spinner, decision_for, until
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rclpy.task import Future
 from sensor_msgs.msg import Image
 
+import msstan_core.adaptation.adapter as adapter_module
 from msstan_core.adaptation.adapted_head import Head
 from msstan_core.adaptation.answering import input_flaw, job_of, observed
 from msstan_core.adaptation.guard import GuardSet, LabelledTicks
@@ -25,6 +28,7 @@ from msstan_core.vocabulary import ACTIONS, Action
 from msstan_msgs.msg import WeldAction
 from msstan_msgs.srv import LabelSpan, SetAdaptation
 from msstan_ros import qos
+from msstan_ros.cell_adaptation import STATE_PERIOD_S
 from msstan_ros.conversions import image_message, stamp_message
 from msstan_ros.weld_monitor_node import WeldMonitorNode
 
@@ -96,18 +100,25 @@ class Cell:
         return start, self.stamp_ns - PERIOD_NS
 
     def label(self, span: tuple[int, int], action: Action, kind: int = LabelSpan.Request.ACTION) -> LabelSpan.Response:
-        start, end = (stamp_message(ns) for ns in span)
-        return self.call(LabelSpan, "feedback", start=start, end=end, kind=kind, action=action.value, source="operator")
+        return self.call(LabelSpan, "feedback", **labelled(span, action, kind))
 
     def command(self, **fields: int) -> SetAdaptation.Response:
         return self.call(SetAdaptation, "adaptation", **fields)
 
     def call(self, service: type, name: str, **fields: object):  # type: ignore[no-untyped-def]
-        client = self.peer.create_client(service, f"weld_monitor/{name}")
-        assert client.wait_for_service(10)
-        future = client.call_async(service.Request(**fields))
+        future = self.request(service, name, **fields)
         assert until(future.done)
         return future.result()
+
+    def request(self, service: type, name: str, **fields: object) -> Future:
+        client = self.peer.create_client(service, f"weld_monitor/{name}")
+        assert client.wait_for_service(10)
+        return client.call_async(service.Request(**fields))
+
+
+def labelled(span: tuple[int, int], action: Action, kind: int = LabelSpan.Request.ACTION) -> dict[str, object]:
+    start, end = (stamp_message(ns) for ns in span)
+    return {"start": start, "end": end, "kind": kind, "action": action.value, "source": "operator"}
 
 
 @pytest.fixture
@@ -139,6 +150,28 @@ def test_labels_change_the_answer_and_a_rollback_takes_it_back(cell: Cell) -> No
     assert cell.actions[-1].action == Action.IDLE
     assert cell.actions[-1].model_revision == answer.model_revision
     assert until(lambda: cell.states and cell.states[-1].message == "frozen")
+
+
+def test_a_slow_disk_holds_up_neither_actions_nor_commands(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    writing, go_on = threading.Event(), threading.Event()
+    write_down = adapter_module.write_down
+
+    def slowly(*what: object) -> None:
+        writing.set()
+        assert go_on.wait(60)
+        write_down(*what)  # type: ignore[arg-type]
+
+    span = cell.weld(True)
+    monkeypatch.setattr(adapter_module, "write_down", slowly)
+    future = cell.request(LabelSpan, "feedback", **labelled(span, Action.MATERIAL_DEPOSITION))
+    assert writing.wait(20)
+    end = time.monotonic() + 1.5 * STATE_PERIOD_S
+    while time.monotonic() < end:  # past a statement on adaptation_state, which waits for the disk, too
+        cell.weld(True, 1)
+    assert not future.done()
+    go_on.set()
+    assert until(future.done)
+    assert future.result().labelled_ticks == 4
 
 
 def test_what_makes_no_sense_is_refused_with_the_reason(cell: Cell) -> None:

@@ -1,5 +1,6 @@
 """The monitor's services: reload, reset and snapshot."""
 
+import dataclasses
 import json
 import threading
 from collections.abc import Iterator
@@ -8,8 +9,12 @@ from pathlib import Path
 import pytest
 from live import Spinner, until
 from monitor_cell import Cell
+from rclpy.parameter import Parameter
 
-from msstan_msgs.msg import WeldContext
+from msstan_core.decision.result import Decision
+from msstan_core.observation import Tick
+from msstan_core.vocabulary import Modality
+from msstan_msgs.msg import WeldContext, WeldMonitorState
 from msstan_msgs.srv import ReloadModel, ResetMonitor, TakeSnapshot
 from msstan_ros import qos
 from msstan_ros.model_loading import MonitorLike
@@ -126,6 +131,66 @@ def test_a_cleanup_during_a_reload_leaves_the_node_alive_and_its_settings_alone(
         cell.activate()
     cell.send_images(1)
     assert cell.actions[-1].model_revision == 1
+
+
+def test_a_hung_inference_silences_neither_heartbeat_nor_services(cell: Cell) -> None:
+    cell.activate()
+    cell.send_images(1)
+    hanging, release = threading.Event(), threading.Event()
+    step = cell.monitors[-1].step
+
+    def hang(tick: Tick) -> Decision:
+        hanging.set()
+        release.wait(60)
+        return step(tick)
+
+    cell.monitors[-1].step = hang  # type: ignore[method-assign]
+    cell.send_image()
+    assert hanging.wait(20)
+    for kind, name in ((ResetMonitor, "reset"), (ReloadModel, "reload_model")):
+        future = cell.request(kind, name)
+        heartbeats = len(cell.states)
+        assert until(lambda: len(cell.states) > heartbeats + 3 or future.done())  # noqa: B023
+        assert not future.done(), future.result()
+        assert until(future.done)
+        assert not future.result().success
+        assert "hangs" in future.result().message and "restart the node" in future.result().message
+    assert until(lambda: cell.states[-1].health == WeldMonitorState.ERROR)
+    assert cell.states[-1].model_revision == 1
+    release.set()
+    cell.send_images(1)
+    assert cell.actions[-1].model_revision == 1
+
+
+def test_a_model_with_other_modalities_changes_what_is_heard(cell: Cell) -> None:
+    cell.activate()
+    cell.send_images(1)
+    make = cell.node._make_monitor
+
+    def deaf(settings: MonitorSettings) -> MonitorLike:
+        return make(dataclasses.replace(settings, modalities=frozenset({Modality.CAMERA})))
+
+    cell.node._make_monitor = deaf
+    assert cell.call(ReloadModel, "reload_model").success
+    assert until(lambda: cell.sound.get_subscription_count() == 0 and cell.camera.get_subscription_count() > 0)
+    before = cell.states[-1].received[0]
+    cell.send_images(1)
+    assert until(lambda: cell.states[-1].health == WeldMonitorState.OK and cell.states[-1].received[0] > before)
+    cell.node._make_monitor = make
+    assert cell.call(ReloadModel, "reload_model").success
+    assert until(lambda: cell.sound.get_subscription_count() > 0)
+    cell.send_images(1)
+
+
+def test_a_model_that_lacks_the_clock_is_refused(spinner: Spinner, tmp_path: Path) -> None:
+    cell = Cell(spinner, tmp_path, Parameter("alignment.clock", value="camera"))
+    cell.activate()
+    make = cell.node._make_monitor
+    cell.node._make_monitor = lambda s: make(dataclasses.replace(s, modalities=frozenset({Modality.ACOUSTIC})))
+    answer = cell.call(ReloadModel, "reload_model")
+    assert not answer.success
+    assert "alignment.clock" in answer.message
+    cell.send_images(1)
 
 
 def test_services_of_an_unconfigured_monitor_say_so(cell: Cell) -> None:

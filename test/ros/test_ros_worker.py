@@ -1,9 +1,11 @@
 import threading
 import time
 
+import pytest
 from live import decision_for, until
 
 from msstan_core.decision.result import Decision
+from msstan_core.errors import InputError
 from msstan_core.observation import Tick
 from msstan_ros.worker import InferenceWorker
 
@@ -61,7 +63,7 @@ def test_a_failing_tick_is_counted_and_the_next_one_answered() -> None:
     assert worker.stop()
 
 
-def test_nothing_runs_while_paused() -> None:
+def test_nothing_runs_between_two_steps() -> None:
     running = threading.Event()
     queue = Queue(*(Tick(i, i) for i in range(1000)))
 
@@ -74,13 +76,45 @@ def test_nothing_runs_while_paused() -> None:
     worker = InferenceWorker(queue, step, lambda *_: None, failed=print)
     worker.start()
     assert until(lambda: worker.status.decisions > 3)
+    seen = []
+
+    def look() -> None:
+        before = worker.status.decisions
+        time.sleep(0.02)
+        seen.append((running.is_set(), worker.status.decisions - before))
+
     for _ in range(5):
-        with worker.paused():
-            before = worker.status.decisions
-            assert not running.is_set()
-            time.sleep(0.02)
-            assert worker.status.decisions == before
+        worker.between_steps(look, patience_s=20)
         time.sleep(0.01)
+    assert seen == [(False, 0)] * 5
+    assert worker.stop()
+
+
+def test_what_fails_between_two_steps_is_said_to_who_asked_for_it() -> None:
+    worker = InferenceWorker(Queue(Tick(0, 0)), decision_for, lambda *_: None, failed=print)
+    worker.start()
+    with pytest.raises(ZeroDivisionError):
+        worker.between_steps(lambda: 1 // 0, patience_s=20)  # type: ignore[arg-type,return-value]
+    worker.poll.ticks.append(Tick(1, 1))  # type: ignore[attr-defined]
+    assert until(lambda: worker.status.decisions == 2)
+    assert worker.stop()
+
+
+def test_nothing_is_done_between_steps_once_its_patience_ended() -> None:
+    release, done = threading.Event(), []
+
+    def step(tick: Tick) -> Decision:
+        release.wait(20)
+        return decision_for(tick)
+
+    worker = InferenceWorker(Queue(Tick(0, 0)), step, lambda *_: None, failed=print)
+    worker.start()
+    assert until(lambda: worker.status.busy_since is not None)
+    with pytest.raises(InputError, match="restart the node"):
+        worker.between_steps(lambda: done.append(1), patience_s=0.05)
+    release.set()
+    worker.between_steps(lambda: done.append(2), patience_s=20)
+    assert done == [2]
     assert worker.stop()
 
 
