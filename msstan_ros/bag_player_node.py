@@ -137,24 +137,18 @@ class BagPlayerNode(Node):
     # -- player's thread ----------------------------------------------------------------------------------------
 
     def _play(self) -> None:
-        try:
-            self._wait_for_readers()
-            rounds = 0
-            while not self._stop.is_set():
-                count = self._play_once()
-                rounds += 1
-                if self._stop.is_set():
-                    return
-                self.get_logger().info(f"end of the recording, {count} messages, round {rounds}")
-                if not value_of(self, "loop"):
-                    break
-                self._stop.wait(LOOP_GAP_S)
-            self._stop.wait(LINGER_S)
-        except InputError as error:
-            self.get_logger().error(str(error))
-            self.exit_status = 1
-            self.context.try_shutdown()
-            return
+        self._wait_for_readers()
+        rounds = 0
+        while not self._stop.is_set():
+            count = self._play_once()
+            rounds += 1
+            if self._stop.is_set():
+                return
+            self.get_logger().info(f"end of the recording, {count} messages, round {rounds}")
+            if not value_of(self, "loop"):
+                break
+            self._stop.wait(LOOP_GAP_S)
+        self._stop.wait(LINGER_S)
         if value_of(self, "at_end") == "exit" and not self._stop.is_set():
             self.context.try_shutdown()
 

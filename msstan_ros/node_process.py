@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Callable
 
 import rclpy
@@ -17,14 +18,19 @@ def until_shutdown(node: Node, work: Callable[[], None]) -> Callable[[], None]:
     """``work`` for a thread of its own: what fails because the context was shut down meanwhile is no failure.
 
     A signal may shut the context down at any moment, also between a check of it and the publication that follows.
+    Any other failure ends the process with status 1: a node without its thread would stay and do nothing.
     """
 
     def run() -> None:
         try:
             work()
-        except Exception:
-            if node.context.ok():
-                raise
+        except Exception as error:
+            if not node.context.ok():
+                return
+            node.exit_status = 1
+            said = str(error) if isinstance(error, InputError) else traceback.format_exc()
+            node.get_logger().error(said)
+            node.context.try_shutdown()
 
     return run
 
@@ -44,6 +50,7 @@ def run_node(make: Callable[[], Node], arguments: list[str] | None = None) -> in
         rclpy.init(args=arguments)
     except KeyboardInterrupt:
         return 0
+    executor = SingleThreadedExecutor()  # before the node: a thread of its may shut the context down at once
     try:
         node = make()
     except InputError as error:
@@ -58,9 +65,8 @@ def run_node(make: Callable[[], Node], arguments: list[str] | None = None) -> in
             raise
         return 0  # the signal handler shut the context down while the node was being made
     status = 0
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
     try:
+        executor.add_node(node)
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass  # the ordinary ways to be told to end

@@ -14,7 +14,6 @@ from rosgraph_msgs.msg import Clock
 
 from msstan_core.advisory.process_time import Moment
 from msstan_core.closed_loop.cell_robot import CellRobot
-from msstan_core.errors import InputError
 from msstan_core.messages import TOPICS, Topic, TopicKind, topic_of_sample
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample
 from msstan_core.recordings.annotations import write_annotations
@@ -104,25 +103,19 @@ class WeldCellNode(Node):
     # -- cell's thread ------------------------------------------------------------------------------------------
 
     def _weld_parts(self) -> None:
-        try:
-            self._wait_for_readers()
-            scenario = self._scenario
-            while not self._stop.is_set():
-                self.get_logger().info(f"welding {scenario.name}, seed {scenario.seed}")
-                cell = WeldCell(scenario)
-                self._weld(cell)
-                if cell.finished and (folder := value_of(self, "annotations_folder")):
-                    file = Path(folder).expanduser() / f"{scenario.name}-{scenario.seed}.csv"
-                    write_annotations(file, cell.annotations)
-                self._stop.wait(BETWEEN_PARTS_S)
-                if not value_of(self, "loop"):
-                    break
-                scenario = scenario.with_seed(scenario.seed + 1)
-        except InputError as error:
-            self.get_logger().error(str(error))
-            self.exit_status = 1
-            self.context.try_shutdown()
-            return
+        self._wait_for_readers()
+        scenario = self._scenario
+        while not self._stop.is_set():
+            self.get_logger().info(f"welding {scenario.name}, seed {scenario.seed}")
+            cell = WeldCell(scenario)
+            self._weld(cell)
+            if cell.finished and (folder := value_of(self, "annotations_folder")):
+                file = Path(folder).expanduser() / f"{scenario.name}-{scenario.seed}.csv"
+                write_annotations(file, cell.annotations)
+            self._stop.wait(BETWEEN_PARTS_S)
+            if not value_of(self, "loop"):
+                break
+            scenario = scenario.with_seed(scenario.seed + 1)
         if value_of(self, "at_end") == "exit" and not self._stop.is_set():
             self.context.try_shutdown()
 

@@ -124,13 +124,20 @@ def _parse_row(path: Path, line: int, row: dict[str, str | None]) -> Annotation:
 
 
 def write_annotations(path: Path, annotations: Iterable[Annotation]) -> None:
-    """Write an ``annotations.csv``, sorted by start, times to a tenth of a millisecond."""
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for a in sorted(annotations, key=lambda a: (a.start_s, a.end_s)):
-            severity = "" if math.isnan(a.severity) else f"{a.severity:g}"
-            writer.writerow((f"{a.start_s:.4f}", f"{a.end_s:.4f}", a.kind, a.label, severity, a.source))
+    """Write an ``annotations.csv``, sorted by start, times to a tenth of a millisecond.
+
+    Raises:
+        InputError: when the file cannot be written.
+    """
+    try:
+        with path.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            for a in sorted(annotations, key=lambda a: (a.start_s, a.end_s)):
+                severity = "" if math.isnan(a.severity) else f"{a.severity:g}"
+                writer.writerow((f"{a.start_s:.4f}", f"{a.end_s:.4f}", a.kind, a.label, severity, a.source))
+    except OSError as error:
+        raise InputError(path, f"cannot be written ({error.strerror})", "check its folder and the disk") from None
 
 
 def action_track(annotations: Sequence[Annotation], times_s: ArrayLike) -> NDArray[np.uint8]:

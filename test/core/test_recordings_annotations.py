@@ -79,6 +79,11 @@ def test_a_bad_row_is_named_with_its_line(tmp_path: Path, row: str, says: str) -
     assert says in str(raised.value)
 
 
+def test_a_file_that_cannot_be_written_is_named_with_the_cause(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"annotations\.csv: cannot be written \(No such file"):
+        write_annotations(tmp_path / "gone" / "annotations.csv", [])
+
+
 def test_missing_column_is_named(tmp_path: Path) -> None:
     path = tmp_path / "annotations.csv"
     path.write_text("start_s,end_s,label\n0,1,IDLE\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 import rclpy
@@ -13,7 +14,7 @@ from threadpoolctl import ThreadpoolController
 from wire import REPOSITORY
 
 from msstan_core.errors import InputError
-from msstan_ros.node_process import run_node
+from msstan_ros.node_process import run_node, until_shutdown
 
 
 def test_a_process_interrupted_while_it_loads_prints_nothing_and_ends() -> None:
@@ -62,6 +63,25 @@ def test_a_fault_in_the_node_is_not_taken_for_an_interrupt() -> None:
     with pytest.raises(ZeroDivisionError):
         run_node(make, [])
     rclpy.try_shutdown()
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [(InputError("labels.csv", "cannot be written", "check the folder"), "labels.csv"), (OSError("full"), "Traceback")],
+)
+def test_a_thread_that_fails_ends_its_node_with_status_one(
+    failure: Exception, said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Working(Node):
+        def __init__(self) -> None:
+            super().__init__("working")
+            threading.Thread(target=until_shutdown(self, self._work), daemon=True).start()
+
+        def _work(self) -> None:
+            raise failure
+
+    assert run_node(Working, []) == 1
+    assert said in capfd.readouterr().err
 
 
 def test_arguments_that_ros_refuses_are_not_taken_for_an_interrupt() -> None:
