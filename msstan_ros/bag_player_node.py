@@ -40,7 +40,9 @@ SPECS = (
     ParameterSpec("loop", False, "start again at the end", while_active=True),
     ParameterSpec("start_offset_s", 0.0, "seconds left out at the beginning", 0.0, 1e6, read_only=True),
     ParameterSpec("paused", False, "wait for ~/resume before the first message", read_only=True),
-    ParameterSpec("topics", [""], "recorded topics to play; empty: all that the monitor reads", read_only=True),
+    ParameterSpec(
+        "topics", [""], "recorded topics to play, of one cell; empty: all that the monitor reads", read_only=True
+    ),
     modalities_parameter("sensors to play; empty: all"),
     ParameterSpec("publish_clock", True, "publish /clock", read_only=True),
     ParameterSpec(
@@ -103,7 +105,9 @@ class BagPlayerNode(Node):
     def _chosen(self, reader: BagReader) -> dict[str, Topic]:
         names = [name for name in value_of(self, "topics") if name]
         modalities = chosen_modalities(self)
-        recorded = {row.name: row.matches for row in reader.topics if row.matches is not None and row.count}
+        rows = [row for row in reader.topics if row.matches is not None and row.count]
+        recorded = {row.name: row.matches for row in rows if row.matches is not None}
+        usual = {row.name for row in rows if not row.ignored}  # what the reader reads; the rest only by name
         if missing := [name for name in names if name not in recorded]:
             raise InputError(
                 self._bag, f"does not hold {', '.join(missing)}", f"choose among {', '.join(recorded) or 'nothing'}"
@@ -111,10 +115,11 @@ class BagPlayerNode(Node):
         chosen = {
             name: topic
             for name, topic in recorded.items()
-            if (not names or name in names) and (topic.modality is None or topic.modality in modalities)
+            if name in (names or usual) and (topic.modality is None or topic.modality in modalities)
         }
         if not chosen:
             raise InputError(self._bag, "holds nothing of what was asked for", "check parameters topics and modalities")
+        reader.one_cell(chosen)
         return chosen
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -117,6 +117,17 @@ class BagReader:
             rows.append(RecordedTopic(connection.topic, connection.msgtype, connection.msgcount, topic, ignored))
         return sorted(rows, key=lambda row: row.name)
 
+    def one_cell(self, topics: Mapping[str, Topic]) -> None:
+        """Check that recorded topics are of one cell: each of the monitor's topics once.
+
+        Raises:
+            InputError: naming the cells.
+        """
+        if len({topic.kind for topic in topics.values()}) < len(topics):
+            spaces = sorted({name[: -len(topic.name)].rstrip("/") for name, topic in topics.items()})
+            names = ", ".join(space or "/" for space in spaces)
+            raise InputError(self.path, f"holds several cells: {names}", "choose one by its namespace or topics")
+
     @property
     def attributes(self) -> dict[str, str]:
         """What is recorded about the recording (``custom_data`` of metadata.yaml): group, run_id, importer, ..."""
@@ -217,10 +228,7 @@ class BagReader:
         if not read:
             known = ", ".join(row.name for row in self.topics) or "none"
             raise InputError(self.path, f"holds none of the monitor's topics (it has: {known})", "remap or import them")
-        spaces = sorted({name[: -len(topic.name)].rstrip("/") for name, topic in read.items()})
-        if len({topic.kind for topic in read.values()}) < len(read):
-            names = ", ".join(space or "/" for space in spaces)
-            raise InputError(self.path, f"holds several cells: {names}", "choose one by its namespace")
+        self.one_cell(read)
         return [c for c in self._open_reader.connections if c.topic in read]
 
     def _messages(

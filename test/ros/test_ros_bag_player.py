@@ -1,15 +1,19 @@
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from live import Spinner, until
 from rclpy.parameter import Parameter
+from rosbags.rosbag2 import Writer
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 from wire import stamps_of, write_small_weld
 
 from msstan_core.errors import InputError
+from msstan_core.observation import CameraFrame, TelemetrySample
+from msstan_core.recordings.serialization import message_from_sample, message_types, serialize
 from msstan_core.vocabulary import Modality
 from msstan_msgs.msg import WeldContext, WeldTelemetry
 from msstan_ros import qos
@@ -141,3 +145,32 @@ def test_pace_changes_without_a_jump() -> None:
 def test_a_player_without_a_bag_says_so(spinner: Spinner) -> None:
     with pytest.raises(InputError, match="parameter bag"):
         BagPlayerNode(context=spinner.context)
+
+
+def write_telemetry_and_images(path: Path, telemetry: list[str], images: list[str]) -> Path:
+    """A foreign recording with one message on each of these topics, at the same time."""
+    with Writer(path, version=9) as writer:
+        for topic, sample in [
+            *((name, TelemetrySample(10**9, current_a=180.0)) for name in telemetry),
+            *((name, CameraFrame(10**9, image=np.zeros((4, 4), np.uint8))) for name in images if "compr" not in name),
+            *((name, CameraFrame(10**9, encoded=b"\xff\xd8\xff\xff\xd9")) for name in images if "compr" in name),
+        ]:
+            kind, message = message_from_sample(sample)
+            connection = writer.add_connection(topic, kind.type_name, typestore=message_types())
+            writer.write(connection, 10**9, serialize(kind, message))
+    return path
+
+
+def test_a_recording_of_two_cells_is_not_mixed(spinner: Spinner, tmp_path: Path) -> None:
+    bag = write_telemetry_and_images(tmp_path / "bag", ["/cell_1/welder/telemetry", "/cell_2/welder/telemetry"], [])
+    with pytest.raises(InputError, match="several cells: /cell_1, /cell_2"):
+        player(spinner, bag, topics=[""])
+    chosen = player(spinner, bag, topics=["/cell_2/welder/telemetry"], paused=True)
+    assert list(chosen._topics) == ["/cell_2/welder/telemetry"]
+
+
+def test_of_raw_and_compressed_images_the_one_that_the_reader_takes_is_played(spinner: Spinner, tmp_path: Path) -> None:
+    raw, compressed = "/camera/image_raw", "/camera/image_raw/compressed"
+    bag = write_telemetry_and_images(tmp_path / "bag", ["/welder/telemetry"], [raw, compressed])
+    assert list(player(spinner, bag, topics=[""], paused=True)._topics) == [raw, "/welder/telemetry"]
+    assert list(player(spinner, bag, topics=[compressed], paused=True)._topics) == [compressed]
