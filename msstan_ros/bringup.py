@@ -101,7 +101,7 @@ def _monitor_nodes(values: Mapping[str, str], use_sim_time: bool) -> tuple[NodeS
     if values["gate"] == "true":
         nodes.append(NodeSpec("advisory_gate", "advisory_gate_node", parameters=gate, **managed))  # type: ignore[arg-type]
     if values["overlay"] == "true":
-        nodes.append(NodeSpec("weld_overlay", "overlay_node", parameters=parameters, **shared))  # type: ignore[arg-type]
+        nodes.append(NodeSpec("weld_overlay", "overlay_node", parameters=parameters, essential=False, **shared))  # type: ignore[arg-type]
     return tuple(nodes)
 
 

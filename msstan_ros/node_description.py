@@ -46,6 +46,7 @@ class NodeSpec:
         lifecycle: it is a managed node.
         autostart: configure and activate it when it is up (lifecycle only).
         ends_all: when it ends, everything ends with its exit status.
+        essential: ``msstan up`` does not go on without it; the end of another one is said, as under ros2 launch.
         log_level: of its logger.
     """
 
@@ -58,6 +59,7 @@ class NodeSpec:
     lifecycle: bool = False
     autostart: bool = True
     ends_all: bool = False
+    essential: bool = True
     log_level: str = "info"
 
     @property

@@ -71,7 +71,7 @@ class Supervisor:
                 bring_up(running.spec.full_name, self._all_run)
 
     def wait(self, interrupted: threading.Event) -> int:
-        """Wait until a process ends or ``interrupted`` is set; then end all.
+        """Wait until an essential process ends or ``interrupted`` is set; then end all.
 
         Returns:
             0 when interrupted, or when a node that is meant to end everything ended with 0; else that node's status,
@@ -84,15 +84,19 @@ class Supervisor:
         return 0
 
     def poll(self) -> int | None:
-        """None while all run; otherwise ends all and returns the status as :meth:`wait` does."""
-        for running in self._running:
+        """None while all essential ones run; otherwise ends all and returns the status as :meth:`wait` does."""
+        for running in tuple(self._running):
             status = running.process.poll()
             if status is None:
                 continue
             running.reader.join(1.0)
             expected = running.spec.ends_all and status == 0
+            cause = f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
+            if not running.spec.essential:
+                self.say("up", f"{running.spec.name} ended unasked with {cause}; the rest goes on without it")
+                self._running.remove(running)
+                continue
             if not expected:
-                cause = f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
                 self.say("up", f"{running.spec.name} ended unasked with {cause}; ending the rest")
             self.stop()
             return 0 if expected else status if status > 0 else 1
@@ -126,7 +130,7 @@ class Supervisor:
             self._say(f"[{name}] {line}")
 
     def _all_run(self) -> bool:
-        return all(r.process.poll() is None for r in self._running)
+        return all(r.process.poll() is None for r in self._running if r.spec.essential)
 
     def _start(self, spec: NodeSpec, variables: dict[str, str]) -> _Running:
         command = [sys.executable, "-m", PACKAGE, spec.executable, *spec.ros_arguments()]

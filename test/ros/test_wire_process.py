@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,9 +10,10 @@ import threading
 
 import pytest
 import rclpy
+from live import until
 from rclpy.node import Node
 from threadpoolctl import ThreadpoolController
-from wire import REPOSITORY
+from wire import REPOSITORY, Running, up
 
 from msstan_core.errors import InputError
 from msstan_ros.node_process import run_node, until_shutdown
@@ -104,3 +106,20 @@ def test_bad_input_is_one_line_and_status_one(capfd: pytest.CaptureFixture[str])
 
     assert run_node(make, []) == 1
     assert capfd.readouterr().err.count("\n") == 1
+
+
+def test_the_end_of_the_overlay_is_said_and_the_rest_goes_on() -> None:
+    with up("monitor", "autostart:=false") as running:
+        assert until(lambda: running_node(running, "overlay_node") and running_node(running, "weld_monitor_node"))
+        os.kill(running.node_process("overlay_node"), signal.SIGKILL)
+        said = "weld_overlay ended unasked with signal SIGKILL; the rest goes on without it"
+        assert until(lambda: said in running.output())
+        assert running_node(running, "weld_monitor_node")
+        assert running.interrupt() == 0, running.output()
+
+
+def running_node(running: Running, executable: str) -> bool:
+    try:
+        return running.node_process(executable) > 0
+    except AssertionError:
+        return False
