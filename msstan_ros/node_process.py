@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 
@@ -12,6 +15,22 @@ from rclpy.node import Node
 
 from msstan_core.errors import InputError
 from msstan_core.linear_algebra import use_one_thread
+
+#: Set for a node that is to end when its standard input does: whoever started it holds the other end.
+LIFELINE = "MSSTAN_ENDS_WITH_STDIN"
+
+
+def end_with_starter() -> None:
+    """Where :data:`LIFELINE` is set, a thread interrupts this process once its starter is gone, killed or not."""
+    if not os.environ.pop(LIFELINE, ""):
+        return
+
+    def watch() -> None:
+        while os.read(0, 1):
+            pass
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()
 
 
 def until_shutdown(node: Node, work: Callable[[], None]) -> Callable[[], None]:
@@ -46,6 +65,7 @@ def run_node(make: Callable[[], Node], arguments: list[str] | None = None) -> in
         The node's ``exit_status`` (0 when it has none, or when it was told to end before it was made).
     """
     use_one_thread()
+    end_with_starter()
     try:
         rclpy.init(args=arguments)
     except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from typing import Self
 from msstan_core.errors import InputError
 from msstan_ros.lifecycle_client import bring_up
 from msstan_ros.node_description import PACKAGE, NodeSpec
+from msstan_ros.node_process import LIFELINE
 from msstan_ros.transport import environment
 
 #: After SIGINT a node has this long to end by itself, then SIGTERM, then SIGKILL, s (as ros2 launch does it).
@@ -44,6 +46,7 @@ class Supervisor:
         self._say = say
         self._lock = threading.Lock()
         self._running: list[_Running] = []
+        self._lifeline = -1  #: never written: the nodes' standard input ends with this process, however it ends
 
     def __enter__(self) -> Self:
         return self
@@ -59,11 +62,15 @@ class Supervisor:
         Raises:
             InputError: when a node cannot be brought up; the others still run then.
         """
+        lifeline, self._lifeline = os.pipe()
         variables, remark = environment()
         if remark:
             self.say("up", remark)
-        for spec in self._nodes:
-            self._running.append(self._start(spec, variables))
+        try:
+            for spec in self._nodes:
+                self._running.append(self._start(spec, variables, lifeline))
+        finally:
+            os.close(lifeline)
         # The bring-up talks to the nodes over DDS in this process: it needs the same transport settings.
         os.environ.update(variables)
         for running in self._running:
@@ -119,6 +126,9 @@ class Supervisor:
         for running in self._running:
             running.reader.join(1.0)
         self._running.clear()
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
 
     def process_id(self, node_name: str) -> int:
         """PID of a running node's process."""
@@ -126,24 +136,24 @@ class Supervisor:
 
     def say(self, name: str, line: str) -> None:
         """Pass one line on, under a name."""
-        with self._lock:
+        with self._lock, contextlib.suppress(OSError):  # the terminal may be gone; the nodes are ended in order anyway
             self._say(f"[{name}] {line}")
 
     def _all_run(self) -> bool:
         return all(r.process.poll() is None for r in self._running if r.spec.essential)
 
-    def _start(self, spec: NodeSpec, variables: dict[str, str]) -> _Running:
+    def _start(self, spec: NodeSpec, variables: dict[str, str], lifeline: int) -> _Running:
         command = [sys.executable, "-m", PACKAGE, spec.executable, *spec.ros_arguments()]
         try:
             process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=lifeline,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
                 bufsize=1,
-                env={**os.environ, **variables, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, **variables, "PYTHONUNBUFFERED": "1", LIFELINE: "1"},
                 start_new_session=True,  # Ctrl-C reaches this process only, which then ends the nodes in order
             )
         except OSError as error:

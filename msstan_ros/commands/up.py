@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_ros.supervision import Supervisor
 
     interrupted = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: interrupted.set())
     with Supervisor(nodes, lambda line: print(line, flush=True)) as supervisor:
         try:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 import rclpy
@@ -122,4 +123,20 @@ def running_node(running: Running, executable: str) -> bool:
     try:
         return running.node_process(executable) > 0
     except AssertionError:
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL])
+def test_no_node_outlives_a_closed_terminal_or_a_killed_starter(number: signal.Signals) -> None:
+    with up("monitor", "autostart:=false") as running:
+        assert until(lambda: running_node(running, "overlay_node") and running_node(running, "weld_monitor_node"))
+        nodes = [running.node_process(name) for name in ("overlay_node", "weld_monitor_node")]
+        assert running.interrupt(number) == (0 if number is signal.SIGHUP else -number)
+        assert until(lambda: not any(alive(pid) for pid in nodes))
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
         return False
