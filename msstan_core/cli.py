@@ -1,7 +1,7 @@
 """``msstan``: one command line. Each subcommand lives in a module of its own under ``msstan_core/commands``.
 
 Packages add commands through the entry-point group ``msstan.commands``; an entry point is a function
-``register(subparsers)``. The commands that need ROS (up, record, watch) come from ``msstan_ros`` that way, so that the
+``register(subparsers)``. The commands that need ROS (up, watch, demo) come from ``msstan_ros`` that way, so that the
 library itself stays ROS-free.
 """
 
@@ -11,10 +11,12 @@ import argparse
 import importlib
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 
 from msstan_core import __version__
 from msstan_core.errors import InputError
 from msstan_core.linear_algebra import use_one_thread
+from msstan_core.output_files import check_output_file
 
 #: Built-in command modules; each has ``register(subparsers)`` and sets ``run`` with ``set_defaults``.
 COMMANDS = (
@@ -33,6 +35,8 @@ COMMANDS = (
     "results",
 )
 
+#: Options that name a file to write, whichever command has them.
+OUTPUT_FILES = ("csv", "json")
 EXIT_OK, EXIT_INPUT_ERROR, EXIT_INTERRUPTED = 0, 1, 130
 
 
@@ -57,6 +61,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     use_one_thread()
     try:
+        for name in OUTPUT_FILES:
+            if isinstance(path := getattr(arguments, name, None), Path):
+                check_output_file(path)
         return int(arguments.run(arguments) or EXIT_OK)
     except InputError as error:
         print(f"msstan {arguments.command}: {error}", file=sys.stderr)

@@ -46,7 +46,14 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--model", type=Path, help="model folder (default: the shipped model)")
     parser.add_argument("--raw", action="store_true", help="network probabilities without the action filter")
     parser.add_argument("--backend", choices=("onnx", "torch"), default="onnx", help="what runs the network")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads of the network (default: 1)")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        choices=range(1, 33),
+        metavar="N",
+        help="CPU threads of the network (default: 1)",
+    )
     parser.add_argument(
         "--skip-frames",
         type=float,
@@ -94,7 +101,6 @@ def run(arguments: argparse.Namespace) -> int:
     degraded: dict[str, int] = {}
     with BagReader(arguments.bag, namespace=arguments.namespace) as reader:
         duration = max(reader.duration_s, 1e-9)
-        arguments.csv.parent.mkdir(parents=True, exist_ok=True)
         partial = arguments.csv.with_name(arguments.csv.name + ".part")
         with (
             partial.open("w", newline="", encoding="utf-8") as stream,

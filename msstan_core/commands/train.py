@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.table import Table
 
     from msstan_core.errors import InputError
-    from msstan_core.training.configuration import load_training_config
+    from msstan_core.training.configuration import load_training_config, with_changes
     from msstan_core.training.finishing import fit, fit_anomalies, save_model
     from msstan_core.training.guarding import guard_set
     from msstan_core.training.progress import load_recordings, training_bar
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console(stderr=True)
     config = load_training_config(arguments.config)
     changed = {k: getattr(arguments, k) for k in ("seed", "steps") if getattr(arguments, k) is not None}
-    config = type(config).model_validate({**config.model_dump(), **changed})
+    config = with_changes(config, changed)
     cache = arguments.cache or arguments.out / "features"
     recordings = load_recordings(console, config, arguments.data, cache)
     more = load_recordings(console, config, arguments.calibration, cache) if arguments.calibration else []

@@ -35,12 +35,12 @@ def study_config(arguments: argparse.Namespace) -> TrainingConfig:
         InputError: when the file is missing or wrong.
     """
     from msstan_core.resources import share_path
-    from msstan_core.training.configuration import load_training_config
+    from msstan_core.training.configuration import load_training_config, with_changes
 
     config = load_training_config(arguments.config or share_path("config/training/study.yaml"))
     if arguments.steps is None:
         return config
-    return type(config).model_validate({**config.model_dump(), "steps": arguments.steps})
+    return with_changes(config, {"steps": arguments.steps})
 
 
 def kept_beside(result: Path, recipe: Mapping[str, Any]) -> KeptRuns:

@@ -78,7 +78,8 @@ def _overview(sections: tuple[Section, ...], found: Mapping[str, dict[str, Any]]
             if row.aim is None:
                 continue
             value = found.get(section.name, {}).get("metrics", {}).get(row.metric)
-            reached = ABSENT if value is None else "yes" if row.aim.reached_by(number_of(value)) else "no"
+            aimed = value.get(row.aim.of) if row.aim.of and isinstance(value, Mapping) else value
+            reached = ABSENT if value is None else "yes" if row.aim.reached_by(number_of(aimed)) else "no"
             shown = "missing" if value is None else text_of(value)
             target = anchor(section.title if section.name in found else _MISSING)
             lines.append(f"| [{section.title}](#{target}) | {row.words} | {shown} | {row.aim} | {reached} |")

@@ -12,9 +12,10 @@ class Aim:
 
     value: float
     at_most: bool = False  #: the figure should be no larger; otherwise no smaller
+    of: str = ""  #: which number of the figure, e.g. "p99"; "": its mean or median
 
     def __str__(self) -> str:
-        return f"{'at most' if self.at_most else 'at least'} {self.value:g}"
+        return f"{self.of} {'at most' if self.at_most else 'at least'} {self.value:g}".strip()
 
     def reached_by(self, value: float) -> bool:
         """Whether this value reaches it; NaN does not."""

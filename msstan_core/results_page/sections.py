@@ -100,7 +100,7 @@ SECTIONS: tuple[Section, ...] = (
         "Real recordings that no model was trained on.",
         (
             Row("arc_accuracy", "arc burning or not, accuracy"),
-            Row("accuracy", "action accuracy"),
+            Row("accuracy", "action accuracy, mean over recordings"),
             Row("arc_off_delay_s", "arc out said late, s"),
         ),
         command="msstan evaluate models/default --modalities thermal --data BAGS --json docs/results/thermal.json",
@@ -220,7 +220,7 @@ SECTIONS: tuple[Section, ...] = (
         "Closed loop",
         "Simulated welds with monitor and gate against the programme alone; see [closed_loop.md](closed_loop.md).",
         (
-            Row("imperfection_time_ratio", "imperfection time, share of the programme alone", Aim(1.0, at_most=True)),
+            Row("imperfection_time_ratio", "imperfection time, share of the programme alone", Aim(0.5, at_most=True)),
             Row("wps_violations", "violations of the procedure", Aim(0.0, at_most=True)),
         ),
         command="msstan closed-loop --welds 50 --json docs/results/closed_loop.json --page docs/closed_loop.md",
@@ -231,7 +231,7 @@ SECTIONS: tuple[Section, ...] = (
         "A part of the study with cell, monitor and gate as processes, and the same welds in one process; see "
         "[closed_loop.md](closed_loop.md).",
         (
-            Row("imperfection_time_ratio", "imperfection time, share of the programme alone", Aim(1.0, at_most=True)),
+            Row("imperfection_time_ratio", "imperfection time, share of the programme alone", Aim(0.5, at_most=True)),
             Row("more_than_in_process_s", "more of it a weld than in one process, s"),
             Row("delay_s", "detection delay, s"),
             Row("wps_violations", "violations of the procedure", Aim(0.0, at_most=True)),
@@ -255,7 +255,7 @@ SECTIONS: tuple[Section, ...] = (
         "Medians and p99 of one run, everything measured in turns on the machine named below. Compare the ratios.",
         (
             Row("tick_ms", "a tick with all sensors, ms", Aim(5.0, at_most=True)),
-            Row("end_to_end_ms", "stamp to message, ms", Aim(33.0, at_most=True)),
+            Row("end_to_end_ms", "stamp to message, ms", Aim(33.0, at_most=True, of="p99")),
             Row("backbone_ratio", "times the backbone alone", Aim(1.3, at_most=True)),
             Row("ratio_x3d_xs", "times faster than X3D-XS", Aim(12.0)),
             Row("ratio_r3d_18", "times faster than 3D ResNet-18", Aim(200.0)),

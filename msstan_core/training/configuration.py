@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -143,6 +144,20 @@ class TrainingConfig(BaseModel):
             for name in rule.modalities
         }
         return frozenset(Modality[name.upper()] for name in names)
+
+
+def with_changes(config: TrainingConfig, changes: Mapping[str, Any]) -> TrainingConfig:
+    """The configuration with fields that command-line options of the same names override.
+
+    Raises:
+        InputError: naming the option and what is wrong with it.
+    """
+    try:
+        return TrainingConfig.model_validate({**config.model_dump(), **changes})
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = f"--{'.'.join(str(part) for part in first['loc']).replace('_', '-')}"
+        raise InputError(option, f"{first['msg']} (got {first['input']!r})", "give another value") from None
 
 
 def load_training_config(path: Path) -> TrainingConfig:

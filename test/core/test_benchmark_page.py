@@ -60,7 +60,7 @@ def test_the_page_tells_the_figures_of_the_file(tmp_path: Path) -> None:
     assert "a machine, 2 cores" in text
     assert "| X3D-XS 4x12 | ONNX Runtime | 60 (p99 70) | 2 | 15 | 30 |" in text
     assert "| 2 | 6 (p99 8) | 3 |" in text
-    assert "| off | 3 (p99 4) | 1 | 1 |" in text and "| learning | 3.3 (p99 6) | 1.1 ± 0.05 | 1.5 |" in text
+    assert "| off | 3 (p99 4) | 1 | 1 |" in text and "| learning | 3.3 (p99 6) | 1.1 (mean 1.1 ± 0.05) | 1.5 |" in text
     assert "97% of that time and took 12 heads" in text
     assert "## Live" not in text
     assert (tmp_path / "images" / "performance.png").stat().st_size > 5_000
