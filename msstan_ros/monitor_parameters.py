@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from msstan_ros.adaptation_parameters import ADAPTATION_SPECS, read_adaptation, 
 from msstan_ros.decision_parameters import DECISION_SPECS, read_events, read_smoothing
 from msstan_ros.parameters import ParameterSpec, folder_or_empty, modality_names, value_of
 from msstan_ros.procedure_parameters import PROCEDURE_SPECS, read_procedures
+from msstan_ros.scaling_parameters import SCALING_SPECS, read_scaling
 
 _ALIGNMENT = AlignmentConfig()
 
@@ -84,15 +84,7 @@ SPECS: tuple[ParameterSpec, ...] = (
         )
         for m in MODALITIES
     ),
-    ParameterSpec("camera.bit_depth", 16, "significant bits of a mono16 camera image", 8, 16),
-    ParameterSpec(
-        "thermal.celsius_per_count",
-        0.0,
-        "16-bit thermal images: degC per count; 0: unknown, such images are refused",
-        0,
-        100,
-    ),
-    ParameterSpec("thermal.celsius_at_zero", -273.15, "16-bit thermal images: degC of count 0", -300, 1000),
+    *SCALING_SPECS,
     *PROCEDURE_SPECS,
     *ADAPTATION_SPECS,
     ParameterSpec("state_rate_hz", 10.0, "heartbeat on weld/state, Hz", 2, 100, read_only=True),
@@ -196,11 +188,7 @@ def read_settings(node: Node) -> MonitorSettings:
         smoothing=read_smoothing(node),
         events=read_events(node),
         alignment=alignment,
-        scaling=SensorScaling(
-            camera_bit_depth=value_of(node, "camera.bit_depth"),
-            thermal_celsius_per_count=value_of(node, "thermal.celsius_per_count") or math.nan,
-            thermal_celsius_at_zero=value_of(node, "thermal.celsius_at_zero"),
-        ),
+        scaling=read_scaling(node),
         procedures=read_procedures(node),
         adaptation=read_adaptation(node),
         adaptation_folder=read_adaptation_folder(node),

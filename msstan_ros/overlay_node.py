@@ -33,6 +33,7 @@ from msstan_ros.health import Health
 from msstan_ros.message_types import message_class
 from msstan_ros.node_process import run_node
 from msstan_ros.parameters import ParameterSpec, declare, value_of
+from msstan_ros.scaling_parameters import SCALING_SPECS_ANY_TIME, read_scaling
 
 #: Images held while their decision is on its way; 10 at 30 Hz are a third of a second.
 HELD_IMAGES = 10
@@ -48,6 +49,7 @@ SPECS = (
         "marker_frame", "", "frame of the markers; empty: the camera's, as the messages name it", while_active=True
     ),
     ParameterSpec("attention", True, "tint the picture where the model looks", while_active=True),
+    *SCALING_SPECS_ANY_TIME,
 )
 
 E_ = TypeVar("E_", bound=IntEnum)
@@ -65,7 +67,9 @@ class OverlayNode(Node):
         self._markers_out = self._publisher(MarkerArray, "weld/markers")
         self._inputs: list[Subscription] = []
         self._picture_inputs: list[Subscription] = []
+        self._attention_input: list[Subscription] = []
         self._forget()
+        self.add_post_set_parameters_callback(lambda _parameters: self._listen_as_needed())
 
     def _forget(self) -> None:
         self._camera: deque[CameraFrame] = deque(maxlen=HELD_IMAGES)
@@ -93,8 +97,12 @@ class OverlayNode(Node):
             ]
         if image_read and not self._picture_inputs:
             self._picture_inputs = [self._listen_to_picture(topic_of(kind)) for kind in _PICTURES]
-            if value_of(self, "attention"):
-                self._picture_inputs.append(self._listen(Image, "weld/attention", qos.OVERLAY, self._attended))
+        tinted = image_read and value_of(self, "attention")
+        if tinted and not self._attention_input:
+            self._attention_input = [self._listen(Image, "weld/attention", qos.OVERLAY, self._attended)]
+        if not tinted:
+            self._stop_listening(self._attention_input)
+            self._attention = None
         if not image_read:
             self._stop_listening(self._picture_inputs)
         if not read:
@@ -132,7 +140,7 @@ class OverlayNode(Node):
     # -- inputs ---------------------------------------------------------------------------------------------------
 
     def _picture(self, kind: TopicKind, message: Any) -> None:
-        sample = sample_from_message(kind, message)
+        sample = sample_from_message(kind, message, read_scaling(self))
         if isinstance(sample, CameraFrame):
             self._camera.append(sample)
         elif isinstance(sample, ThermalFrame):

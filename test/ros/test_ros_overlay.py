@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from live import Spinner, decision_for, until
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 from visualization_msgs.msg import MarkerArray
 
@@ -193,3 +194,35 @@ def test_rubbish_on_any_input_is_said_and_the_next_good_decision_is_drawn(
     last.header.stamp = stamp_message(6_000_000_000)
     actions.publish(last)
     assert until(lambda: seen and seen[-1].header.stamp == last.header.stamp)
+
+
+def test_counts_of_a_thermal_camera_are_drawn_as_temperatures_once_their_scale_is_known(
+    spinner: Spinner, overlay: OverlayNode
+) -> None:
+    peer, seen = spinner.peer(), []
+    thermal = peer.create_publisher(Image, "thermal/image_raw", qos.SENSOR_SOURCE)
+    actions = peer.create_publisher(WeldAction, "weld/action", qos.action(1.0))
+    peer.create_subscription(Image, "weld/overlay/image", seen.append, qos.OVERLAY)
+    assert until(lambda: thermal.get_subscription_count() and actions.get_subscription_count())
+    scale = Parameter("thermal.celsius_per_count", value=0.04)
+    assert spinner.run(lambda: overlay.set_parameters([scale]))[0].successful
+    stamp = 5_000_000_000
+    counts = np.full((48, 64), 30_000, np.uint16)
+    thermal.publish(image_message(counts, "mono16", stamp, "weld_thermal"))
+    assert until(lambda: overlay._thermal is not None)
+    assert overlay._thermal.celsius[0, 0] == pytest.approx(30_000 * 0.04 - 273.15)
+    tick = Tick(0, stamp, frame_id="weld_thermal", valid=np.array([False, True, False, False]))
+    actions.publish(action_message(decision_for(tick), "s", 0, 0.01))
+    assert until(lambda: seen)
+    picture = np.frombuffer(seen[0].data, np.uint8).reshape(seen[0].height, seen[0].width, 3)
+    assert picture[300, 320].any(), "black"
+
+
+def test_the_tint_is_switched_while_somebody_looks(spinner: Spinner, overlay: OverlayNode) -> None:
+    peer = spinner.peer()
+    attention = peer.create_publisher(Image, "weld/attention", qos.OVERLAY)
+    peer.create_subscription(Image, "weld/overlay/image", lambda _: None, qos.OVERLAY)
+    assert until(lambda: attention.get_subscription_count() == 1)
+    for tinted in (False, True):
+        spinner.run(lambda: overlay.set_parameters([Parameter("attention", value=tinted)]))  # noqa: B023
+        assert until(lambda: attention.get_subscription_count() == int(tinted))  # noqa: B023
