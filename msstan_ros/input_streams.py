@@ -27,6 +27,12 @@ LOG_INTERVAL_S = 5.0
 #: Least silence that makes a modality count as missing, s; shorter staleness limits apply to ticks all the same.
 LEAST_SILENCE_S = 0.5
 
+#: What ``camera.transport`` can be: one topic, or the first of the two that brings an image.
+RAW, COMPRESSED, AUTO = "raw", "compressed", "auto"
+_TRANSPORTS = {RAW: TopicKind.CAMERA, COMPRESSED: TopicKind.CAMERA_COMPRESSED}
+#: In AUTO, a camera that was read and is silent for this long is looked for on both topics again, s.
+TRANSPORT_SILENCE_S = 3.0
+
 _QOS = {TopicKind.CONTEXT: qos.CONTEXT, TopicKind.ACOUSTIC: qos.SOUND}
 
 
@@ -50,29 +56,55 @@ class InputStreams:
         modalities: sensors to listen to; the weld context always is.
         scaling: meaning of 16-bit images.
         accept: gets every sample, in the executor's thread; must be quick.
+        transport: of the camera. A driver publishes raw and compressed images alike to whoever subscribes, and encodes
+            the latter for that; read both, and every other decision would rest on another picture.
     """
 
     def __init__(
-        self, node: Node, modalities: frozenset[Modality], scaling: SensorScaling, accept: Callable[[Sample], None]
+        self,
+        node: Node,
+        modalities: frozenset[Modality],
+        scaling: SensorScaling,
+        accept: Callable[[Sample], None],
+        transport: str = AUTO,
     ) -> None:
         self._node = node
         self._scaling = scaling
         self._accept = accept
-        self._subscriptions: list[Subscription] = []
+        self._transport = transport
+        self._subscriptions: dict[TopicKind, Subscription] = {}
+        self._settled: TopicKind | None = None  #: camera transport that images come by
         self.modalities = tuple(m for m in MODALITIES if m in modalities)
         self.arrivals = {m: Arrivals() for m in self.modalities}
 
     def open(self) -> None:
         """Subscribe. Publishers that wait for a reader see it from here on."""
+        self._settled = None
+        unwanted = {kind for name, kind in _TRANSPORTS.items() if self._transport not in (AUTO, name)}
         for topic in TOPICS:
-            if topic.modality is None or topic.modality in self.arrivals:
-                self._subscriptions.append(self._subscribe(topic))
+            wanted = topic.kind not in unwanted and topic.kind not in self._subscriptions
+            if wanted and (topic.modality is None or topic.modality in self.arrivals):
+                self._subscriptions[topic.kind] = self._subscribe(topic)
 
     def close(self) -> None:
         """Unsubscribe."""
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
-        self._subscriptions.clear()
+        while self._subscriptions:
+            self._node.destroy_subscription(self._subscriptions.popitem()[1])
+
+    def look_for_camera(self) -> None:
+        """In AUTO: listen to both transports again where the one that was read has fallen silent; cheap to ask."""
+        arrivals = self.arrivals.get(Modality.CAMERA)
+        if self._transport != AUTO or arrivals is None or arrivals.last is None:
+            return
+        if time.monotonic() - arrivals.last > TRANSPORT_SILENCE_S:
+            self.open()
+
+    def _settle_on(self, kind: TopicKind) -> None:
+        """An image came this way: leave the other one, so that the driver need not serve it."""
+        self._settled = kind
+        for other in _TRANSPORTS.values():
+            if other is not kind and other in self._subscriptions:
+                self._node.destroy_subscription(self._subscriptions.pop(other))
 
     def listen_to(self, modalities: frozenset[Modality]) -> None:
         """Change the sensors; those that stay keep their counts. Nothing happens when all stay."""
@@ -125,6 +157,10 @@ class InputStreams:
         except Exception as error:  # what the conversion did not foresee must not end the node either; it is said
             self._refuse(topic, f"{topic.name}: cannot be read ({type(error).__name__}: {error})")
             return
+        if topic.modality is Modality.CAMERA:
+            if self._settled not in (None, topic.kind):
+                return  # was on its way when the other transport was settled on
+            self._settle_on(topic.kind)
         if topic.modality is not None:
             arrivals = self.arrivals[topic.modality]
             arrivals.last = time.monotonic()

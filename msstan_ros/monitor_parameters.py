@@ -21,6 +21,7 @@ from msstan_core.resources import default_model_dir
 from msstan_core.vocabulary import MODALITIES, Modality, parse_modalities
 from msstan_ros.adaptation_parameters import ADAPTATION_SPECS, read_adaptation, read_adaptation_folder
 from msstan_ros.decision_parameters import DECISION_SPECS, read_events, read_smoothing
+from msstan_ros.input_streams import AUTO, COMPRESSED, RAW
 from msstan_ros.parameters import ParameterSpec, folder_or_empty, modality_names, value_of
 from msstan_ros.procedure_parameters import PROCEDURE_SPECS, read_procedures
 from msstan_ros.scaling_parameters import SCALING_SPECS, read_scaling
@@ -84,6 +85,12 @@ SPECS: tuple[ParameterSpec, ...] = (
         )
         for m in MODALITIES
     ),
+    ParameterSpec(
+        "camera.transport",
+        AUTO,
+        "camera topic: raw, compressed, or auto: the first that brings an image; the other one is let go",
+        choices=(AUTO, RAW, COMPRESSED),
+    ),
     *SCALING_SPECS,
     *PROCEDURE_SPECS,
     *ADAPTATION_SPECS,
@@ -120,6 +127,7 @@ class MonitorSettings:
     smoothing: SmoothingConfig
     events: AnomalyConfig
     alignment: AlignmentConfig
+    camera_transport: str  #: see InputStreams
     scaling: SensorScaling
     procedures: ProcedureBook
     adaptation: AdaptationSettings
@@ -188,6 +196,7 @@ def read_settings(node: Node) -> MonitorSettings:
         smoothing=read_smoothing(node),
         events=read_events(node),
         alignment=alignment,
+        camera_transport=value_of(node, "camera.transport"),
         scaling=read_scaling(node),
         procedures=read_procedures(node),
         adaptation=read_adaptation(node),

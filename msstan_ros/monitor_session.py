@@ -76,7 +76,9 @@ class MonitorSession:
             recover=lambda: self._monitor.reset(),
         )
         self._worker.start()
-        self._streams = InputStreams(node, monitor.info.modalities, settings.scaling, self._accept)
+        self._streams = InputStreams(
+            node, monitor.info.modalities, settings.scaling, self._accept, settings.camera_transport
+        )
         self._streams.open()
         # Heartbeats keep coming while simulated time stands still: they run on the steady clock.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -150,6 +152,7 @@ class MonitorSession:
         self._worker.notify()
 
     def _heartbeat(self) -> None:
+        self._streams.look_for_camera()
         health, reason = self._assess()
         if health is not self._health:
             if health is Health.OK:  # also when it gets better: both ends are in the log

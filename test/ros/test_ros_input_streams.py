@@ -1,10 +1,15 @@
+import itertools
 import math
+from collections.abc import Callable
 
+import cv2
 import numpy as np
+import pytest
 import rclpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from live import Spinner
+from live import Spinner, until
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 
@@ -13,7 +18,8 @@ from msstan_core.messages import TopicKind, topic_of
 from msstan_core.observation import Sample, TelemetrySample
 from msstan_core.vocabulary import MODALITIES, Modality
 from msstan_msgs.msg import AcousticChunk, WeldContext, WeldTelemetry
-from msstan_ros.conversions import stamp_message
+from msstan_ros import input_streams, qos
+from msstan_ros.conversions import image_message, stamp_message
 from msstan_ros.input_streams import InputStreams
 
 ENCODINGS = ["bgr8", "mono8", "mono16", "32FC1", "bayer_rggb8", "bayer_gbrg8", "yuv422", "rgba8", "", "9UC9", "16UC1"]
@@ -105,3 +111,61 @@ def test_good_messages_arrive_and_are_remembered(spinner: Spinner) -> None:
     assert not health[Modality.CAMERA].flows
     listening.forget()
     assert listening.arrivals[Modality.TELEMETRY].last is None
+
+
+def images(spinner: Spinner) -> tuple[Callable[[], None], Callable[[], None]]:
+    """Publishers of a raw and of a compressed image, as a driver with image_transport has them."""
+    driver, stamps = spinner.peer(), itertools.count(10**9, 10**7)
+    raw = driver.create_publisher(Image, "camera/image_raw", qos.SENSOR_SOURCE)
+    compressed = driver.create_publisher(CompressedImage, "camera/image_raw/compressed", qos.SENSOR_SOURCE)
+    jpeg = cv2.imencode(".jpg", np.zeros((12, 16, 3), np.uint8))[1].tobytes()
+
+    def send_raw() -> None:
+        raw.publish(image_message(np.zeros((12, 16, 3), np.uint8), "bgr8", next(stamps), "weld_camera"))
+
+    def send_compressed() -> None:
+        message = CompressedImage(format="jpeg", data=jpeg)
+        message.header.stamp = stamp_message(next(stamps))
+        compressed.publish(message)
+
+    return send_raw, send_compressed
+
+
+def listeners(spinner: Spinner, node: Node) -> tuple[int, int]:
+    def count() -> tuple[int, int]:
+        return node.count_subscribers("camera/image_raw"), node.count_subscribers("camera/image_raw/compressed")
+
+    return spinner.run(count)
+
+
+def test_one_camera_transport_is_kept_to_and_both_are_listened_for_when_it_falls_silent(
+    spinner: Spinner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, taken = spinner.peer(), []
+    listening = InputStreams(node, frozenset({Modality.CAMERA}), SensorScaling(), taken.append)
+    send_raw, send_compressed = images(spinner)
+    spinner.run(listening.open)
+    assert until(lambda: listeners(spinner, node) == (1, 1))
+    assert until(lambda: [send_compressed()] and taken)
+    assert until(lambda: listeners(spinner, node) == (0, 1)), "the raw topic is still served"
+    spinner.run(listening.look_for_camera)
+    assert listeners(spinner, node) == (0, 1)
+    monkeypatch.setattr(input_streams, "TRANSPORT_SILENCE_S", 0.0)
+    spinner.run(listening.look_for_camera)
+    assert until(lambda: listeners(spinner, node) == (1, 1))
+    taken.clear()
+    assert until(lambda: [send_raw()] and taken)
+    assert until(lambda: listeners(spinner, node) == (1, 0))
+    late = CompressedImage(format="jpeg", data=b"of the other one")
+    late.header.stamp = stamp_message(10**10)
+    before = len(taken)
+    spinner.run(lambda: listening._take(topic_of(TopicKind.CAMERA_COMPRESSED), late))
+    assert len(taken) == before
+
+
+@pytest.mark.parametrize(("transport", "expected"), [("raw", (1, 0)), ("compressed", (0, 1))])
+def test_a_named_transport_is_the_only_one(spinner: Spinner, transport: str, expected: tuple[int, int]) -> None:
+    node = spinner.peer()
+    listening = InputStreams(node, frozenset({Modality.CAMERA}), SensorScaling(), print, transport)
+    spinner.run(listening.open)
+    assert until(lambda: listeners(spinner, node) == expected)
