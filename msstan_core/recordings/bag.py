@@ -227,7 +227,9 @@ class BagReader:
         read = {row.name: row.matches for row in self.topics if not row.ignored and row.matches is not None}
         if not read:
             known = ", ".join(row.name for row in self.topics) or "none"
-            raise InputError(self.path, f"holds none of the monitor's topics (it has: {known})", "remap or import them")
+            where = "" if self.namespace is None else f" in the namespace {self.namespace or '/'}"
+            remedy = "remap or import them" if self.namespace is None else "name the namespace of a cell that it has"
+            raise InputError(self.path, f"holds none of the monitor's topics{where} (it has: {known})", remedy)
         self.one_cell(read)
         return [c for c in self._open_reader.connections if c.topic in read]
 
