@@ -69,11 +69,17 @@ def draw_speed_and_f1(rows: Sequence[Compared], picture: Path) -> None:
             axes.plot(row.update_ms, said, "o", color=colour)
             axes.plot(row.update_ms, filtered, "o", color="white", markeredgecolor=colour)
             axes.annotate(
-                row.name, (row.update_ms, max(said, filtered)), (4, 5), textcoords="offset points", fontsize=7
+                row.name,
+                (row.update_ms, max(said, filtered)),
+                (3, 5),
+                textcoords="offset points",
+                fontsize=7,
+                rotation=40,
             )
         axes.axvline(CAMERA_PERIOD_MS, color="black", linewidth=0.8, linestyle="--")
         axes.set_xscale("log")
-        axes.set_xlim(1, 3000)
+        times = [row.update_ms for row in rows if not math.isnan(row.update_ms)] or [CAMERA_PERIOD_MS]
+        axes.set_xlim(min(times) / 2, max(times) * 10)  # the names stand to the right of their points
         axes.set_ylim(0, 1)
         axes.set_title(title, fontsize=9)
         axes.set_xlabel("ms an update (dashed: camera period at 30 Hz)")
