@@ -160,7 +160,7 @@ class CellAdaptation:
 
     def _able(self) -> Adapter:
         if self._adapter is None:
-            raise self._refusal
+            raise self._refusal.with_traceback(None)  # raised again and again: its traceback would grow
         return self._adapter
 
     async def _say_state(self) -> None:

@@ -68,8 +68,13 @@ class OverlayNode(Node):
         self._inputs: list[Subscription] = []
         self._picture_inputs: list[Subscription] = []
         self._attention_input: list[Subscription] = []
+        self._scaling = read_scaling(self)
         self._forget()
-        self.add_post_set_parameters_callback(lambda _parameters: self._listen_as_needed())
+        self.add_post_set_parameters_callback(lambda _parameters: self._parameters_set())
+
+    def _parameters_set(self) -> None:
+        self._scaling = read_scaling(self)
+        self._listen_as_needed()
 
     def _forget(self) -> None:
         self._camera: deque[CameraFrame] = deque(maxlen=HELD_IMAGES)
@@ -140,7 +145,7 @@ class OverlayNode(Node):
     # -- inputs ---------------------------------------------------------------------------------------------------
 
     def _picture(self, kind: TopicKind, message: Any) -> None:
-        sample = sample_from_message(kind, message, read_scaling(self))
+        sample = sample_from_message(kind, message, self._scaling)
         if isinstance(sample, CameraFrame):
             self._camera.append(sample)
         elif isinstance(sample, ThermalFrame):

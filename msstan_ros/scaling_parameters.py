@@ -22,7 +22,7 @@ SCALING_SPECS = (
     ),
     ParameterSpec("thermal.celsius_at_zero", -273.15, "16-bit thermal images: degC of count 0", -300, 1000),
 )
-#: The same for a node that reads them again at every image.
+#: The same for a node that takes up a change at any time.
 SCALING_SPECS_ANY_TIME = tuple(replace(spec, while_active=True) for spec in SCALING_SPECS)
 
 
