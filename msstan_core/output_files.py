@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from msstan_core.errors import InputError
@@ -18,12 +19,10 @@ def check_output_file(path: Path) -> None:
         raise InputError(path, "is a folder", "name a file in it")
     if path.exists() and not path.is_file():
         raise InputError(path, "is no regular file", "name another file")
-    trial = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with trial.open("ab"):
+        with tempfile.TemporaryFile(dir=path.parent):
             pass
-        trial.unlink()
     except OSError as error:
         raise InputError(
             path, f"cannot be written ({error.strerror or error})", "check path, space and rights"

@@ -49,15 +49,15 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.results import write_result
     from msstan_core.studies.adaptation_domains import material_pair, open_domain, split_by_pair, split_in_time
     from msstan_core.studies.adaptation_study import outcomes
-    from msstan_core.training.configuration import load_training_config
+    from msstan_core.training.configuration import load_training_config, with_changes
     from msstan_core.training.progress import load_recordings, training_bar
 
     if arguments.seeds < 1:
         raise InputError("--seeds", f"is {arguments.seeds}", "train at least one network per shift")
     console = Console(stderr=True)
     config = load_training_config(arguments.config)
-    if arguments.steps:
-        config = config.model_copy(update={"steps": arguments.steps})
+    if arguments.steps is not None:
+        config = with_changes(config, {"steps": arguments.steps})
     recordings = load_recordings(console, config, arguments.data, arguments.work / "features")
     shifts: dict[str, Any] = {}
     if any(r.simulated for r in recordings):

@@ -52,3 +52,10 @@ def test_options_are_held_against_the_limits_of_the_configuration(
     assert main(["train", str(config), "--data", str(tmp_path), "--out", str(tmp_path / "m"), "--steps", "0"]) == 1
     said = capsys.readouterr().err
     assert "--steps" in said and "got 0" in said and len(said.splitlines()) == 1
+
+
+def test_what_another_run_is_just_writing_is_left_alone(tmp_path: Path) -> None:
+    part = tmp_path / "result.json.part"
+    part.write_text("half")
+    check_output_file(tmp_path / "result.json")
+    assert part.read_text() == "half"
