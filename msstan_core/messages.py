@@ -103,8 +103,8 @@ def sample_from_message(kind: TopicKind, message: Any, scaling: SensorScaling | 
     """Observation in a message. Array fields are viewed, not copied, wherever the encoding allows.
 
     Policies: audio with a sample that is not finite or beyond MAX_SAMPLE is refused (a filter bank would spread it);
-    infinite telemetry becomes NaN, unmeasured; enum values this version does not know become UNKNOWN; a thickness that
-    is not positive becomes NaN.
+    infinite telemetry becomes NaN, unmeasured; enum values this version does not know become UNKNOWN; a thickness or
+    programmed value that is not positive becomes NaN.
 
     Args:
         kind: what the topic carries.
@@ -217,6 +217,8 @@ def _context(message: Any, stamp_ns: int) -> WeldContext:
         shielding_gas=str(message.shielding_gas),
         wps_id=str(message.wps_id),
         job_id=str(message.job_id),
+        # a bag of an earlier version has no such fields
+        programmed=tuple(_positive(getattr(message, f"programmed_{c}", math.nan)) for c in TELEMETRY_CHANNELS),
     )
 
 
@@ -237,4 +239,4 @@ def _finite(value: Any) -> float:
 
 def _positive(value: Any) -> float:
     number = _finite(value)
-    return number if number > 0 else math.nan  # a thickness of zero is a field nobody filled in
+    return number if number > 0 else math.nan  # zero is a field that nobody filled in

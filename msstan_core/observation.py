@@ -73,6 +73,8 @@ TELEMETRY_CHANNELS: tuple[str, ...] = (
     "travel_speed_m_s",
     "gas_flow_l_min",
 )
+#: Programmed values of a job that nobody has told.
+NOT_PROGRAMMED: tuple[float, ...] = (float("nan"),) * len(TELEMETRY_CHANNELS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ class WeldContext:
     shielding_gas: str = ""  #: ISO 14175 designation, e.g. "M21-ArC-18"
     wps_id: str = ""
     job_id: str = ""
+    programmed: tuple[float, ...] = NOT_PROGRAMMED  #: of each of TELEMETRY_CHANNELS in the steady weld; NaN: unknown
 
 
 Sample = CameraFrame | ThermalFrame | AudioChunk | TelemetrySample | WeldContext

@@ -80,7 +80,7 @@ def nano() -> ModelConfig:
         measured_values=True,
         measured_scales=(4.0, 16.0, 64.0),
         memory=MemoryConfig(enabled=True, reads_measured=True),
-        inputs=InputSpec(telemetry_drift=True, telemetry_history=True),
+        inputs=InputSpec(telemetry_drift=True, telemetry_history=True, telemetry_programme=True),
     )
 
 
@@ -92,7 +92,9 @@ def base() -> ModelConfig:
         measured_values=True,
         measured_scales=(4.0, 16.0, 64.0),
         memory=MemoryConfig(enabled=True, width=192, reads_measured=True),
-        inputs=InputSpec(camera_px=160, thermal_px=96, telemetry_drift=True, telemetry_history=True),
+        inputs=InputSpec(
+            camera_px=160, thermal_px=96, telemetry_drift=True, telemetry_history=True, telemetry_programme=True
+        ),
         backbone_blocks=11,
         width=192,
         attention_heads=6,

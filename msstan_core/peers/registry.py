@@ -198,6 +198,6 @@ PEERS: dict[str, Peer] = {
         partial(SingleTick, modalities=_TELEMETRY, context=True),
         None,
         "rolling statistics of current, voltage, wire feed, travel and gas, and a classifier",
-        0.03,
+        0.04,
     ),
 }

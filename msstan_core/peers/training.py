@@ -101,7 +101,14 @@ def _source(
     clips = CLIPS_PER_STEP[peer.kind]
     if peer.kind is Kind.FEATURES:
         recordings = [w.recording for w in watched]
-        sampler = ClipSampler(recordings, config.clip_ticks, config.group_balance, config.augmentation, seed)
+        sampler = ClipSampler(
+            recordings,
+            config.clip_ticks,
+            config.group_balance,
+            config.augmentation,
+            seed,
+            programme_columns=config.programme_columns,
+        )
         # A memory that has not run yet is not what streams: MiniROAD leaves the beginning of a clip out of the loss.
         first = round(float(getattr(network, "loss_from", 0.0)) * config.clip_ticks)
         read = sorted(peer.modalities)

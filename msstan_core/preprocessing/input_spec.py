@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from msstan_core.preprocessing.process_drift import DRIFT_COUNT
 from msstan_core.preprocessing.process_history import HISTORY_COUNT
+from msstan_core.preprocessing.programme_departure import DEPARTURE_COUNT
 from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
 
 
@@ -35,9 +36,17 @@ class InputSpec(BaseModel):
     log_mel: LogMelSpec = LogMelSpec()
     telemetry_drift: bool = Field(False, description="telemetry also relative to the weld's own beginning")
     telemetry_history: bool = Field(False, description="telemetry also relative to the last seconds, with timers")
+    telemetry_programme: bool = Field(False, description="telemetry also relative to the job's programmed values")
 
     @property
     def telemetry_count(self) -> int:
         """Numbers that the telemetry branch reads."""
         drift = DRIFT_COUNT if self.telemetry_drift else 0
-        return FEATURE_COUNT + drift + (HISTORY_COUNT if self.telemetry_history else 0)
+        history = HISTORY_COUNT if self.telemetry_history else 0
+        return FEATURE_COUNT + drift + history + (DEPARTURE_COUNT if self.telemetry_programme else 0)
+
+    @property
+    def programme_columns(self) -> slice:
+        """Where the telemetry says how far it is from the programme; empty where it does not."""
+        count = self.telemetry_count
+        return slice(count - (DEPARTURE_COUNT if self.telemetry_programme else 0), count)

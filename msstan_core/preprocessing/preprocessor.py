@@ -15,6 +15,7 @@ from msstan_core.preprocessing.log_mel import FLOOR_DB, log_mel
 from msstan_core.preprocessing.process_drift import ProcessDrift
 from msstan_core.preprocessing.process_history import ProcessHistory
 from msstan_core.preprocessing.process_quantities import quantities
+from msstan_core.preprocessing.programme_departure import ProgrammeDeparture
 from msstan_core.preprocessing.telemetry_features import telemetry_features
 from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT, ThermalStatistics
 from msstan_core.vocabulary import MODALITIES, Modality
@@ -69,6 +70,7 @@ class Preprocessor:
             self._past.append(ProcessDrift())
         if spec.telemetry_history:
             self._past.append(ProcessHistory())
+        self._departure = ProgrammeDeparture() if spec.telemetry_programme else None
         self._no_telemetry = np.zeros(spec.telemetry_count, np.float32)
 
     def __call__(self, tick: Tick) -> tuple[NetworkInput, tuple[str, ...]]:
@@ -99,7 +101,9 @@ class Preprocessor:
             if np.isfinite(tick.telemetry.values).any():
                 telemetry = telemetry_features(tick.telemetry, tick.context.process)
                 values = quantities(tick.telemetry, tick.context.process)
-                told = (past.update(tick.stamp_ns, tick.telemetry, values) for past in self._past)
+                told = [past.update(tick.stamp_ns, tick.telemetry, values) for past in self._past]
+                if self._departure is not None:
+                    told.append(self._departure.update(tick.telemetry, values, tick.context))
                 telemetry = np.concatenate([telemetry, *told])
             else:
                 valid[Modality.TELEMETRY] = False

@@ -81,6 +81,7 @@ def message_from_sample(sample: Sample) -> tuple[Topic, Any]:
             values = {name: float(getattr(sample, name)) for name in TELEMETRY_CHANNELS}
             message = _new(topic.type_name, header=_header(sample.stamp_ns), **values)
         case WeldContext():
+            programmed = dict(zip(TELEMETRY_CHANNELS, sample.programmed, strict=True))
             message = _new(
                 topic.type_name,
                 header=_header(sample.stamp_ns),
@@ -93,6 +94,7 @@ def message_from_sample(sample: Sample) -> tuple[Topic, Any]:
                 shielding_gas=sample.shielding_gas,
                 wps_id=sample.wps_id,
                 job_id=sample.job_id,
+                **{f"programmed_{channel}": float(value) for channel, value in programmed.items()},
             )
     return topic, message
 

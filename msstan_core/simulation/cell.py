@@ -17,6 +17,7 @@ from msstan_core.simulation.procedure import seams_length
 from msstan_core.simulation.process import WeldProcess
 from msstan_core.simulation.scenario import Scenario
 from msstan_core.simulation.sensors import Sensors
+from msstan_core.simulation.sources import programmed_values
 from msstan_core.simulation.state import CellState
 from msstan_core.vocabulary import Filler
 
@@ -84,6 +85,7 @@ class WeldCell:
             shielding_gas=process.shielding_gas,
             wps_id=self.scenario.wps_id,
             job_id=self.scenario.name,
+            programmed=programmed_values(self.scenario, self.quality.reference),
         )
 
     @property

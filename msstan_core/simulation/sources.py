@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from msstan_core.simulation.energy import STEP_S, EnergySource, Setpoints, SourceInputs
@@ -20,6 +22,24 @@ def make_source(scenario: Scenario, random: np.random.Generator) -> EnergySource
         "fsw": StirTool,
     }
     return kinds[scenario.process.kind](scenario, random)
+
+
+def programmed_values(scenario: Scenario, reference: Reference) -> tuple[float, ...]:
+    """What the job's programme says of each of TELEMETRY_CHANNELS, as a robot would tell it: A, V, m/s, m/s, l/min.
+
+    NaN where the programme has no such quantity: an arc's current is the one that its wire feed was qualified with, a
+    stirring tool's motor draws what the metal asks for.
+    """
+    process = scenario.process
+    arc = process.kind == "gmaw"
+    values = (
+        reference.current_a if arc else math.nan,
+        reference.voltage_v if arc else math.nan,
+        reference.wire_feed_m_s,
+        process.travel_speed_m_s,
+        process.gas_flow_l_min,
+    )
+    return tuple(value if value > 0 else math.nan for value in values)
 
 
 def steady_reference(scenario: Scenario) -> Reference:

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from msstan_core.observation import TELEMETRY_CHANNELS
 from msstan_core.preprocessing.log_mel import FLOOR_DB
+from msstan_core.preprocessing.process_quantities import QUANTITIES
 from msstan_core.preprocessing.thermal_statistics import PROPORTIONAL
 from msstan_core.training.configuration import AugmentationConfig
 from msstan_core.training.hidden_views import add_noise, hide_parts
@@ -21,12 +23,18 @@ _MASKING = 0.5
 _NOISE_COLOUR_DB, _NOISE_FLICKER_DB = 1.0, 2.0
 
 
-def augment(arrays: dict[str, NDArray[Any]], config: AugmentationConfig, rng: np.random.Generator) -> None:
+def augment(
+    arrays: dict[str, NDArray[Any]],
+    config: AugmentationConfig,
+    rng: np.random.Generator,
+    programme_columns: slice = slice(0, 0),
+) -> None:
     """Change one clip in place of its arrays.
 
     Args:
         arrays: by the names of :class:`~msstan_core.model.ms_stan.Features`, each [T, ...].
         config: how much. rng: source of all randomness.
+        programme_columns: of the telemetry, as InputSpec has them.
     """
     drop_modalities(arrays["valid"], config, rng)
     hide_parts(arrays, config, rng)
@@ -38,6 +46,8 @@ def augment(arrays: dict[str, NDArray[Any]], config: AugmentationConfig, rng: np
         arrays["thermal_statistics"] = (
             np.where(PROPORTIONAL, scale, 1.0).astype(np.float32) * arrays["thermal_statistics"]
         )
+    if programme_columns.start < programme_columns.stop:
+        arrays["telemetry"] = other_programme(arrays["telemetry"], programme_columns, config, rng)
     add_noise(arrays, config, rng)
 
 
@@ -59,6 +69,27 @@ def drop_modalities(valid: NDArray[np.float32], config: AugmentationConfig, rng:
         if rng.random() < config.dropout_span:
             begin, end = sorted(rng.integers(0, len(valid) + 1, 2))
         valid[begin:end, modality] = 0
+
+
+def other_programme(
+    telemetry: NDArray[np.float32], columns: slice, config: AugmentationConfig, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """A job whose programme is not told, or told a little wrong. [T, InputSpec.telemetry_count].
+
+    Args:
+        telemetry: of a clip. columns: where its departure from the programme stands, see ProgrammeDeparture.
+        config: how often and how much. rng: source of all randomness.
+    """
+    telemetry = telemetry.copy()
+    if rng.random() < config.programme_dropout:
+        telemetry[:, columns] = 0.0
+        return telemetry
+    error = rng.normal(0.0, config.programme_error, len(TELEMETRY_CHANNELS))  # of the logarithm
+    power = error[0] + error[1]
+    errors = np.array([*error, power, power - error[3]], np.float32)
+    told = telemetry[:, columns]  # a view
+    told[:, :QUANTITIES] += errors * told[:, QUANTITIES : 2 * QUANTITIES]
+    return telemetry
 
 
 def other_sound(

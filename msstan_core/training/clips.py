@@ -114,6 +114,7 @@ class ClipSampler:
         warm_up_ticks: ticks at the beginning of a clip that the losses leave out, because a stream is past them. A clip
             that begins with its recording has none: that is how a stream begins.
         image_free: share of the batches drawn without images.
+        programme_columns: of the telemetry, as InputSpec has them.
     """
 
     #: Share of the clips that are placed around a change of action or an edge of an imperfection.
@@ -128,12 +129,14 @@ class ClipSampler:
         seed: int,
         warm_up_ticks: int = 0,
         image_free: float = 0.0,
+        programme_columns: slice = slice(0, 0),
     ) -> None:
         self._recordings = list(recordings)
         self._ticks = clip_ticks
         self._warm_up = warm_up_ticks
         self._image_free = image_free
         self._augmentation = augmentation
+        self._programme_columns = programme_columns
         self._rng = np.random.default_rng(seed)
         ticks = np.array([len(r.features.time_s) for r in self._recordings], float)
         groups = [r.group for r in self._recordings]
@@ -181,7 +184,7 @@ class ClipSampler:
         end = min(begin + self._ticks, total)
         plain = clip_features(features, begin, end, images=images)
         arrays = {**plain, "valid": plain["valid"].copy()}  # the one array that is changed in place
-        augment(arrays, self._augmentation, self._rng)
+        augment(arrays, self._augmentation, self._rng, self._programme_columns)
         labels, imperfections = features.action[begin:end], features.imperfection[begin:end]
         weights = np.ones(end - begin, np.float32)
         if begin > 0 and self._warm_up:

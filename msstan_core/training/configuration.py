@@ -53,6 +53,10 @@ class AugmentationConfig(BaseModel):
     occlusion_size: float = Field(0.6, gt=0, le=1, description="largest side of such a box, share of the image's")
     camera_grain: float = Field(0.0, ge=0, le=2, description="std of noise per tick on backbone features, in their std")
     thermal_noise_c: float = Field(0.0, ge=0, le=200, description="std of noise per tick and pixel, degC")
+    programme_dropout: float = Field(0.3, ge=0, le=1, description="probability that a clip's programme is not told")
+    programme_error: float = Field(
+        0.03, ge=0, le=0.5, description="std of the error of programmed values, share of them"
+    )
     telemetry_noise: float = Field(0.0, ge=0, le=2, description="std of noise per tick on telemetry, in its own std")
 
 
@@ -134,6 +138,11 @@ class TrainingConfig(BaseModel):
     def warm_up_ticks(self) -> int:
         """Ticks at the beginning of a clip that the losses leave out."""
         return round(self.warm_up_share * self.clip_ticks)
+
+    @property
+    def programme_columns(self) -> slice:
+        """Where the telemetry says how far it is from the job's programme."""
+        return self.model_config_of_size().inputs.programme_columns
 
     def withheld(self, attributes: dict[str, str]) -> frozenset[Modality]:
         """Modalities of a recording that the network must not get."""

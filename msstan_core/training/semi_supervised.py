@@ -68,6 +68,7 @@ class Unlabelled:
             config.augmentation,
             config.seed + 0x5E31,
             config.warm_up_ticks,
+            programme_columns=config.programme_columns,
         )
 
     def loss(self, model: MsStan, step: int, device: torch.device) -> Tensor | None:

@@ -90,6 +90,7 @@ def train(
         config.seed,
         config.warm_up_ticks,
         config.image_free_steps,
+        config.programme_columns,
     )
     unlabelled = Unlabelled(config, recordings)
     weights, prior = class_weights(labelled, config.class_balance)

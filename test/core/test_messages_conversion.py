@@ -88,6 +88,9 @@ def test_context_of_a_newer_version_reads_unknown_not_wrong() -> None:
         shielding_gas="M21-ArC-18",
         wps_id="W1",
         job_id="",
+        programmed_current_a=180.0,
+        programmed_voltage_v=math.inf,
+        programmed_travel_speed_m_s=0.0,
     )
     context = sample_from_message(TopicKind.CONTEXT, message)
     assert isinstance(context, WeldContext)
@@ -95,3 +98,5 @@ def test_context_of_a_newer_version_reads_unknown_not_wrong() -> None:
     assert (context.material_a, context.filler) == (Material.ALUMINIUM, Filler.NONE)
     assert math.isnan(context.thickness_a_m)  # zero: nobody filled it in
     assert context.thickness_b_m == 0.004
+    # 0: nobody filled it in; the fields that are missing are those of a bag of an earlier version
+    np.testing.assert_equal(context.programmed, (180.0, math.nan, math.nan, math.nan, math.nan))

@@ -69,6 +69,7 @@ samples = st.one_of(
         text,
         text,
         text,
+        st.tuples(*[st.one_of(st.just(math.nan), st.floats(0.0001220703125, 1000, width=32))] * 5),
     ),
 )
 

@@ -155,6 +155,26 @@ def test_streams_have_their_rates_shapes_and_ascending_stamps(recording: tuple[l
     assert frame.image is not None and frame.image.shape == (64, 96, 3) and frame.image.dtype == np.uint8
 
 
+@pytest.mark.parametrize(
+    ("kind", "known"), [("gmaw", (1, 1, 1, 1, 1)), ("laser", (0, 0, 0, 1, 1)), ("fsw", (0, 0, 0, 1, 0))]
+)
+def test_the_weld_context_tells_the_programme_of_an_undisturbed_weld(kind: str, known: tuple[int, ...]) -> None:
+    """What the display shows in the middle of a good weld is what the context says, where it says something."""
+    process = {"kind": kind} if kind != "fsw" else {"kind": kind, "gas_flow_l_min": 0.0, "travel_speed_m_s": 0.004}
+    cell = WeldCell(
+        scenario(**{**SMALL, "process": process, "disturbances": [], "procedure": {"heat_adjustments": []}})
+    )
+    programmed = np.array(cell.context.programmed)
+    assert tuple(np.isfinite(programmed).astype(int)) == known
+    rows = [(s.stamp_ns / 1e9, s.as_row()) for s in cell.advance(14.0) if isinstance(s, TelemetrySample)]
+    deposition = next(a for a in cell.annotations if a.label == "MATERIAL_DEPOSITION")
+    begin, end = deposition.start_s + 1.0, min(deposition.end_s, 14.0) - 0.2
+    assert end > begin + 0.5
+    shown = np.median([row for t, row in rows if begin < t < end], axis=0)
+    told = np.isfinite(programmed)
+    assert shown[told] == pytest.approx(programmed[told], rel=0.05)
+
+
 def test_a_switched_off_sensor_is_silent_and_changes_no_other() -> None:
     with_camera = [s for s in WeldCell(scenario(**SMALL)).advance(3.0) if isinstance(s, AudioChunk)]
     without = list(WeldCell(scenario(**{**SMALL, "camera": {"enabled": False}})).advance(3.0))
