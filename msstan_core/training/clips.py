@@ -13,7 +13,7 @@ from torch import Tensor
 
 from msstan_core.model.ms_stan import Features
 from msstan_core.training.augmentation import augment
-from msstan_core.training.configuration import AugmentationConfig
+from msstan_core.training.configuration import AugmentationConfig, TrainingConfig
 from msstan_core.training.recording_features import UNLABELLED, Recording, RecordingFeatures
 from msstan_core.vocabulary import ACTIONS, Modality
 
@@ -114,7 +114,7 @@ class ClipSampler:
         warm_up_ticks: ticks at the beginning of a clip that the losses leave out, because a stream is past them. A clip
             that begins with its recording has none: that is how a stream begins.
         image_free: share of the batches drawn without images.
-        programme_columns: of the telemetry, as InputSpec has them.
+        programme_columns: of the telemetry, as InputSpec has them. real_weight: see TrainingConfig.
     """
 
     #: Share of the clips that are placed around a change of action or an edge of an imperfection.
@@ -130,6 +130,7 @@ class ClipSampler:
         warm_up_ticks: int = 0,
         image_free: float = 0.0,
         programme_columns: slice = slice(0, 0),
+        real_weight: float = 1.0,
     ) -> None:
         self._recordings = list(recordings)
         self._ticks = clip_ticks
@@ -142,8 +143,19 @@ class ClipSampler:
         groups = [r.group for r in self._recordings]
         group_ticks = {g: sum(t for t, other in zip(ticks, groups, strict=True) if other == g) for g in set(groups)}
         share = np.array([ticks[i] / group_ticks[g] ** group_balance for i, g in enumerate(groups)])
+        share *= [1.0 if r.simulated else real_weight for r in self._recordings]
         self._share = share / share.sum()
         self._changes = [changes_of(r.features) for r in self._recordings]
+
+    @classmethod
+    def of_config(
+        cls, config: TrainingConfig, recordings: Sequence[Recording], seed: int, image_free: float = 0.0
+    ) -> ClipSampler:
+        """As a configuration of training has it."""
+        return cls(
+            recordings, config.clip_ticks, config.group_balance, config.augmentation, seed, config.warm_up_ticks,
+            image_free, config.programme_columns, config.real_weight,
+        )  # fmt: skip
 
     @property
     def random_state(self) -> dict[str, object]:

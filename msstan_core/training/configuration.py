@@ -92,6 +92,9 @@ class TrainingConfig(BaseModel):
     imperfection_weight: float = Field(0.5, ge=0, description="weight of the imperfection loss")
     losses: LossWeights = LossWeights()
     group_balance: float = Field(0.5, ge=0, le=1, description="0: ticks count equally; 1: groups count equally")
+    real_weight: float = Field(
+        1.0, gt=0, le=1000, description="times as often real recordings are drawn than simulated ones"
+    )
     validation_share: float = Field(0.15, ge=0, lt=1, description="share of the groups held out for calibration")
     false_alarms_per_hour: float = Field(
         1.0, gt=0, le=60, description="of nominal welding: of novelty and all imperfections together"

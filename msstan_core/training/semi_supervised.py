@@ -61,15 +61,7 @@ class Unlabelled:
                 "semi_supervised", "finds no recording without labels", "add some to --data, or set mode: off"
             )
         # A seed of its own: the labelled clips of a run do not depend on whether unlabelled ones are drawn.
-        self._sampler = ClipSampler(
-            bare,
-            config.clip_ticks,
-            config.group_balance,
-            config.augmentation,
-            config.seed + 0x5E31,
-            config.warm_up_ticks,
-            programme_columns=config.programme_columns,
-        )
+        self._sampler = ClipSampler.of_config(config, bare, config.seed + 0x5E31)
 
     def loss(self, model: MsStan, step: int, device: torch.device) -> Tensor | None:
         """The weighted loss of one step; None when the mode is off. The teacher is the network itself, undisturbed."""

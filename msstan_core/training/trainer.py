@@ -82,16 +82,7 @@ def train(
     optimiser = torch.optim.AdamW(trainable, lr=config.learning_rate, weight_decay=config.weight_decay)
     # Recordings without actions may still say which imperfections there are.
     known = [r for r in recordings if is_labelled(r) or np.isfinite(r.features.imperfection).any()]
-    sampler = ClipSampler(
-        known,
-        config.clip_ticks,
-        config.group_balance,
-        config.augmentation,
-        config.seed,
-        config.warm_up_ticks,
-        config.image_free_steps,
-        config.programme_columns,
-    )
+    sampler = ClipSampler.of_config(config, known, config.seed, config.image_free_steps)
     unlabelled = Unlabelled(config, recordings)
     weights, prior = class_weights(labelled, config.class_balance)
     objective = _Objective(config, model, weights.to(device))

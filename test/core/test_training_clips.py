@@ -58,3 +58,20 @@ def test_image_free_batches_hide_the_images_of_clips_that_hold_something_else(re
         assert (batch.features.valid[..., Modality.CAMERA] == expected).all()
         assert bool(batch.features.camera.abs().sum() > 0) == bool(expected)
     assert (batch.features.valid[..., Modality.ACOUSTIC] == 0).all()
+
+
+def test_real_recordings_are_drawn_as_often_as_is_asked(recordings: list[Recording]) -> None:
+    """Two equally long recordings of different groups: with a weight of 4 four of five clips are of the real one."""
+    context = {True: 1, False: 2}
+    pair = [
+        replace(
+            recordings[0],
+            attributes={"group": str(simulated), "simulated": str(simulated).lower()},
+            features=replace(
+                recordings[0].features, context=np.full_like(recordings[0].features.context, context[simulated])
+            ),
+        )
+        for simulated in (True, False)
+    ]
+    batch = ClipSampler(pair, 16, 0.5, AugmentationConfig(), seed=0, real_weight=4.0).draw(400)
+    assert 0.74 < (batch.features.context[:, 0, 0] == context[False]).float().mean() < 0.86
