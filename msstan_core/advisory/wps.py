@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from msstan_core.advisory.parameters import PARAMETERS, Parameter
-from msstan_core.observation import WeldContext
+from msstan_core.observation import TELEMETRY_CHANNELS, WeldContext
 from msstan_core.vocabulary import PROCESS_EFFICIENCY, Filler, Material, Process
 
 #: Processes whose heat input follows from current, voltage and travel speed.
@@ -90,6 +90,9 @@ class Wps(_Section):
     wire_feed_speed_m_s: ParameterRange | None = _parameter("m/s", 0.0, 0.5, "filler wire speed")
     travel_speed_m_s: ParameterRange | None = _parameter("m/s", 0.0001, 0.5, "speed along the seam")
     stick_out_m: ParameterRange | None = _parameter("m", 0.001, 0.06, "contact tip to work distance")
+    gas_flow_l_min: float | None = Field(
+        None, gt=0, le=100, description="programmed shielding gas flow, l/min", json_schema_extra={"unit": "l/min"}
+    )
     adjustable: tuple[ParameterName, ...] = Field(..., description="parameters that the cell lets somebody change")
     heat_input_j_m: Interval | None = Field(
         None, description="window of k U I / v, J/m (1 kJ/mm = 1e6 J/m)", json_schema_extra={"unit": "J/m"}
@@ -163,6 +166,29 @@ class Wps(_Section):
         power = PROCESS_EFFICIENCY[self.kind] * self.voltage_v.nominal * self.current_a.nominal
         return power / self.travel_speed_m_s.nominal
 
+    def job(
+        self, stamp_ns: int, thickness_a_m: float = math.nan, thickness_b_m: float = math.nan, job_id: str = ""
+    ) -> WeldContext:
+        """The weld context of a job that is programmed at this procedure's nominal values.
+
+        Args:
+            stamp_ns: from when on it holds. thickness_a_m, thickness_b_m: of the parts, m; NaN: unknown. job_id: free.
+        """
+        programmed = (getattr(self, channel) for channel in TELEMETRY_CHANNELS)
+        return WeldContext(
+            stamp_ns=stamp_ns,
+            process=self.kind,
+            material_a=Material[self.material_a.upper()],
+            material_b=Material[self.material_b.upper()],
+            filler=Filler[self.filler.upper()],
+            thickness_a_m=thickness_a_m,
+            thickness_b_m=thickness_b_m,
+            shielding_gas=self.shielding_gas,
+            wps_id=self.id,
+            job_id=job_id,
+            programmed=tuple(_nominal(value) for value in programmed),
+        )
+
     def contradiction(self, context: WeldContext) -> str:
         """What in the weld context this procedure is not made for, in words; "" where nothing speaks against it.
 
@@ -190,3 +216,9 @@ class Wps(_Section):
         if self.shielding_gas and context.shielding_gas and self.shielding_gas != context.shielding_gas:
             return f"it is for gas {self.shielding_gas}, the job has {context.shielding_gas}"
         return ""
+
+
+def _nominal(value: ParameterRange | float | None) -> float:
+    """NaN where the procedure has none."""
+    number = value.nominal if isinstance(value, ParameterRange) else value
+    return number if number is not None and number > 0 else math.nan

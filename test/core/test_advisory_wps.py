@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from lap_procedure import LAP
@@ -195,3 +196,5 @@ def test_a_built_in_scenario_that_names_a_procedure_fits_it_and_is_programmed_at
         section = wps.range_of(p)
         if section is not None and p is not Parameter.CURRENT:  # the current follows the wire feed
             assert getattr(scenario.process, p.field) == section.nominal
+    told, cell = wps.job(0).programmed, WeldCell(scenario).context.programmed
+    np.testing.assert_allclose(told, cell, rtol=0.02)  # an arc's current and voltage follow from what is set

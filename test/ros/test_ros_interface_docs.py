@@ -13,12 +13,13 @@ from msstan_ros.monitor_parameters import SPECS as MONITOR_SPECS
 from msstan_ros.overlay_node import SPECS as OVERLAY_SPECS
 from msstan_ros.parameters import ParameterSpec
 from msstan_ros.weld_cell_node import SPECS as CELL_SPECS
+from msstan_ros.weld_context_node import SPECS as CONTEXT_SPECS
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "ros_interface.md").read_text(encoding="utf-8")
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in TEXT.splitlines() if line.startswith("|")]
 
 
-ALL_SPECS = [*MONITOR_SPECS, *GATE_SPECS, *FOLLOWER_SPECS, *PLAYER_SPECS, *OVERLAY_SPECS, *CELL_SPECS]
+ALL_SPECS = [*MONITOR_SPECS, *GATE_SPECS, *FOLLOWER_SPECS, *PLAYER_SPECS, *OVERLAY_SPECS, *CELL_SPECS, *CONTEXT_SPECS]
 
 
 @pytest.mark.parametrize("spec", ALL_SPECS, ids=lambda s: s.name)
