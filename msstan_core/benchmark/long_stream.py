@@ -14,7 +14,7 @@ from scipy.special import softmax
 from msstan_core.benchmark.timing import percentiles, rounded
 from msstan_core.benchmark.workload import ticks
 from msstan_core.decision.pipeline import Monitor
-from msstan_core.inference.engine import OnnxEngine, load_engine
+from msstan_core.inference.engine import load_engine
 from msstan_core.inference.export import random_tick
 from msstan_core.inference.model_package import ModelPackage
 from msstan_core.preprocessing.preprocessor import INPUT_NAMES, NetworkInput
@@ -57,7 +57,6 @@ def streaming_error(
         camera, thumbnail = model.look(parts["camera"])
     features = Features(**{**parts, "camera": camera}, thumbnail=thumbnail)
     engine = load_engine(package)
-    assert isinstance(engine, OnnxEngine)
     inputs = [NetworkInput(*(part[0].numpy() for part in row)) for row in rows]
     order = rng.integers(0, _DISTINCT, count)
     reach = package.card.config.ring_ticks + package.card.config.temporal_kernel - 2

@@ -12,8 +12,9 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "export",
         help="export a model folder's weights to ONNX",
-        description="Write step.onnx from weights.pt: one graph with explicit streaming state. The graph is kept only "
-        "when it agrees with torch to 1e-4 over 80 random ticks.",
+        description="Write step.onnx from weights.pt, one graph with explicit streaming state, and its parts look.onnx "
+        "(the camera backbone) and held_step.onnx (the rest). A graph is kept only when it agrees with torch to 1e-4 "
+        "over 80 random ticks.",
     )
     parser.add_argument("model_dir", type=Path, help="model folder, as written by msstan train")
     parser.set_defaults(run=run)

@@ -144,7 +144,7 @@ class Monitor:
         started = time.perf_counter()
         if tick.restarted:
             self.reset()
-        network_input, degraded = self._preprocess(tick)
+        network_input, degraded = self._preprocess(tick, self._engine.begin)
         output = self._engine.step(network_input)
         valid = network_input.valid.astype(bool)
         seen = bool(valid.any())

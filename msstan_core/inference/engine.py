@@ -15,10 +15,11 @@ from msstan_core.errors import InputError
 from msstan_core.inference.bound_graph import BoundGraph, Places
 from msstan_core.inference.graph_names import OUTPUT_NAMES
 from msstan_core.inference.model_package import STEP_FILE, WEIGHTS_FILE, ModelPackage
-from msstan_core.inference.providers import Provider, device_of, open_session
+from msstan_core.inference.providers import Provider, device_of, open_session, runs_on_cpu
 from msstan_core.model.configuration import ModelConfig
 from msstan_core.model.state import DOUBLE_PRECISION, state_shapes
 from msstan_core.preprocessing.preprocessor import NetworkInput
+from msstan_core.vocabulary import Modality
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,16 +39,22 @@ class EngineOutput:
     imperfection_logits: NDArray[np.float32]  #: [13]
     embedding: NDArray[np.float32]  #: [d]
     modality_weights: NDArray[np.float32]  #: [4]
-    attention: NDArray[np.float32]  #: [h, w]
+    attention: NDArray[np.float32]  #: [h, w]; zeros without a camera image
     looked: bool = True  #: False where the camera frame was not worth the backbone and an earlier one stood in for it
     importance: float = float("nan")  #: a_t of equation 40; NaN where frames are not sampled
 
     @classmethod
     def of(
-        cls, parts: Iterable[NDArray[np.float32]], looked: bool = True, importance: float = float("nan")
+        cls,
+        parts: Iterable[NDArray[np.float32]],
+        tick: NetworkInput,
+        looked: bool = True,
+        importance: float = float("nan"),
     ) -> EngineOutput:
-        """From the arrays in the order of OUTPUT_NAMES."""
+        """From the arrays in the order of OUTPUT_NAMES, of this tick."""
         actions, imperfections, embedding, weights, attention = parts
+        if not tick.valid[Modality.CAMERA] > 0:
+            attention = np.zeros_like(attention)
         return cls(actions, imperfections, embedding, weights, attention, looked, importance)
 
 
@@ -56,6 +63,12 @@ class Engine(ABC):
 
     #: What runs the graph, e.g. "CPUExecutionProvider" or "torch cpu".
     provider: str
+
+    def begin(self, camera: NDArray[np.uint8]) -> None:
+        """Start on the camera image [px, px, 3] of the tick that :meth:`step` gets next, where the engine can; returns
+        at once. Who calls it computes the tick's other inputs meanwhile.
+        """
+        del camera  # here nothing can be started early
 
     @abstractmethod
     def step(self, tick: NetworkInput) -> EngineOutput:
@@ -98,11 +111,14 @@ def load_engine(
     threshold = None if sampling_threshold is None else _threshold(package, sampling_threshold)
     if backend == "torch":
         return TorchEngine(package, threads, threshold)
-    if threshold is None:
-        return OnnxEngine(package, threads, provider)
     from msstan_core.inference.sampling_engine import SamplingEngine
+    from msstan_core.inference.split_engine import SplitEngine
 
-    return SamplingEngine(package, threads, provider, threshold)
+    if threshold is not None:
+        return SamplingEngine(package, threads, provider, threshold)
+    if SplitEngine.can_run(package) and runs_on_cpu(provider):
+        return SplitEngine(package, threads, provider)
+    return OnnxEngine(package, threads, provider)  # a device has a queue of its own: there the step stays whole
 
 
 def _threshold(package: ModelPackage, asked: float) -> float:
@@ -159,7 +175,7 @@ class OnnxEngine(Engine):
         for name, array in tick.arrays().items():
             self._places.write(name, array)
         self._graph.run()
-        return EngineOutput.of(self._graph.result(name)[0].copy() for name in OUTPUT_NAMES)
+        return EngineOutput.of((self._graph.result(name)[0].copy() for name in OUTPUT_NAMES), tick)
 
 
 class TorchEngine(Engine):
@@ -217,7 +233,7 @@ class TorchEngine(Engine):
                 self._seen = seen
             features = Features(**{**arrays, "camera": self._seen[0]}, thumbnail=self._seen[1])
             output, self._state = self.model.step_features(features, self._state)
-        return EngineOutput.of((part[0].cpu().numpy() for part in output), looked, importance)
+        return EngineOutput.of((part[0].cpu().numpy() for part in output), tick, looked, importance)
 
     def _decide(self, arrays: dict[str, Tensor]) -> tuple[bool, float]:
         """Whether to look at the frame (41), and its importance (40)."""

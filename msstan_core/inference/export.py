@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,10 +15,20 @@ from torch import Tensor
 from msstan_core.errors import InputError
 from msstan_core.inference.graph_names import GATE_INPUT_NAMES
 from msstan_core.inference.model_package import GATE_FILE, HELD_STEP_FILE, LOOK_FILE, STEP_FILE
-from msstan_core.inference.step_graph import GateGraph, HeldStepGraph, LookGraph, StepGraph, StreamingGraph
+from msstan_core.inference.step_graph import (
+    GateGraph,
+    HeldStepGraph,
+    LookGraph,
+    SeenStepGraph,
+    StepGraph,
+    StreamingGraph,
+)
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.preprocessing.preprocessor import INPUT_NAMES
 from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 #: From 20 on GELU is one operation instead of five.
 OPSET = 20
@@ -32,7 +43,8 @@ TickMaker = Callable[[np.random.Generator], tuple[Tensor, ...]]
 
 
 def export_step(model: MsStan, directory: Path) -> float:
-    """Write ``step.onnx`` into a model folder; with an importance gate also the graphs that run a tick in parts.
+    """Write a model folder's graphs: ``step.onnx``, the parts ``look.onnx`` and ``held_step.onnx`` that are cut out of
+    it, and with an importance gate ``gate.onnx``.
 
     Returns:
         The largest absolute difference to torch over CHECKED_TICKS random ticks.
@@ -40,33 +52,55 @@ def export_step(model: MsStan, directory: Path) -> float:
     Raises:
         InputError: when the difference exceeds TOLERANCE; the file is then not kept.
     """
-    worst = _export(StepGraph(model), lambda rng: random_tick(model, rng), directory / STEP_FILE)
-    if model.gate is None:
-        return worst
-    look = LookGraph(model).eval()
+    step, look, held = StepGraph(model), LookGraph(model).eval(), HeldStepGraph(model)
+    arguments = (*random_tick(model, np.random.default_rng(0)), *step.initial_state().values())
+    whole = exported(SeenStepGraph(model), arguments)
 
     def held_tick(rng: np.random.Generator) -> tuple[Tensor, ...]:
         camera, *rest = random_tick(model, rng)
         with torch.no_grad():
             return (*look(camera), *rest)
 
-    def gate_tick(rng: np.random.Generator) -> tuple[Tensor, ...]:
-        tick = dict(zip(INPUT_NAMES, random_tick(model, rng), strict=True))
-        return (*(tick[name] for name in GATE_INPUT_NAMES), torch.tensor([model.config.sampling.threshold]))
+    parts = [
+        _kept(step, _cut(whole, step), lambda rng: random_tick(model, rng), directory / STEP_FILE),
+        _kept(
+            look, _cut(whole, look), lambda rng: random_tick(model, rng)[:1], directory / LOOK_FILE, BACKBONE_MAGNITUDE
+        ),
+        _kept(held, _cut(whole, held), held_tick, directory / HELD_STEP_FILE),
+    ]
+    if model.gate is not None:
+        gate = GateGraph(model)
 
-    return max(
-        worst,
-        _export(look, lambda rng: random_tick(model, rng)[:1], directory / LOOK_FILE, BACKBONE_MAGNITUDE),
-        _export(HeldStepGraph(model), held_tick, directory / HELD_STEP_FILE),
-        _export(GateGraph(model), gate_tick, directory / GATE_FILE),
-    )
+        def gate_tick(rng: np.random.Generator) -> tuple[Tensor, ...]:
+            tick = dict(zip(INPUT_NAMES, random_tick(model, rng), strict=True))
+            return (*(tick[name] for name in GATE_INPUT_NAMES), torch.tensor([model.config.sampling.threshold]))
+
+        arguments = (*gate_tick(np.random.default_rng(0)), *gate.initial_state().values())
+        parts.append(_kept(gate, exported(gate, arguments), gate_tick, directory / GATE_FILE))
+    return max(parts)
 
 
-def _export(graph: StreamingGraph, tick: TickMaker, path: Path, magnitude: float = 1.0) -> float:
-    """Write one graph; returns its largest difference to torch, in units of the results' magnitude."""
-    graph.eval()
+def _cut(whole: ModelProto, part: StreamingGraph) -> ModelProto:
+    """The piece of a graph between a part's inputs and outputs."""
+    from onnx.utils import Extractor
+
+    # what a switched-off mechanism would read is no input of the graph
+    known = {value.name for value in (*whole.graph.input, *whole.graph.output)}
+    inputs = [name for name in part.input_names if name in known]
+    piece = Extractor(whole).extract_model(inputs, list(part.output_names))
+    # a result that never changes is no node's: the extractor leaves it out
+    there = {value.name for value in piece.graph.initializer}
+    constants = (c for c in whole.graph.initializer if c.name in part.output_names and c.name not in there)
+    piece.graph.initializer.extend(constants)
+    return piece
+
+
+def _kept(graph: StreamingGraph, content: ModelProto, tick: TickMaker, path: Path, magnitude: float = 1.0) -> float:
+    """Write a graph if it is right; returns its largest difference to torch, in units of the results' magnitude."""
+    import onnx
+
     temporary = path.with_name(path.name + ".part")
-    write_graph(graph, (*tick(np.random.default_rng(0)), *graph.initial_state().values()), temporary)
+    onnx.save(content, temporary)
     difference = _difference(graph, tick, temporary, CHECKED_TICKS) / magnitude
     if difference > TOLERANCE:
         temporary.unlink()
@@ -77,34 +111,39 @@ def _export(graph: StreamingGraph, tick: TickMaker, path: Path, magnitude: float
 
 def write_graph(graph: StreamingGraph, arguments: tuple[Tensor, ...], path: Path) -> None:
     """Write a graph as ONNX without checking it; the arguments give the shapes."""
+    import onnx
+
+    onnx.save(exported(graph, arguments), path)
+
+
+def exported(graph: StreamingGraph, arguments: tuple[Tensor, ...]) -> ModelProto:
+    """A graph as ONNX; the arguments give the shapes."""
+    graph.eval()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # The exporter logs its optional torchvision operators at WARNING.
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        torch.onnx.export(
+        program = torch.onnx.export(
             graph,
             arguments,
-            path,
             input_names=list(graph.input_names),
             output_names=list(graph.output_names),
             opset_version=OPSET,
             dynamo=True,
-            external_data=False,
             verbose=False,
         )
-    _forget_source(path)
+    assert program is not None
+    return _without_source(program.model_proto)
 
 
-def _forget_source(path: Path) -> None:
-    """Take out of a graph what the exporter notes of the source, such as paths of the machine it ran on."""
-    import onnx
-
-    graph = onnx.load(path)
-    holders = [graph, graph.graph, *graph.graph.node, *graph.graph.value_info, *graph.graph.input, *graph.graph.output]
-    for holder in (*holders, *graph.graph.initializer, *graph.functions):
+def _without_source(model: ModelProto) -> ModelProto:
+    """A graph without what the exporter notes of the source, such as paths of the machine it ran on."""
+    graph = model.graph
+    holders = [model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output]
+    for holder in (*holders, *graph.initializer, *model.functions):
         del holder.metadata_props[:]
         holder.ClearField("doc_string")
-    onnx.save(graph, path)
+    return model
 
 
 def random_tick(model: MsStan, rng: np.random.Generator) -> tuple[Tensor, ...]:

@@ -42,6 +42,19 @@ def chosen_providers(choice: Provider, available: Collection[str]) -> list[tuple
     return [(name, _options(name)) for name in _ORDER[choice] if name in available]
 
 
+def runs_on_cpu(choice: Provider) -> bool:
+    """Whether ONNX Runtime would run a graph on the CPU; raises InputError as :func:`open_session`."""
+    return chosen_providers(choice, _onnxruntime().get_available_providers())[0][0] == _CPU
+
+
+def _onnxruntime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise InputError("backend onnx", "onnxruntime is not installed", "pip install onnxruntime") from None
+    return onnxruntime
+
+
 def _options(provider: str) -> dict[str, str]:
     if provider == _CUDA:
         return {"use_tf32": "0"}  # its ten bits of mantissa differ from torch by more than the export allows
@@ -58,10 +71,7 @@ def open_session(path: Path, threads: int, provider: Provider = "auto") -> Any:
     Raises:
         InputError: when ONNX Runtime is not installed, has no such provider, or cannot read the graph.
     """
-    try:
-        import onnxruntime
-    except ImportError:
-        raise InputError("backend onnx", "onnxruntime is not installed", "pip install onnxruntime") from None
+    onnxruntime = _onnxruntime()
     providers = chosen_providers(provider, onnxruntime.get_available_providers())
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL

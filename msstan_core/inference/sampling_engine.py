@@ -76,4 +76,4 @@ class SamplingEngine(Engine):
             self._look.run()
         self._held.run()
         answer = (self._held.result(name)[0].copy() for name in OUTPUT_NAMES)
-        return EngineOutput.of(answer, looked, float(self._gate.result("importance")[0]))
+        return EngineOutput.of(answer, tick, looked, float(self._gate.result("importance")[0]))

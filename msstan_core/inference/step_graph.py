@@ -1,8 +1,8 @@
 """The graphs that stream: a tick's arrays and the state in, the network's answer and the new state out.
 
-``StepGraph`` is the whole tick. With an importance gate the engine may run it in parts instead: ``GateGraph`` decides
-whether the frame is worth the backbone, ``LookGraph`` is the backbone, and ``HeldStepGraph`` is the rest of the tick on
-what was seen of the last frame that was looked at:
+``StepGraph`` is the whole tick. The engine may run it in parts instead: ``LookGraph`` is the backbone,
+``HeldStepGraph`` the rest of the tick on what was seen of the last frame that was looked at, and with an importance
+gate ``GateGraph`` decides whether a frame is worth the backbone:
 
     importance, looked, *gate_state = gate(camera, thermal, log_mel, telemetry, valid, threshold, *gate_state)
     if looked: seen = look(camera)                     # zeros before the first look
@@ -59,7 +59,8 @@ class StreamingGraph(nn.Module, ABC):
 class StepGraph(StreamingGraph):
     """``MsStan.step``: a whole tick."""
 
-    inputs, outputs = INPUT_NAMES, OUTPUT_NAMES
+    inputs = INPUT_NAMES
+    outputs: tuple[str, ...] = OUTPUT_NAMES
 
     def __init__(self, model: MsStan) -> None:
         super().__init__()
@@ -76,6 +77,23 @@ class StepGraph(StreamingGraph):
         state = State(**dict(zip(self.state, arguments[len(self.inputs) :], strict=True)))
         output, state = self.model.step(tick.camera, tick, state)
         return (*output, *state.parts().values())
+
+
+class SeenStepGraph(StepGraph):
+    """The same, which also tells what was seen of the frame: the parts are cut out of it there."""
+
+    def __init__(self, model: MsStan) -> None:
+        super().__init__(model)
+        self.outputs = (*OUTPUT_NAMES, *seen_names(model.config))
+
+    def forward(self, *arguments: Tensor) -> tuple[Tensor, ...]:
+        """As the step graph, with what was seen before the state."""
+        tick = Features(*arguments[: len(self.inputs)])
+        state = State(**dict(zip(self.state, arguments[len(self.inputs) :], strict=True)))
+        features, thumbnail = self.model.look(tick.camera)
+        output, state = self.model.step_features(tick._replace(camera=features, thumbnail=thumbnail), state)
+        seen = (part for part in (features, thumbnail) if part is not None)
+        return (*output, *seen, *state.parts().values())
 
 
 class LookGraph(StreamingGraph):

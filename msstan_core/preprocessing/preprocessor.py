@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -73,8 +74,15 @@ class Preprocessor:
         self._departure = ProgrammeDeparture() if spec.telemetry_programme else None
         self._no_telemetry = np.zeros(spec.telemetry_count, np.float32)
 
-    def __call__(self, tick: Tick) -> tuple[NetworkInput, tuple[str, ...]]:
-        """The network's input and, in words, what had to be left out though it was sent."""
+    def __call__(
+        self, tick: Tick, on_camera: Callable[[NDArray[np.uint8]], None] = lambda _image: None
+    ) -> tuple[NetworkInput, tuple[str, ...]]:
+        """The network's input and, in words, what had to be left out though it was sent.
+
+        Args:
+            tick: to be answered.
+            on_camera: gets the camera image as soon as it is read, before the other sensors are.
+        """
         valid = tick.valid & self._allowed
         degraded: list[str] = []
         heat = self._no_heat
@@ -82,6 +90,7 @@ class Preprocessor:
         if valid[Modality.CAMERA] and tick.camera is not None:
             try:
                 camera = self._frames.read(tick.camera)
+                on_camera(camera)
             except InputError as error:
                 valid[Modality.CAMERA] = False
                 degraded.append(str(error))

@@ -133,10 +133,13 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         "simulated",
         "Simulated welds of unseen materials: actions and imperfections",
-        "Figures over all ticks of bags that the models were not trained on.",
+        "Networks of the shipped recipe, trained for 1600 steps on welds without copper and magnesium, judged on welds "
+        "of copper with stainless steel, of magnesium, and of magnesium with aluminium.",
         _SIMULATED,
         _BY,
-        "msstan evaluate MODEL... --data BAGS --subsets --json docs/results/simulated.json",
+        "msstan train config/training/default.yaml --steps 1600 --seed N --data WELDS_OF_OTHER_METALS --out MODEL_N; "
+        "msstan simulate --random 40 --seed 5000 --materials copper+stainless_steel,magnesium,aluminium+magnesium "
+        "--out-dir BAGS; msstan evaluate MODEL_0 MODEL_1 ... --data BAGS --json docs/results/simulated.json",
     ),
     Section(
         "transfer",

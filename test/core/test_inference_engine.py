@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +23,12 @@ from msstan_core.inference.export import random_tick
 from msstan_core.inference.model_package import STEP_FILE, ModelPackage, load_package, save_card
 from msstan_core.inference.providers import chosen_providers
 from msstan_core.inference.sampling_engine import SamplingEngine
+from msstan_core.inference.split_engine import SplitEngine
 from msstan_core.model.ms_stan import Features, MsStan
 from msstan_core.model.switches import SamplingConfig
-from msstan_core.preprocessing.preprocessor import NetworkInput
-from msstan_core.vocabulary import Modality
+from msstan_core.observation import CameraFrame, Tick
+from msstan_core.preprocessing.preprocessor import NetworkInput, Preprocessor
+from msstan_core.vocabulary import MODALITIES, Modality
 
 AGREE = 1e-4
 
@@ -113,6 +117,81 @@ def test_a_skipped_frame_does_not_run_the_backbone(package: ModelPackage, model:
     assert runs == sum(answer.looked for answer in answers)
 
 
+def test_the_step_in_two_parts_is_the_whole_step_with_and_without_a_camera(
+    package: ModelPackage, model: MsStan
+) -> None:
+    """Whether the image was begun with, was not, or another one was; a tick without camera does not look at all."""
+    split, whole = load_engine(package), OnnxEngine(package)
+    assert isinstance(split, SplitEngine)
+    runs = 0
+    look = split._look.run
+
+    def counted() -> None:
+        nonlocal runs
+        runs += 1
+        look()
+
+    split._look.run = counted  # type: ignore[method-assign]
+    stream, looks = ticks(model, 60), 0
+    for index, tick in enumerate(stream):
+        sees = tick.valid[Modality.CAMERA] > 0
+        if index % 3 == 0 and sees:
+            split.begin(tick.camera)
+        elif index % 3 == 1:
+            split.begin(stream[0].camera.copy())  # of a tick that never came
+            looks += 1
+        looks += int(sees)
+        assert_equal(split.step(tick), whole.step(tick), 1e-5)
+    split.begin(stream[0].camera)
+    split._forget_image()
+    assert runs == looks + 1
+
+
+def test_an_error_in_the_backbones_thread_is_the_ticks(package: ModelPackage, model: MsStan) -> None:
+    engine = load_engine(package)
+    assert isinstance(engine, SplitEngine)
+    tick = next(t for t in ticks(model, 20) if t.valid[Modality.CAMERA])
+    look, before = engine._look.run, engine.state()
+
+    def broken() -> None:
+        raise RuntimeError("out of memory")
+
+    engine._look.run = broken  # type: ignore[method-assign]
+    engine.begin(tick.camera)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        engine.step(tick)
+    for name, part in engine.state().items():
+        np.testing.assert_array_equal(part, before[name])
+    engine._look.run = look  # type: ignore[method-assign]
+    engine.begin(tick.camera)
+    assert_equal(engine.step(tick), OnnxEngine(package).step(tick), 1e-5)
+
+
+def test_the_backbones_thread_ends_with_its_engine(package: ModelPackage) -> None:
+    before = set(threading.enumerate())
+    engine = load_engine(package)
+    fork = engine.fork()
+    started = set(threading.enumerate()) - before
+    assert [thread.name for thread in started] == ["backbone", "backbone"]
+    del engine, fork
+    gc.collect()
+    for thread in started:
+        thread.join(5.0)
+        assert not thread.is_alive()
+
+
+def test_the_monitor_looks_while_it_reads_the_other_sensors(package: ModelPackage) -> None:
+    spec = package.card.config.inputs
+    begun: list[np.ndarray] = []
+    image = np.full((spec.camera_px, spec.camera_px, 3), 7, np.uint8)
+    valid = np.array([m is Modality.CAMERA for m in MODALITIES])
+    tick = Tick(index=0, stamp_ns=1, camera=CameraFrame(1, image=image), valid=valid)
+    read, _ = Preprocessor(spec)(tick, begun.append)
+    assert len(begun) == 1 and begun[0] is read.camera
+    Preprocessor(spec)(Tick(index=0, stamp_ns=1, valid=np.zeros(4, bool)), begun.append)
+    assert len(begun) == 1
+
+
 def test_looking_at_every_frame_in_parts_is_the_whole_step(package: ModelPackage, model: MsStan) -> None:
     stream = [t for t in ticks(model, 60) if t.valid[Modality.CAMERA]]
     parts = run(load_engine(package, sampling_threshold=1e-9), stream)
@@ -173,7 +252,7 @@ def test_a_model_without_gate_cannot_skip(package: ModelPackage) -> None:
     config = package.card.config.model_copy(update={"sampling": SamplingConfig()})
     card = package.card.model_copy(update={"config": config})
     without = dataclasses.replace(package, card=card)
-    assert isinstance(load_engine(without), OnnxEngine)
+    assert not isinstance(load_engine(without), SamplingEngine)
     with pytest.raises(InputError, match="no importance gate"):
         load_engine(without, sampling_threshold=0.3)
 
@@ -184,9 +263,13 @@ def test_a_threshold_outside_its_range_is_refused(package: ModelPackage, thresho
         load_engine(package, sampling_threshold=threshold)
 
 
+def test_a_model_of_an_earlier_version_has_the_whole_step_only(package: ModelPackage) -> None:
+    card = package.card.model_copy(update={"files": {STEP_FILE: package.card.files[STEP_FILE]}})
+    assert isinstance(load_engine(dataclasses.replace(package, card=card)), OnnxEngine)
+
+
 def test_an_input_of_another_size_is_refused(package: ModelPackage) -> None:
-    engine = load_engine(package)
-    assert isinstance(engine, OnnxEngine)
+    engine = OnnxEngine(package)
     assert isinstance(engine._places, Places)
     with pytest.raises(ValueError, match="valid has shape"):
         engine._places.write("valid", np.zeros((1, 5), np.float32))
