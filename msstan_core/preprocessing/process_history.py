@@ -6,7 +6,7 @@ crater, ends. A level means different things in different welds; a ratio to what
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_right
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,8 @@ class ProcessHistory:
         self._reset()
 
     def _reset(self) -> None:
-        self._past: deque[tuple[float, NDArray[np.float64]]] = deque()
+        self._times_s: list[float] = []  #: rising, of the levels
+        self._levels: list[NDArray[np.float64]] = []
         self._burning_s = self._out_s = self._travelling_s = self._standing_s = 0.0
         self._burnt = False
 
@@ -56,26 +57,26 @@ class ProcessHistory:
             stood, and 1 where an arc has burnt before.
         """
         now_s = stamp_ns / NANOSECONDS_PER_SECOND
-        passed_s = now_s - self._past[-1][0] if self._past else 0.0
+        passed_s = now_s - self._times_s[-1] if self._times_s else 0.0
         if passed_s < 0.0 or passed_s > LONGEST_GAP_S:
             self._reset()
             passed_s = 0.0
         level = np.log(np.maximum(np.where(np.isfinite(values), values, np.nan), LEAST))  # NaN stays NaN
-        self._past.append((now_s, level))
-        changes = [level - then for then in self._levels_before(now_s)]
-        while len(self._past) > 2 and self._past[1][0] <= now_s - LAGS_S[-1] + _SAME_S:
-            self._past.popleft()
+        self._times_s.append(now_s)
+        self._levels.append(level)
+        changes = np.subtract(level, self._levels_before(now_s))
         self._count(passed_s, at_work(window), bool(values[3] >= LEAST_TRAVEL_M_S))
-        ratios = np.clip(np.nan_to_num(np.concatenate(changes)), -LARGEST, LARGEST)
+        ratios = np.clip(np.nan_to_num(changes.ravel()), -LARGEST, LARGEST)
         return np.concatenate([ratios, self._timers()]).astype(np.float32)
 
     def _levels_before(self, now_s: float) -> list[NDArray[np.float64]]:
-        """For each of LAGS_S the newest level that is at least so old; the oldest where there is none."""
-        found: list[NDArray[np.float64]] = []
-        for stamp_s, level in reversed(self._past):
-            while len(found) < len(LAGS_S) and stamp_s <= now_s - LAGS_S[len(found)] + _SAME_S:
-                found.append(level)
-        return found + [self._past[0][1]] * (len(LAGS_S) - len(found))
+        """For each of LAGS_S the newest level that is at least so old, the oldest where there is none; what lies before
+        the last of them is forgotten.
+        """
+        places = [max(bisect_right(self._times_s, now_s - lag_s + _SAME_S) - 1, 0) for lag_s in LAGS_S]
+        found = [self._levels[place] for place in places]
+        del self._times_s[: places[-1]], self._levels[: places[-1]]
+        return found
 
     def _count(self, passed_s: float, burning: bool, travelling: bool) -> None:
         if burning:
