@@ -24,9 +24,11 @@ from msstan_core.preprocessing.log_mel import log_mel
 from msstan_core.preprocessing.preprocessor import NetworkInput, Preprocessor
 from msstan_core.preprocessing.telemetry_features import telemetry_features
 from msstan_core.preprocessing.thermal_statistics import ThermalStatistics
+from msstan_core.vocabulary import MODALITIES, Modality
 
 #: Names of the figures that others refer to.
 MONITOR, NETWORK, BACKBONE = "monitor, samples to decision", "network, 1 thread", "camera backbone alone, 1 thread"
+BLIND = "network without a camera image, 1 thread"
 NETWORK_2, BACKBONE_2, TORCH = "network, 2 threads", "camera backbone alone, 2 threads", "network in torch, 1 thread"
 PREPROCESSING = "preprocessing"
 #: Ticks of a stream before it begins again; a minute and more.
@@ -63,11 +65,14 @@ def tick_contestants(package: ModelPackage, folder: Path) -> list[Contestant]:
     stream = ticks(STREAM_TICKS)
     preprocess = Preprocessor(package.card.config.inputs)
     inputs = [preprocess(tick)[0] for tick in stream[:60]]
+    unseeing = Preprocessor(package.card.config.inputs, frozenset(MODALITIES) - {Modality.CAMERA})
+    blind = [unseeing(tick)[0] for tick in stream[:60]]
     backbone = write_backbone(package.card.config, folder)
     monitor = Monitor.load(package.directory)
     return [
         Contestant(MONITOR, stream_of(monitor, stream)),
         Contestant(NETWORK, engine_stream(load_engine(package), inputs)),
+        Contestant(BLIND, engine_stream(load_engine(package), blind)),
         Contestant(NETWORK_2, engine_stream(load_engine(package, threads=2), inputs)),
         Contestant(TORCH, _in_torch(engine_stream(load_engine(package, "torch"), inputs))),
         Contestant(BACKBONE, runner(backbone, 1)),
