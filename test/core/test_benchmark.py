@@ -119,16 +119,15 @@ def test_streaming_error_is_rounding_over_a_long_stream(package: ModelPackage) -
 
 
 def test_streaming_error_sees_a_difference(package: ModelPackage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("msstan_core.inference.engine.OnnxEngine.fork", lambda self: self)
-    from msstan_core.inference.engine import OnnxEngine
+    from msstan_core.inference.split_engine import SplitEngine
 
-    step = OnnxEngine.step
+    step = SplitEngine.step
 
-    def forgetful(self: OnnxEngine, tick: Any) -> Any:
+    def forgetful(self: SplitEngine, tick: Any) -> Any:
         self.reset()
         return step(self, tick)
 
-    monkeypatch.setattr(OnnxEngine, "step", forgetful)
+    monkeypatch.setattr(SplitEngine, "step", forgetful)
     assert streaming_error(package, 40)["largest_difference"] > 1e-3
 
 
