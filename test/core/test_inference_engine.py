@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
 import shutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from engine_streams import assert_equal, counted_looks, run, ticks
 from small_model import gated_package
 
 from msstan_core.cli import main
 from msstan_core.errors import InputError
 from msstan_core.inference.bound_graph import Places
-from msstan_core.inference.engine import MODEL_THRESHOLD, Engine, EngineOutput, OnnxEngine, load_engine
-from msstan_core.inference.export import random_tick
+from msstan_core.inference.engine import MODEL_THRESHOLD, OnnxEngine, load_engine
 from msstan_core.inference.model_package import STEP_FILE, ModelPackage, load_package, save_card
 from msstan_core.inference.providers import chosen_providers
 from msstan_core.inference.sampling_engine import SamplingEngine
-from msstan_core.inference.split_engine import SplitEngine
 from msstan_core.model.ms_stan import Features, MsStan
 from msstan_core.model.switches import SamplingConfig
-from msstan_core.observation import CameraFrame, Tick
-from msstan_core.preprocessing.preprocessor import NetworkInput, Preprocessor
-from msstan_core.vocabulary import MODALITIES, Modality
+from msstan_core.preprocessing.preprocessor import NetworkInput
+from msstan_core.vocabulary import Modality
 
 AGREE = 1e-4
 
@@ -43,28 +39,6 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
 def model(package: ModelPackage) -> MsStan:
     engine = load_engine(package, "torch")
     return engine.model  # type: ignore[attr-defined,no-any-return]
-
-
-def ticks(model: MsStan, count: int, seed: int = 0) -> list[NetworkInput]:
-    """Random ticks; the camera moves little most of the time, so that a gate has something to hold."""
-    rng = np.random.default_rng(seed)
-    out: list[NetworkInput] = []
-    for index in range(count):
-        tick = NetworkInput(*(part[0].numpy() for part in random_tick(model, rng)))
-        if out and index % 5:
-            kept = {name: getattr(out[-1], name) for name in ("camera", "thermal", "log_mel", "telemetry", "valid")}
-            tick = NetworkInput(**{**{n: getattr(tick, n) for n in tick.arrays()}, **kept})
-        out.append(tick)
-    return out
-
-
-def run(engine: Engine, stream: list[NetworkInput]) -> list[EngineOutput]:
-    return [engine.step(tick) for tick in stream]
-
-
-def assert_equal(ours: EngineOutput, theirs: EngineOutput, tolerance: float = AGREE) -> None:
-    for name in ("action_logits", "imperfection_logits", "embedding", "modality_weights", "attention"):
-        np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), atol=tolerance)
 
 
 @pytest.mark.parametrize("threshold", [None, MODEL_THRESHOLD, 0.49], ids=["every frame", "model's", "own"])
@@ -100,96 +74,15 @@ def test_streaming_through_the_engine_equals_unrolled_over_thousands_of_ticks(
         np.testing.assert_allclose(streamed[begin : begin + 500], unrolled, atol=1e-5)
 
 
-def test_a_skipped_frame_does_not_run_the_backbone(package: ModelPackage, model: MsStan) -> None:
+def test_a_skipped_frame_does_not_run_the_backbone(
+    package: ModelPackage, model: MsStan, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine = load_engine(package, sampling_threshold=MODEL_THRESHOLD)
     assert isinstance(engine, SamplingEngine)
-    runs = 0
-    look = engine._look.run
-
-    def counted() -> None:
-        nonlocal runs
-        runs += 1
-        look()
-
-    engine._look.run = counted  # type: ignore[method-assign]
+    runs = counted_looks(engine, monkeypatch)
     answers = run(engine, ticks(model, 60))
-    assert 0 < runs < 60
-    assert runs == sum(answer.looked for answer in answers)
-
-
-def test_the_step_in_two_parts_is_the_whole_step_with_and_without_a_camera(
-    package: ModelPackage, model: MsStan
-) -> None:
-    """Whether the image was begun with, was not, or another one was; a tick without camera does not look at all."""
-    split, whole = load_engine(package), OnnxEngine(package)
-    assert isinstance(split, SplitEngine)
-    runs = 0
-    look = split._look.run
-
-    def counted() -> None:
-        nonlocal runs
-        runs += 1
-        look()
-
-    split._look.run = counted  # type: ignore[method-assign]
-    stream, looks = ticks(model, 60), 0
-    for index, tick in enumerate(stream):
-        sees = tick.valid[Modality.CAMERA] > 0
-        if index % 3 == 0 and sees:
-            split.begin(tick.camera)
-        elif index % 3 == 1:
-            split.begin(stream[0].camera.copy())  # of a tick that never came
-            looks += 1
-        looks += int(sees)
-        assert_equal(split.step(tick), whole.step(tick), 1e-5)
-    split.begin(stream[0].camera)
-    split._forget_image()
-    assert runs == looks + 1
-
-
-def test_an_error_in_the_backbones_thread_is_the_ticks(package: ModelPackage, model: MsStan) -> None:
-    engine = load_engine(package)
-    assert isinstance(engine, SplitEngine)
-    tick = next(t for t in ticks(model, 20) if t.valid[Modality.CAMERA])
-    look, before = engine._look.run, engine.state()
-
-    def broken() -> None:
-        raise RuntimeError("out of memory")
-
-    engine._look.run = broken  # type: ignore[method-assign]
-    engine.begin(tick.camera)
-    with pytest.raises(RuntimeError, match="out of memory"):
-        engine.step(tick)
-    for name, part in engine.state().items():
-        np.testing.assert_array_equal(part, before[name])
-    engine._look.run = look  # type: ignore[method-assign]
-    engine.begin(tick.camera)
-    assert_equal(engine.step(tick), OnnxEngine(package).step(tick), 1e-5)
-
-
-def test_the_backbones_thread_ends_with_its_engine(package: ModelPackage) -> None:
-    before = set(threading.enumerate())
-    engine = load_engine(package)
-    fork = engine.fork()
-    started = set(threading.enumerate()) - before
-    assert [thread.name for thread in started] == ["backbone", "backbone"]
-    del engine, fork
-    gc.collect()
-    for thread in started:
-        thread.join(5.0)
-        assert not thread.is_alive()
-
-
-def test_the_monitor_looks_while_it_reads_the_other_sensors(package: ModelPackage) -> None:
-    spec = package.card.config.inputs
-    begun: list[np.ndarray] = []
-    image = np.full((spec.camera_px, spec.camera_px, 3), 7, np.uint8)
-    valid = np.array([m is Modality.CAMERA for m in MODALITIES])
-    tick = Tick(index=0, stamp_ns=1, camera=CameraFrame(1, image=image), valid=valid)
-    read, _ = Preprocessor(spec)(tick, begun.append)
-    assert len(begun) == 1 and begun[0] is read.camera
-    Preprocessor(spec)(Tick(index=0, stamp_ns=1, valid=np.zeros(4, bool)), begun.append)
-    assert len(begun) == 1
+    assert 0 < len(runs) < 60
+    assert len(runs) == sum(answer.looked for answer in answers)
 
 
 def test_looking_at_every_frame_in_parts_is_the_whole_step(package: ModelPackage, model: MsStan) -> None:
@@ -261,11 +154,6 @@ def test_a_model_without_gate_cannot_skip(package: ModelPackage) -> None:
 def test_a_threshold_outside_its_range_is_refused(package: ModelPackage, threshold: float) -> None:
     with pytest.raises(InputError, match="sampling threshold"):
         load_engine(package, sampling_threshold=threshold)
-
-
-def test_a_model_of_an_earlier_version_has_the_whole_step_only(package: ModelPackage) -> None:
-    card = package.card.model_copy(update={"files": {STEP_FILE: package.card.files[STEP_FILE]}})
-    assert isinstance(load_engine(dataclasses.replace(package, card=card)), OnnxEngine)
 
 
 def test_an_input_of_another_size_is_refused(package: ModelPackage) -> None:
