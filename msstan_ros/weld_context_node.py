@@ -67,6 +67,8 @@ class WeldContextNode(Node):
     def _refuse(self, parameters: list[Parameter]) -> SetParametersResult:
         """Nothing of a job that cannot be is taken; the one before stays in force."""
         changed = {p.name: p.value for p in parameters if p.name in _JOB}
+        if not changed:
+            return SetParametersResult(successful=True)
         try:
             self._checked = self._context_of({name: value_of(self, name) for name in _JOB} | changed)
         except InputError as error:

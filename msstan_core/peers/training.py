@@ -108,6 +108,7 @@ def _source(
             config.augmentation,
             seed,
             programme_columns=config.programme_columns,
+            real_weight=config.real_weight,
         )
         # A memory that has not run yet is not what streams: MiniROAD leaves the beginning of a clip out of the loss.
         first = round(float(getattr(network, "loss_from", 0.0)) * config.clip_ticks)
