@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from msstan_core.closed_loop.loop import WeldRecord, weld
 from msstan_core.closed_loop.welds import FAULTS, NOMINAL, study_weld
 from msstan_core.decision.pipeline import Monitor
 from msstan_core.errors import InputError
+from msstan_core.parallel import in_order
 from msstan_core.simulation import WeldCell
 
 #: Who advises: nobody, the monitor, or who knows the truth.
@@ -85,7 +86,7 @@ def run_study(
     Args:
         plan: all welds of the study.
         model_dir: of the monitor.
-        kept: JSON lines; the first names the weights, and a study with others is refused.
+        kept: JSON lines; the first names the model card, and a study with another model is refused.
         jobs: processes.
         said: told about every finished weld.
         other_arms: how to weld arms that are none of :data:`ARMS`; only with one job.
@@ -93,13 +94,13 @@ def run_study(
     Raises:
         InputError: when ``kept`` belongs to another model or cannot be read.
     """
-    weights = Monitor.load(model_dir).info.weights_sha256
-    done = _read_kept(kept, weights)
+    card = Monitor.load(model_dir).info.card_sha256  # weights and thresholds
+    done = _read_kept(kept, card)
     found = {(f.imperfection, f.seed, f.arm): f for f in done}
     open_tasks = [t for t in plan if (t.imperfection, t.seed, t.arm) not in found]
     with kept.open("a", encoding="utf-8") as stream:
         if stream.tell() == 0:
-            stream.write(json.dumps({"weights_sha256": weights}) + "\n")
+            stream.write(json.dumps({"card_sha256": card}) + "\n")
         for figures in _welded(open_tasks, model_dir, jobs, other_arms or {}):
             stream.write(json.dumps(figures.as_dict()) + "\n")
             stream.flush()
@@ -111,22 +112,17 @@ def run_study(
 def _welded(
     open_tasks: Sequence[Task], model_dir: Path, jobs: int, other_arms: Mapping[str, Callable[[Task], WeldFigures]]
 ) -> Iterator[WeldFigures]:
-    if jobs == 1:
-        _load_monitor(model_dir)
-        yield from (other_arms.get(task.arm, _figures)(task) for task in open_tasks)
-        return
-    with ProcessPoolExecutor(jobs, initializer=_load_monitor, initargs=(model_dir,)) as pool:
-        yield from pool.map(_figures, open_tasks)
+    yield from in_order(partial(_figures, other_arms), open_tasks, jobs, _load_monitor, (model_dir,))
 
 
-def _read_kept(kept: Path, weights: str) -> list[WeldFigures]:
+def _read_kept(kept: Path, card: str) -> list[WeldFigures]:
     if not kept.exists() or kept.stat().st_size == 0:
         kept.parent.mkdir(parents=True, exist_ok=True)
         return []
     lines = kept.read_text(encoding="utf-8").splitlines()
     try:
         head, *rest = (json.loads(line) for line in lines)
-        if head["weights_sha256"] != weights:
+        if head["card_sha256"] != card:
             raise InputError(kept, "holds welds with another model", "remove it to begin anew, or give that model")
         return [WeldFigures.from_dict(content) for content in rest]
     except (ValueError, KeyError, TypeError) as error:
@@ -140,7 +136,9 @@ def _load_monitor(model_dir: Path) -> None:
     _MONITOR[:] = [Monitor.load(model_dir)]
 
 
-def _figures(task: Task) -> WeldFigures:
+def _figures(other_arms: Mapping[str, Callable[[Task], WeldFigures]], task: Task) -> WeldFigures:
+    if task.arm in other_arms:
+        return other_arms[task.arm](task)
     record = run_weld(task, _MONITOR[0])
     return figures_of(record, task.imperfection, task.seed, task.arm)
 

@@ -14,12 +14,13 @@ def register(studies: Any) -> None:
     parser = studies.add_parser(
         "false-alarms",
         help="false alarms an hour on simulated nominal welds, and the delay of alarms on faulty ones",
-        description="Weld randomised parts before a monitor, in one process. Those without disturbances must raise no "
+        description="Weld randomised parts before a monitor. Those without disturbances must raise no "
         "alarm: every event of theirs is a false one, counted an hour with its exact 95 %% interval. Those with "
         "disturbances give how often and how late each imperfection is said. For unseen materials name pairs that the "
         "model was not trained on, and for any a first seed that its training set does not hold.",
-        epilog="One core draws and watches all four sensors about twice as fast as real time (ten hours of welds take "
-        "five), microphone and telemetry alone many times faster. Interrupted runs go on where they were (--work). "
+        epilog="A core draws and watches all four sensors two to five times as fast as real time (ten hours of welds "
+        "take two to five), microphone and telemetry alone many times faster. Interrupted runs go on where they were "
+        "(--work). "
         "With no alarm at all, a bound of one an hour needs 3.7 hours. Example: msstan study false-alarms "
         "models/default --materials aluminium+carbon_steel,titanium+nickel --hours 4 --faulty 40 --json "
         "docs/results/false_alarms.json",
@@ -34,6 +35,7 @@ def register(studies: Any) -> None:
     parser.add_argument(
         "--sensors", nargs="+", choices=SENSORS, default=list(SENSORS), help="simulate only these (default: all)"
     )
+    parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
     parser.add_argument("--json", type=Path, required=True, help="result file to write")
     parser.add_argument("--work", type=Path, default=Path("out/false_alarms"), help="folder for what is done so far")
     parser.set_defaults(run=run)
@@ -45,30 +47,31 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.progress import Progress
     from rich.table import Table
 
-    from msstan_core.decision.pipeline import Monitor
     from msstan_core.errors import InputError
+    from msstan_core.inference.model_package import load_package
     from msstan_core.results import write_result
     from msstan_core.simulation.material_pairs import parse_pairs
-    from msstan_core.studies.false_alarms import delays, rates, welds
+    from msstan_core.studies.false_alarms import Parts, delays, rates, welds
 
     if not 0 < arguments.hours <= 1000:
         raise InputError("--hours", f"is {arguments.hours:g}", "weld between 0 and 1000 hours")
     if arguments.faulty < 0 or not 0 <= arguments.seed < 2**62:
         raise InputError("--faulty, --seed", "must not be negative", "give 0 or more")
-    pairs = parse_pairs(arguments.materials)
-    monitor = Monitor.load(arguments.model)
+    if arguments.jobs < 1:
+        raise InputError("--jobs", f"is {arguments.jobs}", "give a number from 1")
+    parts = Parts(tuple(parse_pairs(arguments.materials)), tuple(arguments.sensors), arguments.seed)
+    card = load_package(arguments.model).card
     console = Console(stderr=True)
     watched = []
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("welding", total=1.0)
         for weld in welds(
-            monitor,
-            pairs,
+            arguments.model,
+            parts,
             arguments.hours,
             arguments.faulty,
-            arguments.seed,
-            arguments.sensors,
             arguments.work,
+            arguments.jobs,
             lambda what, share: progress.update(task, description=what, completed=share),
         ):
             watched.append(weld)
@@ -82,8 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
         seeds=1,
         data=f"{found['welds']} simulated nominal welds, {found['hours']:.2f} h ({found['arc_hours']:.2f} h of arc), "
         f"and {arguments.faulty} with disturbances; {arguments.materials}; {found['left_out']} welds without "
-        f"disturbances had an imperfection all the same and are left out; {monitor.info.card.name} "
-        f"{monitor.info.card.version}",
+        f"disturbances had an imperfection all the same and are left out; {card.name} {card.version}",
         metrics={
             "false_alarms_per_hour": headline,
             "false_alarms_per_arc_hour": found["false_alarms_per_arc_hour"],

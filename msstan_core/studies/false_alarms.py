@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from msstan_core.decision.event_log import EventLog
 from msstan_core.decision.pipeline import Monitor
 from msstan_core.evaluation.imperfections import GRACE_S
 from msstan_core.observation import NANOSECONDS_PER_SECOND
+from msstan_core.parallel import in_order
 from msstan_core.simulation import Scenario, WeldCell
 from msstan_core.simulation.material_pairs import Pair, pair_name
 from msstan_core.simulation.nominal import START_NS, STEP_S, nominal_weld
@@ -81,54 +84,74 @@ def watch(monitor: Monitor, scenario: Scenario, sensors: Sequence[str], material
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is welded, and what the monitor is given of it."""
+
+    pairs: tuple[Pair, ...]  #: material pairs, equally often
+    sensors: tuple[str, ...]  #: sections of the scenario that are simulated
+    seed: int  #: of the first weld; the next ones follow
+
+    def key(self, card_sha256: str) -> str:
+        """Name of the folder for what a model said of them."""
+        parts = [card_sha256, sorted(map(pair_name, self.pairs)), sorted(self.sensors)]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+
+
 def welds(
-    monitor: Monitor,
-    pairs: Collection[Pair],
+    model_dir: Path,
+    parts: Parts,
     hours: float,
     faulty: int,
-    seed: int,
-    sensors: Sequence[str],
     keep: Path,
+    jobs: int = 1,
     progress: Callable[[str, float], None] = lambda what, share: None,
 ) -> Iterator[WatchedWeld]:
     """Nominal welds until their time reaches ``hours``, then ``faulty`` ones; welds kept from before are not repeated.
 
     Args:
-        monitor: of the model. pairs: material pairs, equally often. seed: of the first weld; the next ones follow.
-        sensors: see :func:`watch`. keep: folder; one file for each model, sensors and materials.
-        progress: called with what is being done and its share.
+        model_dir: model folder. parts: to weld. keep: folder, one file a weld in a folder for each model, sensors and
+            materials. jobs: processes. progress: called with what is being done and its share.
 
     Yields:
-        Each weld. One that turns out to have imperfections without any disturbance does not count towards ``hours``.
+        Each weld, in order of their seeds whatever ``jobs`` is. One that turns out to have imperfections without any
+        disturbance does not count towards ``hours``.
     """
-    keep.mkdir(parents=True, exist_ok=True)
-    path = keep / f"{_key(monitor, pairs, sensors)}.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    kept = {(w.name, w.faulty): w for w in map(_unpacked, lines)}
-
-    def weld(scenario: Scenario, is_faulty: bool) -> WatchedWeld:
-        materials = f"{scenario.joint.material_a} + {scenario.joint.material_b}"
-        found = kept.get((scenario.name, is_faulty))
-        if found is None:
-            found = watch(monitor, scenario, sensors, materials, is_faulty)
-            with path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(found)) + "\n")
-        return found
-
-    done_s, number = 0.0, seed
-    while done_s < hours * SECONDS_PER_HOUR:
-        found = weld(nominal_weld(number, pairs), False)
-        done_s, number = done_s + (0.0 if found.spans else found.seconds), number + 1
+    folder = keep / parts.key(Monitor.load(model_dir).info.card_sha256)
+    folder.mkdir(parents=True, exist_ok=True)
+    work = partial(_kept_or_watched, parts, folder)
+    done_s = 0.0
+    for found in in_order(work, ((seed, False) for seed in count(parts.seed)), jobs, _load, (model_dir,)):
+        done_s += 0.0 if found.spans else found.seconds
         progress("nominal welds", min(done_s / (hours * SECONDS_PER_HOUR), 1.0))
         yield found
-    done, number = 0, seed
-    while done < faulty:
-        scenario = randomised(number, pairs)
-        number += 1
-        if scenario.disturbances:
-            done += 1
-            yield weld(scenario, True)
-            progress("faulty welds", done / faulty)
+        if done_s >= hours * SECONDS_PER_HOUR:
+            break
+    disturbed = ((seed, True) for seed in count(parts.seed) if randomised(seed, parts.pairs).disturbances)
+    for done, found in enumerate(in_order(work, islice(disturbed, faulty), jobs, _load, (model_dir,)), start=1):
+        progress("faulty welds", done / faulty)
+        yield found
+
+
+#: Of this process.
+_MONITOR: list[Monitor] = []
+
+
+def _load(model_dir: Path) -> None:
+    _MONITOR[:] = [Monitor.load(model_dir)]
+
+
+def _kept_or_watched(parts: Parts, folder: Path, weld: tuple[int, bool]) -> WatchedWeld:
+    seed, faulty = weld
+    path = folder / f"{'faulty' if faulty else 'nominal'}-{seed}.json"
+    if not path.is_file():
+        scenario = randomised(seed, parts.pairs) if faulty else nominal_weld(seed, parts.pairs)
+        materials = f"{scenario.joint.material_a} + {scenario.joint.material_b}"
+        found = watch(_MONITOR[0], scenario, parts.sensors, materials, faulty)
+        partial_path = path.with_suffix(".part")
+        partial_path.write_text(json.dumps(asdict(found)), encoding="utf-8")
+        partial_path.replace(path)
+    return _unpacked(path.read_text(encoding="utf-8"))
 
 
 def rates(watched: Sequence[WatchedWeld]) -> dict[str, Any]:
@@ -203,11 +226,6 @@ def _percentiles(name: str, found: Sequence[float | None]) -> dict[str, float]:
     if not known:
         return {}
     return {f"{name}_p50_s": float(np.percentile(known, 50)), f"{name}_p95_s": float(np.percentile(known, 95))}
-
-
-def _key(monitor: Monitor, pairs: Collection[Pair], sensors: Sequence[str]) -> str:
-    parts = [monitor.info.card_sha256, sorted(map(pair_name, pairs)), sorted(sensors)]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 
 def _unpacked(line: str) -> WatchedWeld:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations, count
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from msstan_core.decision.joint_calibration import NominalScores
 from msstan_core.decision.pipeline import Monitor
 from msstan_core.inference.model_package import subset_name
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Tick
+from msstan_core.parallel import in_order
 from msstan_core.recordings.annotations import Annotation, imperfection_track
 from msstan_core.recordings.bag import BagReader
 from msstan_core.simulation import WeldCell
@@ -116,7 +116,8 @@ def simulated_scores(
     folder = keep / welds.key(Monitor.load(model_dir).info.card_sha256)
     folder.mkdir(parents=True, exist_ok=True)
     done_h = 0.0
-    for found in _in_order(model_dir, welds, folder, jobs):
+    work = partial(_kept_or_welded, welds, folder)
+    for found in in_order(work, count(welds.seed), jobs, _load, (model_dir, welds.subsets)):
         if found is not None:
             done_h += duration_h(found)
             progress(min(done_h / hours, 1.0))
@@ -131,22 +132,6 @@ def duration_h(scores: BySubset) -> float:
     return float(time_s[-1] - time_s[0]) / SECONDS_PER_HOUR if len(time_s) else 0.0
 
 
-def _in_order(model_dir: Path, welds: NominalWelds, folder: Path, jobs: int) -> Iterator[BySubset | None]:
-    if jobs == 1:
-        _load(model_dir, welds.subsets)
-        yield from (_kept_or_welded(welds, seed, folder) for seed in count(welds.seed))
-        return
-    pool = ProcessPoolExecutor(jobs, initializer=_load, initargs=(model_dir, welds.subsets))
-    seeds, waiting = count(welds.seed), deque[Future[BySubset | None]]()
-    try:
-        while True:
-            while len(waiting) < 2 * jobs:
-                waiting.append(pool.submit(_kept_or_welded, welds, next(seeds), folder))
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
 #: Of this process.
 _MONITORS: dict[str, Monitor] = {}
 
@@ -156,7 +141,7 @@ def _load(model_dir: Path, subsets: bool) -> None:
     _MONITORS.update(monitors_of(Monitor.load(model_dir), subsets))
 
 
-def _kept_or_welded(welds: NominalWelds, seed: int, folder: Path) -> BySubset | None:
+def _kept_or_welded(welds: NominalWelds, folder: Path, seed: int) -> BySubset | None:
     """Scores of one weld; None where it has an imperfection all the same."""
     path = folder / f"{seed}.npz"
     if not path.is_file():

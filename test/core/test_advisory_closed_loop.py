@@ -250,7 +250,7 @@ def test_an_interrupted_study_goes_on_and_refuses_another_models_welds(
     assert [w.seed for w in said] == [0, 1], "what is kept is not welded again"
     assert both[0].as_dict() == first[0].as_dict() and both[1].any_s == 2.0
     lines = kept.read_text().splitlines()
-    kept.write_text("\n".join([json.dumps({"weights_sha256": "others"}), *lines[1:]]))
+    kept.write_text("\n".join([json.dumps({"card_sha256": "another"}), *lines[1:]]))
     with pytest.raises(InputError, match="another model"):
         run_study(plan, default_model_dir(), kept, 1, said.append)
     kept.write_text("no json")

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
-from msstan_core.studies.false_alarms import Alarm, WatchedWeld, _unpacked, delays, rates
+from msstan_core.simulation.material_pairs import parse_pairs
+from msstan_core.studies import false_alarms
+from msstan_core.studies.false_alarms import Alarm, Parts, WatchedWeld, _unpacked, delays, rates, welds
+
+SHIPPED = Path(__file__).parents[2] / "models" / "default"
 
 
 def weld(
@@ -56,3 +61,17 @@ def test_delay_is_from_onset_to_the_first_event_that_overlaps() -> None:
 def test_welds_survive_being_kept() -> None:
     watched = weld((Alarm(0, 3.0, 4.0),), ((2011, 1.0, 3.0),), faulty=True)
     assert _unpacked(json.dumps(asdict(watched))) == watched
+
+
+def test_welds_are_the_same_with_any_number_of_jobs_and_are_not_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = Parts(tuple(parse_pairs("aluminium+carbon_steel,magnesium")), ("telemetry",), seed=71)
+    alone = list(welds(SHIPPED, parts, 0.005, 1, tmp_path / "alone"))
+    assert [w.faulty for w in alone].count(True) == 1
+    assert sum(w.seconds for w in alone if not (w.faulty or w.spans)) >= 18
+    said: list[str] = []
+    together = list(welds(SHIPPED, parts, 0.005, 1, tmp_path / "two", 2, lambda what, share: said.append(what)))
+    assert together == alone and set(said) == {"nominal welds", "faulty welds"}
+    monkeypatch.setattr(false_alarms, "watch", None)
+    assert list(welds(SHIPPED, parts, 0.005, 1, tmp_path / "two")) == alone
