@@ -27,7 +27,9 @@ def register(studies: Any) -> None:
     )
     parser.add_argument("model", type=Path, help="model folder")
     parser.add_argument(
-        "--materials", required=True, metavar="PAIRS", help="e.g. aluminium+carbon_steel,titanium+nickel,magnesium"
+        "--materials",
+        metavar="PAIRS",
+        help="e.g. aluminium+carbon_steel,titanium+nickel (default: all, as they are met)",
     )
     parser.add_argument("--hours", type=float, default=4.0, help="of nominal welds (default: 4)")
     parser.add_argument("--faulty", type=int, default=40, metavar="N", help="welds with disturbances (default: 40)")
@@ -59,7 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("--faulty, --seed", "must not be negative", "give 0 or more")
     if arguments.jobs < 1:
         raise InputError("--jobs", f"is {arguments.jobs}", "give a number from 1")
-    parts = Parts(tuple(parse_pairs(arguments.materials)), tuple(arguments.sensors), arguments.seed)
+    pairs = None if arguments.materials is None else tuple(parse_pairs(arguments.materials))
+    parts = Parts(pairs, tuple(arguments.sensors), arguments.seed)
     card = load_package(arguments.model).card
     console = Console(stderr=True)
     watched = []
@@ -78,13 +81,14 @@ def run(arguments: argparse.Namespace) -> int:
     found, late = rates(watched), delays(watched)
     headline = found["false_alarms_per_hour"]
     sensors = " ".join(arguments.sensors)
+    of_materials = f" --materials {arguments.materials}" if arguments.materials else ""
     write_result(
         arguments.json,
-        command=f"msstan study false-alarms MODEL --materials {arguments.materials} --hours {arguments.hours:g} "
+        command=f"msstan study false-alarms MODEL{of_materials} --hours {arguments.hours:g} "
         f"--faulty {arguments.faulty} --seed {arguments.seed} --sensors {sensors}",
         seeds=1,
         data=f"{found['welds']} simulated nominal welds, {found['hours']:.2f} h ({found['arc_hours']:.2f} h of arc), "
-        f"and {arguments.faulty} with disturbances; {arguments.materials}; {found['left_out']} welds without "
+        f"and {arguments.faulty} with disturbances; {arguments.materials or 'all materials'}; {found['left_out']} welds without "
         f"disturbances had an imperfection all the same and are left out; {card.name} {card.version}",
         metrics={
             "false_alarms_per_hour": headline,

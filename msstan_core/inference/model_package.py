@@ -44,6 +44,12 @@ class SmoothingCard(BaseModel):
     )
 
 
+#: Fields of a card that change nothing of the scores, only what is made of them, or that are for people.
+_NOT_OF_SCORES = (
+    "version", "novelty_threshold", "imperfection_thresholds", "severity", "alarms", "data", "limits", "metrics"
+)  # fmt: skip
+
+
 class SubsetCard(BaseModel):
     """What holds while exactly these modalities are valid; measured with the others withheld (see training/)."""
 
@@ -108,6 +114,12 @@ class ModelCard(BaseModel):
         """The action filter while only the modalities of ``subset`` are valid: its own choice, else the card's."""
         own = {"emission_power": subset.emission_power, "filtered": subset.filtered}
         return self.smoothing.model_copy(update={name: value for name, value in own.items() if value is not None})
+
+    def scores_sha256(self) -> str:
+        """Hash of everything that decides what is said of a tick before any threshold: equal hashes, equal scores."""
+        of_subsets = {name: {"novelty_threshold", "imperfection_thresholds", "figures"} for name in self.subsets}
+        without = {name: True for name in _NOT_OF_SCORES} | {"subsets": of_subsets}
+        return hashlib.sha256(self.model_dump_json(exclude=without).encode()).hexdigest()
 
     @property
     def modalities(self) -> frozenset[Modality]:

@@ -1,6 +1,7 @@
 """False alarms an hour on simulated welds without imperfections, and how late the others' imperfections are said.
 
 Cell and monitor run in one process, without a bag between them: what costs time is the drawing of the images.
+What the network said is kept, so that other thresholds for it are counted in seconds.
 """
 
 from __future__ import annotations
@@ -8,26 +9,31 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from msstan_core.closed_loop.advisers import MonitorAdviser, with_sensors
+from msstan_core.alignment import TickAligner
+from msstan_core.closed_loop.advisers import with_sensors
+from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
 from msstan_core.decision.conformal import realised_rate
 from msstan_core.decision.event_log import EventLog
 from msstan_core.decision.pipeline import Monitor
+from msstan_core.decision.subset_calibration import SubsetCalibration
 from msstan_core.evaluation.imperfections import GRACE_S
+from msstan_core.inference.model_package import ModelCard, load_package
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.parallel import in_order
 from msstan_core.simulation import Scenario, WeldCell
 from msstan_core.simulation.material_pairs import Pair, pair_name
 from msstan_core.simulation.nominal import START_NS, STEP_S, nominal_weld
 from msstan_core.simulation.randomisation import randomised
-from msstan_core.vocabulary import ARC_ON, ISO_CODES
+from msstan_core.vocabulary import ARC_ON, ISO_CODES, MODALITIES
 
 SECONDS_PER_HOUR = 3600.0
 #: Name of novelty beside the ISO codes.
@@ -57,30 +63,57 @@ class WatchedWeld:
     alarms: tuple[Alarm, ...]
 
 
-def watch(monitor: Monitor, scenario: Scenario, sensors: Sequence[str], materials: str, faulty: bool) -> WatchedWeld:
-    """Weld one part before the monitor.
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a monitor made of every tick of one weld, before any threshold."""
 
-    Args:
-        monitor: is reset first. scenario: to weld. sensors: sections of the scenario that are simulated.
-        materials, faulty: for the record.
-    """
-    cell, adviser, log = WeldCell(with_sensors(scenario, sensors), START_NS), MonitorAdviser(monitor), EventLog()
+    time_s: NDArray[np.float64]  #: [N] from the weld's beginning
+    probabilities: NDArray[np.float32]  #: [N, 13] of the imperfections
+    novelty: NDArray[np.float32]  #: [N] distance
+    valid: NDArray[np.bool_]  #: [N, 4] which modalities entered
+
+
+def scores_of(monitor: Monitor, scenario: Scenario, sensors: Sequence[str], faulty: bool) -> tuple[WatchedWeld, Scores]:
+    """Weld one part before the monitor, which is reset first; of the scenario only these sections are simulated."""
+    monitor.reset()
+    cell, aligner, said = WeldCell(with_sensors(scenario, sensors), START_NS), TickAligner(), []
     while not cell.finished:
-        for answer in adviser.answers(list(cell.advance(cell.time_s + STEP_S)), cell):
-            log.add(answer.events)
-
-    def seconds(stamp_ns: int) -> float:
-        return (stamp_ns - START_NS) / NANOSECONDS_PER_SECOND
-
+        for sample in cell.advance(cell.time_s + STEP_S):
+            aligner.push(sample)
+            said += [monitor.step(tick) for tick in aligner.drain()]
     truth = cell.annotations
-    return WatchedWeld(
+    weld = WatchedWeld(
         name=scenario.name,
-        materials=materials,
+        materials=f"{scenario.joint.material_a} + {scenario.joint.material_b}",
         faulty=faulty,
         seconds=cell.time_s,
         arc_s=sum(a.end_s - a.start_s for a in truth if a.kind == "action" and a.label in _ARC),
         spans=tuple((a.iso_code, a.start_s, a.end_s) for a in truth if a.kind == "imperfection"),
-        alarms=tuple(Alarm(e.iso_code, seconds(e.said_ns), seconds(e.end_ns)) for e in log.entries),
+        alarms=(),
+    )
+    return weld, Scores(
+        np.array([(d.stamp_ns - START_NS) / NANOSECONDS_PER_SECOND for d in said], np.float64),
+        np.array([d.imperfection_probabilities for d in said], np.float32).reshape(-1, len(ISO_CODES)),
+        np.array([d.anomaly_score for d in said], np.float32),
+        np.array([d.valid for d in said], np.bool_).reshape(-1, len(MODALITIES)),
+    )
+
+
+def alarms_of(scores: Scores, card: ModelCard, config: AnomalyConfig) -> tuple[Alarm, ...]:
+    """The events that a monitor with this card and configuration makes of the scores."""
+    calibrations = SubsetCalibration(card, config.imperfection_threshold)
+    events, log = AnomalyEvents(config, card.imperfection_thresholds), EventLog()
+    for time_s, probabilities, novelty, valid in zip(
+        scores.time_s, scores.probabilities, map(float, scores.novelty), scores.valid, strict=True
+    ):
+        now, limits = round(time_s * NANOSECONDS_PER_SECOND), calibrations.of(valid)
+        log.add(
+            events.update(
+                now, probabilities, novelty, limits.novelty_threshold, thresholds=limits.imperfection_thresholds
+            )
+        )
+    return tuple(
+        Alarm(e.iso_code, e.said_ns / NANOSECONDS_PER_SECOND, e.end_ns / NANOSECONDS_PER_SECOND) for e in log.entries
     )
 
 
@@ -88,13 +121,14 @@ def watch(monitor: Monitor, scenario: Scenario, sensors: Sequence[str], material
 class Parts:
     """What is welded, and what the monitor is given of it."""
 
-    pairs: tuple[Pair, ...]  #: material pairs, equally often
+    pairs: tuple[Pair, ...] | None  #: material pairs, equally often; None: all, as often as they are met
     sensors: tuple[str, ...]  #: sections of the scenario that are simulated
     seed: int  #: of the first weld; the next ones follow
 
-    def key(self, card_sha256: str) -> str:
-        """Name of the folder for what a model said of them."""
-        parts = [card_sha256, sorted(map(pair_name, self.pairs)), sorted(self.sensors)]
+    def key(self, card: ModelCard) -> str:
+        """Name of the folder for what a model's network said of them, whatever the card's thresholds are."""
+        pairs = None if self.pairs is None else sorted(map(pair_name, self.pairs))
+        parts = [card.scores_sha256(), pairs, sorted(self.sensors)]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 
@@ -110,14 +144,14 @@ def welds(
     """Nominal welds until their time reaches ``hours``, then ``faulty`` ones; welds kept from before are not repeated.
 
     Args:
-        model_dir: model folder. parts: to weld. keep: folder, one file a weld in a folder for each model, sensors and
-            materials. jobs: processes. progress: called with what is being done and its share.
+        model_dir: model folder. parts: to weld. keep: folder; the scores of each weld, in a folder for each network,
+            sensors and materials. jobs: processes. progress: called with what is being done and its share.
 
     Yields:
         Each weld, in order of their seeds whatever ``jobs`` is. One that turns out to have imperfections without any
         disturbance does not count towards ``hours``.
     """
-    folder = keep / parts.key(Monitor.load(model_dir).info.card_sha256)
+    folder = keep / parts.key(load_package(model_dir).card)
     folder.mkdir(parents=True, exist_ok=True)
     work = partial(_kept_or_watched, parts, folder)
     done_s = 0.0
@@ -143,15 +177,18 @@ def _load(model_dir: Path) -> None:
 
 def _kept_or_watched(parts: Parts, folder: Path, weld: tuple[int, bool]) -> WatchedWeld:
     seed, faulty = weld
-    path = folder / f"{'faulty' if faulty else 'nominal'}-{seed}.json"
+    path = folder / f"{'faulty' if faulty else 'nominal'}-{seed}.npz"
     if not path.is_file():
         scenario = randomised(seed, parts.pairs) if faulty else nominal_weld(seed, parts.pairs)
-        materials = f"{scenario.joint.material_a} + {scenario.joint.material_b}"
-        found = watch(_MONITOR[0], scenario, parts.sensors, materials, faulty)
-        partial_path = path.with_suffix(".part")
-        partial_path.write_text(json.dumps(asdict(found)), encoding="utf-8")
-        partial_path.replace(path)
-    return _unpacked(path.read_text(encoding="utf-8"))
+        found, scores = scores_of(_MONITOR[0], scenario, parts.sensors, faulty)
+        arrays = {part.name: getattr(scores, part.name) for part in fields(Scores)}
+        unfinished = path.with_suffix(".part.npz")
+        np.savez_compressed(unfinished, allow_pickle=False, weld=np.array(json.dumps(asdict(found))), **arrays)
+        unfinished.replace(path)
+    with np.load(path) as data:
+        found = _unpacked(str(data["weld"]))
+        scores = Scores(*(data[part.name] for part in fields(Scores)))
+    return replace(found, alarms=alarms_of(scores, _MONITOR[0].info.card, AnomalyConfig()))
 
 
 def rates(watched: Sequence[WatchedWeld]) -> dict[str, Any]:

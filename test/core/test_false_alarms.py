@@ -63,15 +63,13 @@ def test_welds_survive_being_kept() -> None:
     assert _unpacked(json.dumps(asdict(watched))) == watched
 
 
-def test_welds_are_the_same_with_any_number_of_jobs_and_are_not_repeated(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_welds_are_counted_in_order_and_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parts = Parts(tuple(parse_pairs("aluminium+carbon_steel,magnesium")), ("telemetry",), seed=71)
-    alone = list(welds(SHIPPED, parts, 0.005, 1, tmp_path / "alone"))
-    assert [w.faulty for w in alone].count(True) == 1
-    assert sum(w.seconds for w in alone if not (w.faulty or w.spans)) >= 18
     said: list[str] = []
-    together = list(welds(SHIPPED, parts, 0.005, 1, tmp_path / "two", 2, lambda what, share: said.append(what)))
-    assert together == alone and set(said) == {"nominal welds", "faulty welds"}
-    monkeypatch.setattr(false_alarms, "watch", None)
-    assert list(welds(SHIPPED, parts, 0.005, 1, tmp_path / "two")) == alone
+    found = list(welds(SHIPPED, parts, 0.005, 1, tmp_path, 2, lambda what, share: said.append(what)))
+    clean = [w for w in found if not (w.faulty or w.spans)]
+    assert sum(w.seconds for w in clean[:-1]) < 18 <= sum(w.seconds for w in clean)
+    assert [w.faulty for w in found].count(True) == 1 and found[-1].faulty
+    assert set(said) == {"nominal welds", "faulty welds"}
+    monkeypatch.setattr(false_alarms, "scores_of", None)
+    assert list(welds(SHIPPED, parts, 0.005, 1, tmp_path)) == found
