@@ -88,8 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
         f"--faulty {arguments.faulty} --seed {arguments.seed} --sensors {sensors}",
         seeds=1,
         data=f"{found['welds']} simulated nominal welds, {found['hours']:.2f} h ({found['arc_hours']:.2f} h of arc), "
-        f"and {arguments.faulty} with disturbances; {arguments.materials or 'all materials'}; {found['left_out']} welds without "
-        f"disturbances had an imperfection all the same and are left out; {card.name} {card.version}",
+        f"and {arguments.faulty} with disturbances; {arguments.materials or 'all materials'}; {found['left_out']} "
+        f"welds without disturbances had an imperfection all the same and are left out; {card.name} {card.version}",
         metrics={
             "false_alarms_per_hour": headline,
             "false_alarms_per_arc_hour": found["false_alarms_per_arc_hour"],
