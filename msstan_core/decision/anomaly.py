@@ -2,6 +2,10 @@
 
 An anomaly is an event with one id, from onset to clearance. It begins only after its score has stayed above the
 threshold for a while, and ends only after it has stayed below a lower one: a single bad tick moves nobody.
+
+There are two limits, as the warning and action limits of control charts (ISO 7870-1): from the lower one on an event is
+a suspicion, early and cheap to be wrong about; from the higher one on it is an alarm, and what a model card promises of
+the rate of false alarms holds for these.
 """
 
 from __future__ import annotations
@@ -33,6 +37,9 @@ class AnomalyConfig(BaseModel):
     imperfection_threshold: float = Field(0.5, gt=0, lt=1, description="probability from which an imperfection counts")
     clear_ratio: float = Field(0.7, gt=0, le=1, description="cleared below threshold times this (hysteresis)")
     onset_s: float = Field(0.3, ge=0, le=30, description="seconds above the threshold before an onset is said")
+    alarm_onset_s: float = Field(
+        0.8, ge=0, le=30, description="seconds at the alarm limit before a suspicion becomes an alarm"
+    )
     clear_s: float = Field(0.5, ge=0, le=30, description="seconds below before it is cleared")
     unknown_s: float = Field(
         5.0, ge=0.5, le=600, description="seconds without any score (arc out, input lost) after which it is cleared"
@@ -47,6 +54,9 @@ class _Track:
     name: str
     threshold: float
     severity: SeverityMap | None
+    alarm_threshold: float = math.inf  #: inf: never
+    alarm: bool = False  #: of the open event
+    alarming_ns: int | None = None  #: since when the score has been at the alarm's threshold
     event_id: int = 0  #: 0: no event is open
     onset_ns: int = 0
     since_ns: int | None = None  #: since when the score has been on the other side
@@ -95,6 +105,7 @@ class AnomalyEvents:
         novelty_threshold: float,
         seam_position_m: float = math.nan,
         thresholds: NDArray[np.float32] | None = None,
+        alarm_thresholds: NDArray[np.float32] | None = None,
     ) -> tuple[AnomalyEvent, ...]:
         """One tick.
 
@@ -103,6 +114,8 @@ class AnomalyEvents:
             novelty: distance, NaN when unknown. novelty_threshold: distance from which it is novel.
             seam_position_m: at the tick, NaN when unknown.
             thresholds: [13] of the imperfections from this tick on, where they depend on what sensors are there.
+            alarm_thresholds: [14] the same for alarms, of the imperfections and then of novelty; inf: never an alarm.
+                One below the threshold of its event counts as that.
 
         Returns:
             Onsets, open events (ONGOING, every tick) and clearances of this tick.
@@ -112,6 +125,9 @@ class AnomalyEvents:
         if thresholds is not None:
             for track, threshold in zip(self._tracks, map(float, thresholds), strict=False):
                 track.threshold = threshold
+        if alarm_thresholds is not None:
+            for track, threshold in zip(self._tracks, map(float, alarm_thresholds), strict=True):
+                track.alarm_threshold = threshold
         scores = [*map(float, probabilities), float(novelty)]
         events = (self._advance(track, now, score) for track, score in zip(self._tracks, scores, strict=True))
         return tuple(event for event in events if event is not None)
@@ -128,7 +144,7 @@ class AnomalyEvents:
         for track in self._tracks:
             if track.event_id:
                 events.append(self._event(track, EventPhase.CLEARED, now, math.nan))
-            track.event_id, track.since_ns = 0, None
+            self._forget(track)
         return tuple(events)
 
     def _advance(self, track: _Track, now: _Now, score: float) -> AnomalyEvent | None:
@@ -143,6 +159,7 @@ class AnomalyEvents:
             track.since_ns, track.since_m = now.stamp_ns, now.seam_position_m
             track.peak = track.peak if track.event_id else score
         track.peak = max(track.peak, score)
+        self._follow_alarm(track, now, score)
         wait_s = self._config.clear_s if track.event_id else self._config.onset_s
         held = track.since_ns is not None and now.stamp_ns - track.since_ns >= wait_s * NANOSECONDS_PER_SECOND
         if track.event_id:
@@ -151,11 +168,12 @@ class AnomalyEvents:
             return None
         track.event_id, track.onset_ns, track.since_ns = self._next_id, track.since_ns, None
         self._next_id += 1
+        self._follow_alarm(track, now, score)
         return self._event(track, EventPhase.ONSET, _Now(now.stamp_ns, track.since_m), score)
 
     def _without_score(self, track: _Track, now: _Now) -> AnomalyEvent | None:
         """Nothing is known: a forming event starts over, an open one stays open, but not for ever."""
-        track.since_ns = None
+        track.since_ns = track.alarming_ns = None
         if not track.event_id:
             return None
         if now.stamp_ns - track.known_ns > self._config.unknown_s * NANOSECONDS_PER_SECOND:
@@ -164,8 +182,22 @@ class AnomalyEvents:
 
     def _close(self, track: _Track, now: _Now, score: float) -> AnomalyEvent:
         event = self._event(track, EventPhase.CLEARED, now, score)
-        track.event_id, track.since_ns = 0, None
+        self._forget(track)
         return event
+
+    def _follow_alarm(self, track: _Track, now: _Now, score: float) -> None:
+        """An open event whose score has held at the alarm's threshold for long enough is an alarm."""
+        if score < max(track.alarm_threshold, track.threshold):
+            track.alarming_ns = None
+        elif track.alarming_ns is None:
+            track.alarming_ns = now.stamp_ns
+        held_ns = self._config.alarm_onset_s * NANOSECONDS_PER_SECOND
+        if track.event_id and track.alarming_ns is not None and now.stamp_ns - track.alarming_ns >= held_ns:
+            track.alarm = True
+
+    @staticmethod
+    def _forget(track: _Track) -> None:
+        track.event_id, track.since_ns, track.alarm, track.alarming_ns = 0, None, False, None
 
     @staticmethod
     def _event(track: _Track, phase: EventPhase, now: _Now, score: float) -> AnomalyEvent:
@@ -180,4 +212,6 @@ class AnomalyEvents:
             track.onset_ns,
             now.stamp_ns,
             now.seam_position_m,
+            alarm=track.alarm,
+            alarm_threshold=track.alarm_threshold if math.isfinite(track.alarm_threshold) else math.nan,
         )

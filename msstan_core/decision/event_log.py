@@ -25,6 +25,7 @@ class LoggedEvent:
     severity: float = math.nan  #: highest, 0..1
     seam_position_m: float = math.nan  #: of the onset
     evidence: Evidence | None = None  #: of the onset
+    alarm_ns: int | None = None  #: when it became an alarm; None: it stayed a suspicion
 
 
 class EventLog:
@@ -51,6 +52,8 @@ class EventLog:
                     seam_position_m=event.seam_position_m,
                     evidence=event.evidence,
                 )
+            if event.alarm and entry.alarm_ns is None:
+                entry.alarm_ns = event.stamp_ns
             entry.end_ns = event.stamp_ns
             entry.open = event.phase is not EventPhase.CLEARED
             entry.peak = _larger(entry.peak, event.score)

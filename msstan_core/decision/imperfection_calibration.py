@@ -1,4 +1,4 @@
-"""After training: a threshold for each imperfection's probability, so that nominal welds seldom raise a false alarm."""
+"""After training: the probability from which each imperfection is suspected (for alarms see joint_calibration)."""
 
 from __future__ import annotations
 
@@ -44,9 +44,8 @@ class ImperfectionThreshold:
             return self.alarm.statement()
         hours = self.alarm.blocks * self.alarm.block_s / SECONDS_PER_HOUR
         return (
-            f"chosen for the best F1 over held-out ticks ({self.best_f1:.2f}), because {self.alarm.blocks} clean "
-            f"blocks of {self.alarm.block_s:g} s cannot promise {self.alarm.rate_per_hour:.2g} false alarms an hour "
-            f"({self.alarm.least_blocks} are needed); {self.alarmed_blocks} of them alarm: "
+            f"chosen for the best F1 over held-out ticks ({self.best_f1:.2f}); {self.alarmed_blocks} of "
+            f"{self.alarm.blocks} clean blocks of {self.alarm.block_s:g} s reach it: "
             f"{self.alarmed_blocks / max(hours, 1e-9):.3g} an hour"
         )
 
@@ -60,16 +59,15 @@ def calibrate_imperfections(
     block_s: float = BLOCK_S,
     config: AnomalyConfig | None = None,
 ) -> dict[int, ImperfectionThreshold]:
-    """Thresholds for the trained imperfections; together they keep to ``rate_per_hour``.
+    """Thresholds of suspicion for the trained imperfections.
 
     Args:
         nominal: (time_s [N], logits [N, 13]) of nominal welds that the network was not trained on; NaN where nothing
             was seen.
         trained: ISO codes with a trained head.
-        labelled: (logits [N, 13], labels [N, 13], NaN where unknown) of held-out welds. Where the clean blocks are too
-            few for the rate, the threshold is the one of best F1 on these, within MOST_ALARMS_PER_HOUR: an extrapolated
-            one promises nothing either, and misses nearly everything.
-        rate_per_hour: false alarms an hour of all of them together.
+        labelled: (logits [N, 13], labels [N, 13], NaN where unknown) of held-out welds. Where they show an
+            imperfection, its threshold is the one of best F1 on these, within MOST_ALARMS_PER_HOUR.
+        rate_per_hour: clean events an hour, of all those that no labelled weld shows, each with an equal share.
         block_s: see :mod:`msstan_core.decision.conformal`. config: least duration, and the threshold below which an
             extrapolated one must not fall.
 
@@ -85,15 +83,14 @@ def calibrate_imperfections(
         alarm = threshold_for_rate(maxima, block_s, rate_per_hour / len(trained))
         if not math.isfinite(alarm.threshold):
             continue
-        if not alarm.guaranteed:
-            allowed = int(len(maxima) * MOST_ALARMS_PER_HOUR * block_s / SECONDS_PER_HOUR)
-            floor = max(float(np.sort(maxima)[::-1][allowed]), float(logit(LOWEST)))
-            best = _best_f1([(logits[:, column], labels[:, column]) for logits, labels in labelled], floor)
-            if best is not None:
-                threshold, f1 = best
-                alarmed = int((maxima >= threshold).sum())
-                out[code] = ImperfectionThreshold(float(expit(threshold)), alarm, f1, alarmed)
-                continue
+        allowed = int(len(maxima) * MOST_ALARMS_PER_HOUR * block_s / SECONDS_PER_HOUR)
+        floor = max(float(np.sort(maxima)[::-1][allowed]), float(logit(LOWEST)))
+        best = _best_f1([(logits[:, column], labels[:, column]) for logits, labels in labelled], floor)
+        if best is not None:
+            threshold, f1 = best
+            alarmed = int((maxima >= threshold).sum())
+            out[code] = ImperfectionThreshold(float(expit(threshold)), alarm, f1, alarmed)
+            continue
         least = LOWEST if alarm.guaranteed else settings.imperfection_threshold
         out[code] = ImperfectionThreshold(max(float(expit(alarm.threshold)), least), alarm)
     return out

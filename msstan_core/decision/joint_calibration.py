@@ -1,4 +1,4 @@
-"""One false-alarm rate for all imperfections and novelty together, from as little clean welding as one rate needs.
+"""One rate of false alarms for all kinds together, from as little clean welding as one rate needs.
 
 Thirteen thresholds with a share of the rate each need thirteen times the clean blocks. Here every kind's maximum over a
 block is first turned into what it means, how seldom a clean block reaches it (a tail measure, comparable across kinds),
@@ -108,7 +108,7 @@ class JointThresholds:
     """Thresholds that keep to one rate together, and what stands behind them."""
 
     imperfections: dict[int, float]  #: ISO code -> probability from which it counts; above 1: it never does
-    novelty: float | None  #: distance from which a tick is novel; None: no novelty was judged
+    novelty: float | None  #: distance; None: novelty was not judged, or is to raise no alarm
     alarm: AlarmThreshold  #: in units of the tail measure
     fitted_blocks: int  #: clean blocks behind the tails
     alarmed: dict[int, int]  #: ISO code, 0 for novelty -> blocks of those behind the quantile that alarm
@@ -165,20 +165,22 @@ def calibrate_jointly(
     *,
     rate_per_hour: float = 1.0,
     block_s: float = BLOCK_S,
+    novelty: bool = False,
     config: AnomalyConfig | None = None,
 ) -> JointThresholds | TooFewBlocks:
-    """Thresholds of the trained imperfections and of novelty that together keep to ``rate_per_hour``.
+    """Alarm thresholds of the trained imperfections, and of novelty if it is to raise alarms, for one rate together.
 
     Args:
         nominal: welds that neither network nor novelty detector have learnt from.
         trained: ISO codes with a trained head.
         rate_per_hour: alarmed blocks an hour of judged time, all kinds together.
-        block_s: see :mod:`msstan_core.decision.conformal`. config: least duration of an event.
+        block_s: see :mod:`msstan_core.decision.conformal`. novelty: whether it is to raise alarms.
+        config: how long an alarm's score must hold.
 
     Returns:
         TooFewBlocks where the clean blocks cannot promise the rate: see :func:`least_joint_blocks`.
     """
-    kinds, maxima = joint_maxima(nominal, trained, block_s, (config or AnomalyConfig()).onset_s)
+    kinds, maxima = joint_maxima(nominal, trained, block_s, (config or AnomalyConfig()).alarm_onset_s, novelty=novelty)
     needed = least_joint_blocks(rate_per_hour, block_s)
     if len(maxima) < needed:
         return TooFewBlocks(len(maxima), needed, rate_per_hour, block_s)
@@ -203,16 +205,16 @@ def calibrate_jointly(
 
 
 def joint_maxima(
-    nominal: Sequence[NominalScores], trained: Sequence[int], block_s: float, onset_s: float
+    nominal: Sequence[NominalScores], trained: Sequence[int], block_s: float, onset_s: float, *, novelty: bool = True
 ) -> tuple[list[int], NDArray[np.float64]]:
     """The largest sustained score of each kind in each block; the blocks are the same for all kinds.
 
     Returns:
-        kinds (ISO codes, 0 for novelty, which is left out where it was never judged), and [blocks, kinds] logits or
-        distances, -inf where that kind was not judged in a block.
+        kinds (ISO codes, 0 for novelty, which is left out where it was never judged or is not wanted), and
+        [blocks, kinds] logits or distances, -inf where that kind was not judged in a block.
     """
-    kinds = [*trained, NOVELTY_CODE] if any(np.isfinite(w.novelty).any() for w in nominal) else [*trained]
-
+    judged = novelty and any(np.isfinite(w.novelty).any() for w in nominal)
+    kinds = [*trained, NOVELTY_CODE] if judged else [*trained]
     if not kinds:
         return [], np.empty((0, 0))
 

@@ -49,10 +49,6 @@ class CalibratedNovelty:
         text = f"novelty ({self.detector.kind}): {self.alarm.statement()}{self._separation()}"
         return text if self.judged_on_unseen else f"{text}; measured on welds the network was trained on: too low"
 
-    def choice(self) -> str:
-        """For a model card: the detector alone, where its threshold was found with others."""
-        return f"novelty: detector {self.detector.kind}{self._separation()}"
-
     def _separation(self) -> str:
         if not self.auc:
             return ""

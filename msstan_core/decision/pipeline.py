@@ -177,6 +177,7 @@ class Monitor:
             novelty_threshold,
             seam_position_m,
             calibration.imperfection_thresholds,
+            calibration.alarm_thresholds,
         )
         if events and seen:
             events = self._regions.attach(events, evidence_of(output.modality_weights, attention))
@@ -206,6 +207,7 @@ class Monitor:
             looked=output.looked,
             inference_ms=(time.perf_counter() - started) * 1e3,
             model_revision=revision,
+            false_alarms_per_hour=calibration.false_alarms_per_hour,
             degraded=degraded,
             embedding=output.embedding,
         )

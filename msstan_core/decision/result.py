@@ -55,6 +55,9 @@ class AnomalyEvent:
     #: from the arc's start, at ``stamp_ns`` (at the onset for ONSET); NaN when unknown
     seam_position_m: float = float("nan")
     evidence: Evidence | None = None  #: None: of an event that a reset closes
+    #: Whether the score has held at ``alarm_threshold`` in this event: from then on an alarm, until then a suspicion.
+    alarm: bool = False
+    alarm_threshold: float = float("nan")  #: NaN: no rate of false alarms is promised, and no alarm is raised
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ class Decision:
     dropped: NDArray[np.int64]  #: [4] samples lost or superseded so far
     attention: NDArray[np.float32] | None  #: [h, w] spatial attention over the camera image, sums to 1
     events: tuple[AnomalyEvent, ...] = field(default=())
+    #: what the alarms among ``events`` keep to with the sensors of this tick; NaN: no alarm can be raised
+    false_alarms_per_hour: float = float("nan")
     inference_ms: float = float("nan")  #: preprocessing + network + decision, wall time
     looked: bool = True  #: False where the camera frame was skipped and an earlier one stood in for it (41)
     model_revision: int = 1

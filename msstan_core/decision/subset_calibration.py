@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from msstan_core.inference.model_package import ModelCard, SubsetCard, subset_name
+from msstan_core.inference.model_package import AlarmLimits, ModelCard, SubsetCard, subset_name
 from msstan_core.vocabulary import ISO_CODES, MODALITIES
 
 
@@ -21,6 +22,8 @@ class Calibration:
     filtered: bool  #: whether that filter's belief is the answer, or the network's own
     novelty_threshold: float  #: distance from which a tick is novel
     imperfection_thresholds: NDArray[np.float32]  #: [13] probability from which each counts
+    alarm_thresholds: NDArray[np.float32]  #: [14] of the imperfections and of novelty; inf: no alarm
+    false_alarms_per_hour: float  #: what the alarms keep to; NaN: no alarm is raised
 
 
 class SubsetCalibration:
@@ -50,6 +53,8 @@ class SubsetCalibration:
         novelty = card.novelty_threshold if subset.novelty_threshold is None else subset.novelty_threshold
         thresholds.update(subset.imperfection_thresholds)
         each = np.array([thresholds.get(code, self._usual) for code in ISO_CODES], np.float32)
+        complete = name == subset_name(card.modalities)
+        limits = card.alarm_limits if complete else subset.alarm_limits
         steadied = card.smoothing_with(subset)
         return Calibration(
             temperature=subset.temperature,
@@ -58,4 +63,14 @@ class SubsetCalibration:
             filtered=steadied.filtered,
             novelty_threshold=novelty,
             imperfection_thresholds=each,
+            alarm_thresholds=_alarm_thresholds(limits),
+            false_alarms_per_hour=math.nan if limits is None else limits.false_alarms_per_hour,
         )
+
+
+def _alarm_thresholds(limits: AlarmLimits | None) -> NDArray[np.float32]:
+    """[14] of the imperfections, then of novelty; inf where nothing is promised."""
+    if limits is None:
+        return np.full(len(ISO_CODES) + 1, np.inf, np.float32)
+    novelty = math.inf if limits.novelty_threshold is None else limits.novelty_threshold
+    return np.array([*(limits.imperfection_thresholds.get(code, math.inf) for code in ISO_CODES), novelty], np.float32)

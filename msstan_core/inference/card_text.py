@@ -45,6 +45,7 @@ def card_markdown(card: ModelCard) -> str:
         f"| action filter | {_filter(card.smoothing)} |",
         f"| novelty threshold | {card.novelty_threshold:.2f} |",
         "",
+        *_suspicions(card),
         *_alarms(card),
         *_subsets(card),
         "## Files",
@@ -58,6 +59,24 @@ def card_markdown(card: ModelCard) -> str:
 
 
 def _alarms(card: ModelCard) -> list[str]:
+    """From where on suspicions are alarms, and what is promised of these."""
+    heading = ["## Alarms", ""]
+    if card.alarm_limits is None:
+        none = "None are raised: no rate of false ones can be promised. `msstan calibrate` sets limits."
+        return [*heading, none, ""]
+    calibrated = {name: subset.alarm_limits for name, subset in card.subsets.items() if subset.alarm_limits is not None}
+    return [
+        *heading,
+        "A suspicion whose score holds at its limit is an alarm; together they keep to the rate.",
+        "",
+        *(f"- {statement}" for statement in card.alarm_limits.statements),
+        *(f"- with {name} only: {limits.statements[1]}" for name, limits in calibrated.items()),
+        *([] if calibrated else ["- with fewer sensors no alarm is raised"]),
+        "",
+    ]
+
+
+def _suspicions(card: ModelCard) -> list[str]:
     """What stands behind the thresholds, and what was found with them."""
     figures: dict[str, dict[str, float]] = card.metrics.get("imperfections", {})
     if not card.alarms and not figures:
@@ -67,7 +86,7 @@ def _alarms(card: ModelCard) -> list[str]:
         for code, f in figures.items()
     ]
     severity = ", ".join(map(str, card.severity)) or "none"
-    stated = ["## Alarms", "", *(f"- {statement}" for statement in card.alarms)]
+    stated = ["## Suspicions", "", *(f"- {statement}" for statement in card.alarms)]
     return [*stated, f"- severity is given for: {severity}", "", *(table if figures else []), ""]
 
 

@@ -44,9 +44,23 @@ class SmoothingCard(BaseModel):
     )
 
 
+class AlarmLimits(BaseModel):
+    """From which scores a suspicion is an alarm, and which rate of false alarms they keep to together."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    false_alarms_per_hour: float = Field(
+        gt=0, description="alarmed blocks an hour of nominal welds, all kinds together"
+    )
+    upper95_per_hour: float = Field(gt=0, description="not exceeded with 95 % confidence over draws of nominal welds")
+    imperfection_thresholds: dict[int, float] = Field(description="ISO code -> probability; above 1: never")
+    novelty_threshold: float | None = Field(None, description="distance; None: novelty raises no alarm")
+    statements: list[str] = Field(default_factory=list, description="what stands behind them, in words")
+
+
 #: Fields of a card that change nothing of the scores, only what is made of them, or that are for people.
 _NOT_OF_SCORES = (
-    "version", "novelty_threshold", "imperfection_thresholds", "severity", "alarms", "data", "limits", "metrics"
+    "version", "novelty_threshold", "imperfection_thresholds", "severity", "alarms", "alarm_limits", "data", "limits",
+    "metrics",
 )  # fmt: skip
 
 
@@ -64,6 +78,7 @@ class SubsetCard(BaseModel):
     imperfection_thresholds: dict[int, float] = Field(
         default_factory=dict, description="ISO code -> probability, never below the card's; the card's where missing"
     )
+    alarm_limits: AlarmLimits | None = Field(None, description="None: no alarm while only these modalities are valid")
     figures: dict[str, float] = Field(
         default_factory=dict,
         description="recordings, ticks, and on groups not fitted on: accuracy, mean confidence, expected calibration "
@@ -97,6 +112,7 @@ class ModelCard(BaseModel):
     imperfection_thresholds: dict[int, float] = Field(
         default_factory=dict, description="ISO code -> probability from which it counts, where calibrated"
     )
+    alarm_limits: AlarmLimits | None = Field(None, description="with all modalities valid; None: no alarm is raised")
     severity: dict[int, tuple[tuple[float, float], ...]] = Field(
         default_factory=dict, description="ISO code -> rising (highest probability, severity) pairs, where they agree"
     )
@@ -104,7 +120,9 @@ class ModelCard(BaseModel):
     subsets: dict[str, SubsetCard] = Field(
         default_factory=dict, description="modalities, e.g. camera+acoustic -> calibration while only they are valid"
     )
-    alarms: list[str] = Field(default_factory=list, description="what stands behind the thresholds, in words")
+    alarms: list[str] = Field(
+        default_factory=list, description="what stands behind the thresholds of suspicions, in words"
+    )
     data: list[str] = Field(default_factory=list, description="what it was trained on, in words")
     limits: list[str] = Field(default_factory=list)
     metrics: dict[str, Any] = Field(default_factory=dict)
@@ -117,7 +135,9 @@ class ModelCard(BaseModel):
 
     def scores_sha256(self) -> str:
         """Hash of everything that decides what is said of a tick before any threshold: equal hashes, equal scores."""
-        of_subsets = {name: {"novelty_threshold", "imperfection_thresholds", "figures"} for name in self.subsets}
+        of_subsets = {
+            name: {"novelty_threshold", "imperfection_thresholds", "alarm_limits", "figures"} for name in self.subsets
+        }
         without = {name: True for name in _NOT_OF_SCORES} | {"subsets": of_subsets}
         return hashlib.sha256(self.model_dump_json(exclude=without).encode()).hexdigest()
 

@@ -109,7 +109,12 @@ def alarms_of(scores: Scores, card: ModelCard, config: AnomalyConfig) -> tuple[A
         now, limits = round(time_s * NANOSECONDS_PER_SECOND), calibrations.of(valid)
         log.add(
             events.update(
-                now, probabilities, novelty, limits.novelty_threshold, thresholds=limits.imperfection_thresholds
+                now,
+                probabilities,
+                novelty,
+                limits.novelty_threshold,
+                thresholds=limits.imperfection_thresholds,
+                alarm_thresholds=limits.alarm_thresholds,
             )
         )
     return tuple(

@@ -97,12 +97,7 @@ class TrainingConfig(BaseModel):
     )
     validation_share: float = Field(0.15, ge=0, lt=1, description="share of the groups held out for calibration")
     false_alarms_per_hour: float = Field(
-        1.0, gt=0, le=60, description="of nominal welding: of novelty and all imperfections together"
-    )
-    alarm_thresholds: Literal["joint", "separate"] = Field(
-        "joint",
-        description="joint: one rate for all kinds, where there are clean blocks enough for it; separate: the rate for "
-        "novelty and once more for all imperfections, an equal share for each",
+        1.0, gt=0, le=60, description="of nominal welding: of all alarms together, and of novelty as a suspicion"
     )
     withhold: tuple[WithholdRule, ...] = ()
     trained_imperfections: tuple[int, ...] = Field((), description="ISO codes the data labels completely")

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from msstan_core.adaptation.guard import GuardSet
-from msstan_core.decision.joint_calibration import JointThresholds, TooFewBlocks, calibrate_jointly
+from msstan_core.decision.joint_calibration import TooFewBlocks, calibrate_jointly
 from msstan_core.decision.novelty_calibration import CalibratedNovelty, calibrate_novelty
 from msstan_core.decision.severity import SeverityMap
 from msstan_core.decision.smoothing import ActionFilter
@@ -21,6 +21,7 @@ from msstan_core.inference.model_package import (
     GUARD_FILE,
     NOMINAL_FILE,
     WEIGHTS_FILE,
+    AlarmLimits,
     ModelCard,
     SmoothingCard,
     SubsetCard,
@@ -39,6 +40,7 @@ from msstan_core.training.anomaly_fitting import (
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.durations import fit_durations
 from msstan_core.training.network_runs import NetworkRun, decided, filtered_beliefs, run_network, run_on
+from msstan_core.training.recalibration import alarm_limits
 from msstan_core.training.recording_features import UNLABELLED, Recording
 from msstan_core.training.subset_calibration import Thresholds, calibrate_subsets, fit_actions
 from msstan_core.training.trainer import TrainedModel
@@ -102,6 +104,7 @@ class Anomalies:
     novelty: CalibratedNovelty | None
     novelty_threshold: float  #: 0 without a detector
     imperfection_thresholds: dict[int, float]
+    alarm_limits: AlarmLimits | None  #: None: too few nominal welds were held out
     severity: dict[int, SeverityMap]
     subsets: dict[str, SubsetCard]
     statements: list[str]  #: what stands behind the thresholds
@@ -134,19 +137,14 @@ def fit_anomalies(
     )
     runs = fitted.runs if held_out else []
     detector = novelty.detector if novelty else None
+    found = imperfection_thresholds(runs, codes, rate)
+    thresholds = {code: t.probability for code, t in found.items()}
+    novelty_threshold = novelty.alarm.threshold if novelty else 0.0
+    statements = [novelty.statement()] if novelty else ["novelty: too little nominal data for a detector"]
+    statements += [f"imperfection {code}: from {t.probability:.3g}; {t.statement()}" for code, t in found.items()]
     joint = calibrate_jointly(held_out_scores(held, detector, codes), codes, rate_per_hour=rate)
-    if config.alarm_thresholds == "joint" and isinstance(joint, JointThresholds):
-        thresholds, statements = joint.imperfections, joint.statements()
-        novelty_threshold = joint.novelty or 0.0
-        statements += [novelty.choice()] if novelty else []
-    else:
-        found = imperfection_thresholds(runs, codes, rate)
-        thresholds = {code: t.probability for code, t in found.items()}
-        novelty_threshold = novelty.alarm.threshold if novelty else 0.0
-        statements = [novelty.statement()] if novelty else ["novelty: too little nominal data for a detector"]
-        statements += [f"imperfection {code}: from {t.probability:.3g}; {t.statement()}" for code, t in found.items()]
-        if config.alarm_thresholds == "joint" and isinstance(joint, TooFewBlocks):
-            statements.append(f"{joint.statement()}; each kind has a threshold of its own instead")
+    if isinstance(joint, TooFewBlocks):
+        statements.append(f"no alarms: {joint.statement()}; msstan calibrate sets their limits")
     known = Thresholds(detector, novelty_threshold, thresholds, codes, rate)
     subsets = calibrate_subsets(
         trained_model.model,
@@ -159,7 +157,9 @@ def fit_anomalies(
         progress=progress,
     )
     metrics: dict[str, object] = {"imperfections": imperfection_figures(runs, codes, thresholds)} if runs else {}
-    return Anomalies(novelty, novelty_threshold, thresholds, severity_maps(runs, codes), subsets, statements, metrics)
+    limits = alarm_limits(joint, "held-out nominal welds")
+    severity = severity_maps(runs, codes)
+    return Anomalies(novelty, novelty_threshold, thresholds, limits, severity, subsets, statements, metrics)
 
 
 def save_model(
@@ -197,6 +197,7 @@ def save_model(
         smoothing=fitted.smoothing,
         novelty_threshold=anomalies.novelty_threshold,
         imperfection_thresholds=anomalies.imperfection_thresholds,
+        alarm_limits=anomalies.alarm_limits,
         severity=anomalies.severity,
         subsets=anomalies.subsets,
         alarms=anomalies.statements,

@@ -18,7 +18,7 @@ from msstan_core.closed_loop.advisers import SENSOR_SECTIONS, with_sensors
 from msstan_core.decision.conformal import SECONDS_PER_HOUR
 from msstan_core.decision.joint_calibration import NominalScores
 from msstan_core.decision.pipeline import Monitor
-from msstan_core.inference.model_package import subset_name
+from msstan_core.inference.model_package import ModelCard, load_package, subset_name
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Tick
 from msstan_core.parallel import in_order
 from msstan_core.recordings.annotations import Annotation, imperfection_track
@@ -89,10 +89,10 @@ class NominalWelds:
     pairs: tuple[Pair, ...] | None = None
     subsets: bool = False  #: before monitors with every set of sensors, not only with all
 
-    def key(self, card_sha256: str) -> str:
-        """Name of the folder for what a model said of them."""
+    def key(self, card: ModelCard) -> str:
+        """Name of the folder for what a model's network said of them, whatever the card's thresholds are."""
         pairs = None if self.pairs is None else sorted(map(pair_name, self.pairs))
-        return hashlib.sha256(json.dumps([card_sha256, pairs, self.subsets]).encode()).hexdigest()[:24]
+        return hashlib.sha256(json.dumps([card.scores_sha256(), pairs, self.subsets]).encode()).hexdigest()[:24]
 
 
 def simulated_scores(
@@ -113,7 +113,7 @@ def simulated_scores(
         One weld's scores, in order of their seeds whatever ``jobs`` is. One that has imperfections without any
         disturbance is left out.
     """
-    folder = keep / welds.key(Monitor.load(model_dir).info.card_sha256)
+    folder = keep / welds.key(load_package(model_dir).card)
     folder.mkdir(parents=True, exist_ok=True)
     done_h = 0.0
     work = partial(_kept_or_welded, welds, folder)

@@ -1,4 +1,4 @@
-"""Another rate of false alarms for a finished model: new thresholds from nominal welds, nothing trained."""
+"""Alarm limits of a finished model for a chosen rate of false alarms: from nominal welds, nothing trained."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from pathlib import Path
 from msstan_core.decision.joint_calibration import JointThresholds, TooFewBlocks, calibrate_jointly
 from msstan_core.errors import InputError
 from msstan_core.inference.card_text import CARD_TEXT_FILE, card_markdown
-from msstan_core.inference.model_package import ModelCard, ModelPackage, SubsetCard, save_card, subset_name
+from msstan_core.inference.model_package import AlarmLimits, ModelCard, ModelPackage, save_card, subset_name
 from msstan_core.training.nominal_scores import BySubset
 
 
-def recalibrated(card: ModelCard, welds: Sequence[BySubset], rate_per_hour: float, source: str) -> ModelCard:
-    """The card with joint thresholds for this rate.
+def recalibrated(
+    card: ModelCard, welds: Sequence[BySubset], rate_per_hour: float, source: str, *, novelty: bool = False
+) -> ModelCard:
+    """The card with alarm limits for this rate; the thresholds of suspicions stay as training has set them.
 
     Args:
         card: of the model. welds: what it said of nominal welds, with all sensors and with any sets of them.
-        rate_per_hour: alarmed blocks an hour, all imperfections and novelty together.
-        source: of the welds, in words.
+        rate_per_hour: alarmed blocks an hour, all kinds together.
+        source: of the welds, in words. novelty: whether novelty raises alarms, at the cost of the others.
 
     Raises:
         InputError: where the welds cannot promise the rate with all sensors.
@@ -27,67 +29,37 @@ def recalibrated(card: ModelCard, welds: Sequence[BySubset], rate_per_hour: floa
     everything = subset_name(card.modalities)
     found = {
         name: calibrate_jointly(
-            [weld[name] for weld in welds if name in weld], card.trained_imperfections, rate_per_hour=rate_per_hour
+            [weld[name] for weld in welds if name in weld],
+            card.trained_imperfections,
+            rate_per_hour=rate_per_hour,
+            novelty=novelty,
         )
         for name in dict.fromkeys([everything, *(name for weld in welds for name in weld)])
     }
-    joint = found.pop(everything)
+    joint = found[everything]
     if isinstance(joint, TooFewBlocks):
         raise InputError(
             "nominal welds", joint.statement(), "give more of them, or allow a higher --false-alarms-per-hour"
         )
-    novelty = card.novelty_threshold if joint.novelty is None else joint.novelty
-    update = {
-        "imperfection_thresholds": joint.imperfections,
-        "novelty_threshold": novelty,
-        "subsets": {
-            name: _of_subset(subset, found.get(name), novelty, joint.imperfections)
-            for name, subset in card.subsets.items()
-        },
-        "alarms": [f"thresholds from {source}", *joint.statements(), *_with_fewer(found, card)],
-        "metrics": {**card.metrics, "imperfections": _figures(card, joint.imperfections)},
+    limits = {name: alarm_limits(own, source) for name, own in found.items()}
+    subsets = {
+        name: subset.model_copy(update={"alarm_limits": None if name == everything else limits.get(name)})
+        for name, subset in card.subsets.items()
     }
-    return card.model_copy(update=update)
+    return card.model_copy(update={"alarm_limits": limits[everything], "subsets": subsets})
 
 
-def _of_subset(
-    subset: SubsetCard, joint: JointThresholds | TooFewBlocks | None, novelty: float, imperfections: dict[int, float]
-) -> SubsetCard:
-    """Its own joint thresholds, or those it had; never below those with everything there."""
-    own, distance = subset.imperfection_thresholds, subset.novelty_threshold
-    if isinstance(joint, JointThresholds):
-        own, distance = joint.imperfections, joint.novelty
-    raised = {code: max(p, imperfections.get(code, 0.0)) for code, p in own.items()}
-    distance = None if distance is None else max(distance, novelty)
-    return subset.model_copy(update={"imperfection_thresholds": raised, "novelty_threshold": distance})
-
-
-def _with_fewer(found: dict[str, JointThresholds | TooFewBlocks], card: ModelCard) -> list[str]:
-    """What stands behind the thresholds with some sensors only."""
-    stated = [
-        f"with {name} only: {joint.statements()[0]}"
-        for name, joint in found.items()
-        if isinstance(joint, JointThresholds)
-    ]
-    stated += [
-        f"with {name} only: {joint.statement()}" for name, joint in found.items() if isinstance(joint, TooFewBlocks)
-    ]
-    kept = [name for name in card.subsets if name not in found and name != subset_name(card.modalities)]
-    if kept:
-        stated.append(
-            f"with some sensors only ({len(kept)} sets): thresholds of the training, no lower than these; no promise"
-        )
-    return stated
-
-
-def _figures(card: ModelCard, thresholds: dict[int, float]) -> dict[str, dict[str, float]]:
-    """Figures by imperfection; what was found at the thresholds before says nothing of these."""
-    before: dict[str, dict[str, float]] = card.metrics.get("imperfections", {})
-    return {
-        code: {**{k: v for k, v in own.items() if k != "found"}, "threshold": round(thresholds[int(code)], 4)}
-        for code, own in before.items()
-        if int(code) in thresholds
-    }
+def alarm_limits(joint: JointThresholds | TooFewBlocks, source: str) -> AlarmLimits | None:
+    """As a model card states them; None where the clean blocks cannot promise the rate."""
+    if isinstance(joint, TooFewBlocks):
+        return None
+    return AlarmLimits(
+        false_alarms_per_hour=joint.alarm.rate_per_hour,
+        upper95_per_hour=joint.upper95_per_hour,
+        imperfection_thresholds=joint.imperfections,
+        novelty_threshold=joint.novelty,
+        statements=[f"from {source}", *joint.statements()],
+    )
 
 
 def save_recalibrated(package: ModelPackage, card: ModelCard, directory: Path) -> ModelCard:

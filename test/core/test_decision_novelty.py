@@ -132,7 +132,7 @@ def test_imperfection_thresholds_share_the_chosen_rate() -> None:
     assert calibrate_imperfections([], [602]) == {}
 
 
-def test_threshold_is_the_one_of_best_f1_where_the_clean_blocks_cannot_promise_the_rate() -> None:
+def test_threshold_is_the_one_of_best_f1_where_labelled_welds_show_the_imperfection() -> None:
     rng = np.random.default_rng(0)
     time_s, column = np.arange(1000) * 0.04, ISO_CODES.index(602)
     logits = [rng.normal(-4, 1, (1000, len(ISO_CODES))).astype(np.float32) for _ in range(4)]

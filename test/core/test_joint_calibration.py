@@ -33,7 +33,7 @@ from msstan_core.vocabulary import ISO_CODES
 BLOCK_S = 10.0
 CODES = (2011, 401, 602)
 #: Every tick may be an event: ticks here are a second apart.
-AT_ONCE = AnomalyConfig(onset_s=0.0)
+AT_ONCE = AnomalyConfig(onset_s=0.0, alarm_onset_s=0.0)
 SHIPPED = Path(__file__).parents[2] / "models" / "default"
 ALL_SENSORS = "camera+thermal+acoustic+telemetry"
 
@@ -55,7 +55,7 @@ def welds(
 
 
 def joint(nominal: list[NominalScores], rate_per_hour: float) -> JointThresholds:
-    found = calibrate_jointly(nominal, CODES, rate_per_hour=rate_per_hour, config=AT_ONCE)
+    found = calibrate_jointly(nominal, CODES, rate_per_hour=rate_per_hour, novelty=True, config=AT_ONCE)
     assert isinstance(found, JointThresholds)
     return found
 
@@ -105,10 +105,12 @@ def test_fewer_blocks_suffice_than_for_each_kind_alone_and_too_few_are_said() ->
 def test_kind_that_is_seldom_judged_gives_no_joint_thresholds_and_is_named() -> None:
     nominal = welds(200, np.random.default_rng(0))
     silent = [NominalScores(w.time_s, w.probabilities, np.full_like(w.novelty, np.nan)) for w in nominal]
-    found = calibrate_jointly([*nominal[:2], *silent[2:]], CODES, rate_per_hour=12.0, config=AT_ONCE)
+    found = calibrate_jointly([*nominal[:2], *silent[2:]], CODES, rate_per_hour=12.0, novelty=True, config=AT_ONCE)
     assert isinstance(found, TooFewBlocks) and "novelty" in found.statement()
     without = joint(silent, 12.0)
     assert without.novelty is None and set(without.imperfections) == set(CODES)
+    unasked = calibrate_jointly(nominal, CODES, rate_per_hour=12.0, config=AT_ONCE)
+    assert isinstance(unasked, JointThresholds) and unasked.novelty is None, "only where it is asked to"
 
 
 def test_probability_beyond_single_precision_never_counts() -> None:
@@ -146,39 +148,40 @@ def test_kinds_share_their_blocks_even_where_one_was_not_judged() -> None:
     assert maxima[-1, 0] == 39.0
 
 
-def test_recalibrated_card_says_what_it_promises_and_keeps_subsets_no_lower(tmp_path: Path) -> None:
+def test_recalibrated_card_says_what_its_alarms_promise_and_keeps_suspicions(tmp_path: Path) -> None:
     package = load_package(SHIPPED)
     card = package.card.model_copy(
         update={
             "trained_imperfections": CODES,
-            "novelty_threshold": 9.0,
-            "metrics": {"imperfections": {"602": {"threshold": 0.3, "spans": 3.0, "found": 0.9, "auc": 0.8}}},
-            "subsets": {
-                ALL_SENSORS: SubsetCard(temperature=1.0, novelty_threshold=9.0),
-                "camera": SubsetCard(temperature=1.0, imperfection_thresholds={602: 0.001}),
-                "acoustic": SubsetCard(temperature=1.0, imperfection_thresholds={602: 0.999}),
-            },
+            "alarm_limits": None,
+            "subsets": {name: SubsetCard(temperature=1.0) for name in (ALL_SENSORS, "camera", "acoustic")},
         }
     )
     rng = np.random.default_rng(0)
     seen = [{ALL_SENSORS: a, "acoustic": b} for a, b in zip(welds(200, rng), welds(200, rng), strict=True)]
-    found = calibrate_jointly([s[ALL_SENSORS] for s in seen], CODES, rate_per_hour=6.0)
-    assert isinstance(found, JointThresholds)
+    found, alone = (
+        calibrate_jointly([weld[name] for weld in seen], CODES, rate_per_hour=6.0) for name in (ALL_SENSORS, "acoustic")
+    )
+    assert isinstance(found, JointThresholds) and isinstance(alone, JointThresholds)
     new = recalibrated(card, seen, 6.0, "0.56 h of test welds")
-    assert new.imperfection_thresholds == found.imperfections
-    assert new.novelty_threshold < 9.0 and new.subsets[ALL_SENSORS].novelty_threshold is not None
-    for name in ("camera", "acoustic"):
-        assert new.subsets[name].imperfection_thresholds[602] >= new.imperfection_thresholds[602]
-    assert new.subsets["acoustic"].imperfection_thresholds[602] < 0.9, "measured for itself, not extrapolated"
-    assert new.alarms[0] == "thresholds from 0.56 h of test welds" and "6 alarmed blocks an hour" in new.alarms[1]
-    assert any(line.startswith("with acoustic only") for line in new.alarms)
-    assert "found" not in new.metrics["imperfections"]["602"]
+    assert new.alarm_limits is not None and new.alarm_limits.imperfection_thresholds == found.imperfections
+    assert new.alarm_limits.false_alarms_per_hour == 6.0 < new.alarm_limits.upper95_per_hour
+    assert new.alarm_limits.novelty_threshold is None and new.imperfection_thresholds == card.imperfection_thresholds
+    limits = new.subsets["acoustic"].alarm_limits
+    assert limits is not None and limits.imperfection_thresholds == alone.imperfections, "measured for itself"
+    assert new.subsets["camera"].alarm_limits is None, "nothing is promised of what was not measured"
+    source, promise, *_ = new.alarm_limits.statements
+    assert source == "from 0.56 h of test welds" and "6 alarmed blocks an hour" in promise
     written = save_recalibrated(package, new, tmp_path / "after")
-    assert load_package(tmp_path / "after").card == written and "6 alarmed" in (tmp_path / "after/CARD.md").read_text()
+    text = (tmp_path / "after/CARD.md").read_text()
+    assert load_package(tmp_path / "after").card == written and "6 alarmed" in text and "with acoustic only: " in text
+    assert written.scores_sha256() == card.model_copy(update={"files": written.files}).scores_sha256()
     with pytest.raises(InputError, match="is the model itself"):
         save_recalibrated(package, new, package.directory)
     with pytest.raises(InputError, match="479 are needed"):
         recalibrated(card, seen, 1.0, "")
+    heard = recalibrated(card, seen, 6.0, "", novelty=True).alarm_limits
+    assert heard is not None and heard.novelty_threshold is not None
 
 
 def test_simulated_welds_are_kept_and_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,4 +216,4 @@ def test_command_refuses_too_little_and_names_what_is_needed(
     assert main([*given, "--false-alarms-per-hour", "30"]) == 0
     assert "at most 30 alarmed blocks an hour" in capsys.readouterr().out
     card = json.loads((tmp_path / "new" / "card.json").read_text())
-    assert len(card["imperfection_thresholds"]) == len(card["trained_imperfections"])
+    assert len(card["alarm_limits"]["imperfection_thresholds"]) == len(card["trained_imperfections"])
