@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import math
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -69,6 +70,8 @@ def anomaly_message(event: AnomalyEvent, decision: Decision, session_id: str, se
     message.name = event.name
     message.score = float(event.score)
     message.threshold = float(event.threshold)
+    message.alarm = event.alarm
+    message.alarm_threshold = float(event.alarm_threshold)
     message.severity = float(event.severity)
     message.onset = stamp_message(event.onset_stamp_ns)
     message.imperfection_probabilities = decision.imperfection_probabilities.astype(np.float32)
@@ -105,6 +108,7 @@ def model_info_message(info: ModelInfo, stamp_ns: int, session_id: str, model_re
     message.imperfection_labels = [i.name for i in IMPERFECTIONS]
     message.iso_codes = [i.iso_code for i in IMPERFECTIONS]
     message.imperfection_trained = [i.iso_code in card.trained_imperfections for i in IMPERFECTIONS]
+    message.false_alarms_per_hour = card.alarm_limits.false_alarms_per_hour if card.alarm_limits else math.nan
     message.modality_labels = [m.label for m in MODALITIES]
     message.weights_sha256, message.config_sha256 = info.weights_sha256, info.card_sha256
     message.backend, message.provider = info.backend, info.provider

@@ -38,6 +38,14 @@ DECISION_SPECS: tuple[ParameterSpec, ...] = (
         "events.clear_ratio", _EVENTS.clear_ratio, "an event is cleared below its threshold times this", 0.01, 1
     ),
     ParameterSpec("events.onset_s", _EVENTS.onset_s, "time above the threshold before an onset is said, s", 0, 30),
+    ParameterSpec(
+        "events.alarm_onset_s",
+        _EVENTS.alarm_onset_s,
+        "time at its limit before a suspicion becomes an alarm, s; limits are calibrated with the default, and a "
+        "shorter time breaks what they promise",
+        0,
+        30,
+    ),
     ParameterSpec("events.clear_s", _EVENTS.clear_s, "time below before it is cleared, s", 0, 30),
     ParameterSpec("events.unknown_s", _EVENTS.unknown_s, "time without a score after which it is cleared, s", 0.5, 600),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -47,6 +48,17 @@ class AnomalySpan:
     score: float  #: highest so far
     threshold: float
     cleared: bool
+    alarm_s: float = math.nan  #: since when it is an alarm; NaN: a suspicion
+
+    @property
+    def alarm(self) -> bool:
+        """Whether it is more than a suspicion."""
+        return not math.isnan(self.alarm_s)
+
+    def __str__(self) -> str:
+        """In words, as it is shown."""
+        code = f"{self.code} " if self.code else ""
+        return f"{'ALARM' if self.alarm else 'suspected'} {code}{self.name} {self.score:.2f}"
 
 
 @dataclass(slots=True)
@@ -127,6 +139,7 @@ class LiveListener(BackgroundNode):
                 score=max(message.score, known.score) if known is not None else message.score,
                 threshold=message.threshold,
                 cleared=message.phase == WeldAnomaly.CLEARED,
+                alarm_s=_alarm_since(message, known),
             )
             while len(self._status.anomalies) > MAX_ANOMALIES:
                 self._status.anomalies.pop(next(iter(self._status.anomalies)))
@@ -140,3 +153,10 @@ class LiveListener(BackgroundNode):
     def _take_model(self, message: WeldModelInfo) -> None:
         with self._lock:
             self._status.model = f"{message.name} {message.version} ({message.size}, {message.provider})"
+
+
+def _alarm_since(message: WeldAnomaly, known: AnomalySpan | None) -> float:
+    """Stamp of the event's first alarm, s; NaN while it is none."""
+    if known is not None and known.alarm:
+        return known.alarm_s
+    return stamp_nanoseconds(message.header.stamp) / NANOSECONDS_PER_SECOND if message.alarm else math.nan

@@ -214,6 +214,11 @@ class MonitorSession:
         age = (self._clock.now_ns() - newest) / NANOSECONDS_PER_SECOND
         return age if abs(age - since_arrival) < DISAGREEMENT_S else since_arrival
 
+    def _promised(self) -> float | str:
+        """What the alarms keep to with the sensors of the newest decision."""
+        rate = self._newest.false_alarms_per_hour if self._newest is not None else math.nan
+        return rate if math.isfinite(rate) else "none: no alarm limits for these sensors"
+
     def _diagnose(self) -> None:
         health, reason = self._assess()
         rate, i50, i99, p50, p99 = self._figures.latencies()
@@ -227,6 +232,7 @@ class MonitorSession:
             "decisions": self._worker.status.decisions,
             "camera frames held (sampling)": self._skipped,
             "failed steps": self._worker.status.failures,
+            "false alarms promised (1/h)": self._promised(),
             "time jumps": statistics.time_jumps,
             "model revision": self._revision,
         }

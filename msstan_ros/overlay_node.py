@@ -21,7 +21,15 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from msstan_core.decision.result import ImageRegion
 from msstan_core.errors import InputError
-from msstan_core.explain.overlay import ACTION_COLOURS, ALARM, Colour, OverlayContent, draw_overlay, thermal_picture
+from msstan_core.explain.overlay import (
+    ACTION_COLOURS,
+    ALARM,
+    SUSPICION,
+    Colour,
+    OverlayContent,
+    draw_overlay,
+    thermal_picture,
+)
 from msstan_core.messages import Topic, TopicKind, sample_from_message, topic_of
 from msstan_core.observation import CameraFrame, ThermalFrame
 from msstan_core.preprocessing.images import decoded
@@ -167,12 +175,14 @@ class OverlayNode(Node):
             self._publish(OverlayContent(warning=self._warning), self.get_clock().now().nanoseconds, "", None)
 
     def _decided(self, message: WeldAction) -> None:
+        shown = sorted(self._open.values(), key=lambda anomaly: not anomaly.alarm)  # few are shown: alarms first
         content = OverlayContent(
             action=_known(Action, message.action),
             probability=message.probability,
             weights=tuple(float(w) for w in message.modality_weights),
             valid=tuple(bool(v) for v in message.modality_valid),
-            anomalies=tuple(_in_words(a) for a in self._open.values()),
+            anomalies=tuple(map(_in_words, shown)),
+            alarms=tuple(a.alarm for a in shown),
             warning=self._warning,
             latency_s=message.pipeline_latency_s,
             regions=self._regions(),
@@ -214,10 +224,12 @@ def _known(enum: type[E_], value: int) -> E_:
 
 
 def markers(content: OverlayContent, frame_id: str) -> MarkerArray:
-    """A sphere in the action's colour (red while an anomaly is open) and the action in words above it, at the frame's
-    origin. They carry no stamp, so RViz shows them without a transform history.
+    """A sphere and above it the action in words, at the frame's origin.
+
+    The sphere has the action's colour, amber while something is suspected, red while an alarm is open. They carry no
+    stamp, so RViz shows them without a transform history.
     """
-    sphere = _marker(0, Marker.SPHERE, frame_id, ALARM if content.anomalies else ACTION_COLOURS[content.action])
+    sphere = _marker(0, Marker.SPHERE, frame_id, _colour(content))
     sphere.scale.x = sphere.scale.y = sphere.scale.z = 0.02
     text = _marker(1, Marker.TEXT_VIEW_FACING, frame_id, (235, 235, 235))
     text.pose.position.z = 0.04
@@ -225,6 +237,12 @@ def markers(content: OverlayContent, frame_id: str) -> MarkerArray:
     probability = f" {content.probability:.0%}" if content.action is not Action.UNKNOWN else ""
     text.text = "\n".join([f"{content.action.name}{probability}", *content.anomalies, *filter(None, [content.warning])])
     return MarkerArray(markers=[sphere, text])
+
+
+def _colour(content: OverlayContent) -> Colour:
+    if any(content.alarms):
+        return ALARM
+    return SUSPICION if content.anomalies else ACTION_COLOURS[content.action]
 
 
 def _marker(number: int, kind: int, frame_id: str, colour: Colour) -> Marker:
@@ -239,7 +257,8 @@ def _marker(number: int, kind: int, frame_id: str, colour: Colour) -> Marker:
 
 def _in_words(anomaly: WeldAnomaly) -> str:
     code = f"{anomaly.iso_6520_1_code} " if anomaly.iso_6520_1_code else ""
-    return f"suspected {code}{anomaly.name} {anomaly.score:.2f} (from {anomaly.threshold:.2f})"
+    limit = anomaly.alarm_threshold if anomaly.alarm else anomaly.threshold
+    return f"{'ALARM' if anomaly.alarm else 'suspected'} {code}{anomaly.name} {anomaly.score:.2f} (from {limit:.2f})"
 
 
 def main() -> None:

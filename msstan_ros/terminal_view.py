@@ -47,10 +47,10 @@ def line(status: LiveStatus) -> str:
     if newest is None or status.health in (Health.STALE, Health.ERROR):
         return f"{status.health.name:<21} {status.message or 'waiting for the first decision'}"
     weights = " ".join(f"{m.label} {newest.weights[m]:.2f}" for m in MODALITIES if newest.valid[m])
-    anomalies = "; ".join(f"{a.code} {a.name} {a.score:.2f}" for a in status.open_anomalies)
+    anomalies = "; ".join(map(str, status.open_anomalies))
     return (
         f"{newest.action.name:<21} {newest.probability:4.2f} | {weights or 'no input'} | "
-        f"{_milliseconds(newest.pipeline_s)} | {status.health.name}{' | suspected ' + anomalies if anomalies else ''}"
+        f"{_milliseconds(newest.pipeline_s)} | {status.health.name}{' | ' + anomalies if anomalies else ''}"
     )
 
 
@@ -86,9 +86,7 @@ def _modalities(newest: ActionRow | None) -> Table:
 def _footer(status: LiveStatus) -> Text:
     text = Text()
     for span in status.open_anomalies:
-        text.append(
-            f"\nsuspected {span.code or ''} {span.name} {span.score:.2f} (from {span.threshold:.2f})", "bold red"
-        )
+        text.append(f"\n{span} (from {span.threshold:.2f})", "bold red" if span.alarm else "yellow")
     text.append(f"\n{status.health.name}", _HEALTH_STYLES.get(status.health, "bright_black"))
     if status.message:
         text.append(f" {status.message}", "bright_black")

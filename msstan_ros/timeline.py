@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from msstan_core.explain.overlay import colour_of
+from msstan_core.explain.overlay import ALARM_COLOUR, SUSPICION_COLOUR, colour_of
 from msstan_core.vocabulary import ACTIONS, MODALITIES, Action
 from msstan_ros.live_status import ActionRow, AnomalySpan
 
@@ -61,10 +61,13 @@ def draw_timeline(rows: Sequence[ActionRow], anomalies: Collection[AnomalySpan],
 
     for span in anomalies:
         left, right = span.onset_s - begin, span.until_s - begin
-        suspicion.plot([left, right], [span.score] * 2, linewidth=4, color="#b3261e", solid_capstyle="butt")
+        suspicion.plot([left, right], [span.score] * 2, linewidth=4, color=SUSPICION_COLOUR, solid_capstyle="butt")
+        if span.alarm:
+            alarming = [span.alarm_s - begin, right]
+            suspicion.plot(alarming, [span.score] * 2, linewidth=4, color=ALARM_COLOUR, solid_capstyle="butt")
         suspicion.annotate(f"{span.code or ''} {span.name}", (left, span.score), fontsize=7, va="bottom")
     suspicion.set_ylim(bottom=0)
-    suspicion.set_ylabel("suspicion score")
+    suspicion.set_ylabel("suspicion score\n(alarms red)")
     if not anomalies:
         suspicion.text(0.5, 0.5, "no anomaly reported", transform=suspicion.transAxes, ha="center", color="grey")
 

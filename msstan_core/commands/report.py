@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.decision.pipeline import Monitor
     from msstan_core.errors import InputError
     from msstan_core.explain.weld_report import Course, report_page
+    from msstan_core.inference.card_text import alarm_promise
     from msstan_core.recordings.bag import BagReader
     from msstan_core.resources import default_model_dir
     from msstan_core.vocabulary import MODALITIES
@@ -59,7 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
     card = monitor.info.card
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     partial = arguments.out.with_name(arguments.out.name + ".part")
-    partial.write_text(report_page(course, arguments.bag.resolve().name, f"{card.name} {card.version}"), "utf-8")
+    title, model = arguments.bag.resolve().name, f"{card.name} {card.version}"
+    partial.write_text(report_page(course, title, model, alarm_promise(card)), "utf-8")
     partial.replace(arguments.out)
-    print(f"{arguments.out}: {len(course.seconds)} ticks, {len(course.suspicions)} suspicions")
+    alarms = sum(not math.isnan(s.alarm_s) for s in course.suspicions.values())
+    print(f"{arguments.out}: {len(course.seconds)} ticks, {len(course.suspicions)} suspicions, {alarms} of them alarms")
     return 0

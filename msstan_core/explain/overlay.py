@@ -26,6 +26,9 @@ BACKGROUND: Colour = (24, 24, 24)
 TEXT: Colour = (235, 235, 235)
 MUTED: Colour = (120, 120, 120)
 ALARM: Colour = (40, 40, 230)
+SUSPICION: Colour = (40, 190, 240)
+#: The same as matplotlib takes them.
+ALARM_COLOUR, SUSPICION_COLOUR = "#e62828", "#f0be28"
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 #: One colour per action, here and in every other picture of the project.
@@ -52,7 +55,7 @@ class OverlayContent:
         probability: of it, 0..1; NaN when UNKNOWN.
         weights: share of each modality, [4].
         valid: which modalities entered, [4].
-        anomalies: one line per open anomaly.
+        anomalies: one line per open anomaly. alarms: as many, which of them are alarms; none given: none is.
         warning: what is wrong with the monitor itself; "": nothing.
         latency_s: stamp to publication; NaN when not known.
         regions: of the picture that open anomalies point at.
@@ -63,6 +66,7 @@ class OverlayContent:
     weights: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
     valid: tuple[bool, ...] = (False, False, False, False)
     anomalies: tuple[str, ...] = ()
+    alarms: tuple[bool, ...] = ()
     warning: str = ""
     latency_s: float = math.nan
     regions: tuple[ImageRegion, ...] = ()
@@ -85,11 +89,12 @@ def draw_overlay(
     if attention is not None and picture is not None:
         view = tinted(view, attention)
     if picture is not None:
-        _draw_regions(view, content.regions)
+        _draw_regions(view, content.regions, ALARM if any(content.alarms) else SUSPICION)
     strip = np.full((STRIP_PX, WIDTH_PX, 3), BACKGROUND, np.uint8)
     _draw_action(strip, content)
     _draw_modalities(strip, content)
-    top = [(text, ALARM) for text in content.anomalies[:4]]
+    alarms = [*content.alarms, *[False] * len(content.anomalies)]
+    top = [(text, ALARM if alarm else SUSPICION) for text, alarm in zip(content.anomalies[:4], alarms, strict=False)]
     if content.warning:
         top.append((content.warning, (0, 165, 255)))
     for row, (text, colour) in enumerate(top):
@@ -141,12 +146,12 @@ def _enlarged(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return resized
 
 
-def _draw_regions(view: NDArray[np.uint8], regions: tuple[ImageRegion, ...]) -> None:
+def _draw_regions(view: NDArray[np.uint8], regions: tuple[ImageRegion, ...], colour: Colour) -> None:
     height, width = view.shape[:2]
     for region in regions:
         corner = round(region.left * width), round(region.top * height)
         opposite = round(region.right * width) - 1, round(region.bottom * height) - 1
-        cv2.rectangle(view, corner, opposite, ALARM, 2)
+        cv2.rectangle(view, corner, opposite, colour, 2)
 
 
 def _draw_action(strip: NDArray[np.uint8], content: OverlayContent) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from msstan_core.advisory.rules import RULES
 from msstan_core.decision.result import AnomalyEvent, Decision, EventPhase
-from msstan_core.explain.overlay import colour_of
+from msstan_core.explain.overlay import ALARM_COLOUR, SUSPICION_COLOUR, colour_of
 from msstan_core.vocabulary import ACTIONS, MODALITIES, Action
 
 
@@ -32,6 +32,7 @@ class Suspicion:
     from_m: float  #: along the seam from the arc's start, NaN when unknown
     to_m: float
     cleared: bool = False
+    alarm_s: float = math.nan  #: since when it is an alarm; NaN: it stayed a suspicion
 
 
 @dataclass(slots=True)
@@ -71,6 +72,8 @@ class Course:
             place = event.seam_position_m
             found = Suspicion(event.iso_code, event.name, onset, time_s, event.score, event.threshold, place, place)
             self.suspicions[event.event_id] = found
+        if event.alarm and math.isnan(found.alarm_s):
+            found.alarm_s = time_s
         found.until_s = time_s
         found.peak = float(np.fmax(found.peak, event.score))
         found.from_m = float(np.fmin(found.from_m, event.seam_position_m))
@@ -91,11 +94,12 @@ def advice_for(iso_code: int) -> list[str]:
     return list(dict.fromkeys(lines)) or ["no parameter helps by rule of thumb: look at aim and preparation"]
 
 
-def report_page(course: Course, title: str, model: str) -> str:
+def report_page(course: Course, title: str, model: str, promise: str = "") -> str:
     """The page, complete in itself.
 
     Args:
         course: with at least one decision. title: the recording's name. model: its name and version.
+        promise: what is known of the rate of false alarms, in words.
     """
     picture = base64.b64encode(timeline_png(course)).decode("ascii")
     spans = [(f"{a:.2f}", f"{b:.2f}", f"{b - a:.2f}", _words(action)) for a, b, action in course.spans()]
@@ -106,6 +110,7 @@ def report_page(course: Course, title: str, model: str) -> str:
             s.name,
             f"{s.onset_s:.2f}",
             f"{s.until_s:.2f}" if s.cleared else f"{s.until_s:.2f}, still open",
+            "-" if math.isnan(s.alarm_s) else f"{s.alarm_s:.2f}",
             _place(s),
             f"{s.peak:.2f} (limit {s.threshold:.2f})",
         )
@@ -120,10 +125,11 @@ def report_page(course: Course, title: str, model: str) -> str:
     parts = [
         f"<h1>Weld report: {html.escape(title)}</h1>",
         f"<p>{len(course.seconds)} decisions over {course.seconds[-1] - course.seconds[0]:.1f} s by model "
-        f"{html.escape(model)}. Suspicions are no verdict: they say where to look. Not a safety function.</p>",
+        f"{html.escape(model)}. Suspicions and alarms are no verdict: they say where to look. Not a safety function. "
+        f"{html.escape(promise)}</p>",
         f'<img alt="course of the weld" src="data:image/png;base64,{picture}">',
         "<h2>Suspected imperfections</h2>",
-        _table(("ISO 6520-1", "kind", "from s", "to s", "place on the seam", "highest score"), events)
+        _table(("ISO 6520-1", "kind", "from s", "to s", "alarm from s", "place on the seam", "highest score"), events)
         if events
         else "<p>None reported.</p>",
         "<h2>What may help</h2><p>From the advisory's rules, without the procedure's limits; where several are named, "
@@ -170,7 +176,9 @@ def timeline_png(course: Course) -> bytes:
     names = list(dict.fromkeys(f"{s.iso_code or ''} {s.name}".strip() for s in found))
     for s in found:
         row = names.index(f"{s.iso_code or ''} {s.name}".strip())
-        suspicion.plot([s.onset_s, s.until_s], [row, row], color="#b3261e", linewidth=5, solid_capstyle="projecting")
+        suspicion.plot([s.onset_s, s.until_s], [row, row], color=SUSPICION_COLOUR, linewidth=5)
+        if not math.isnan(s.alarm_s):
+            suspicion.plot([s.alarm_s, s.until_s], [row, row], color=ALARM_COLOUR, linewidth=5)
     suspicion.set_yticks(range(len(names)), names)
     suspicion.set_ylim(max(len(names), 1) - 0.5, -0.5)
     if not names:

@@ -76,6 +76,17 @@ def _alarms(card: ModelCard) -> list[str]:
     ]
 
 
+def alarm_promise(card: ModelCard) -> str:
+    """What a reader of alarms must know of them, in a sentence."""
+    limits = card.alarm_limits
+    if limits is None:
+        return "No alarms, suspicions only: the model promises no rate of false alarms (msstan calibrate sets limits)."
+    return (
+        f"Alarms: at most {limits.false_alarms_per_hour:g} false ones an hour (with 95 % confidence at most "
+        f"{limits.upper95_per_hour:.2g}) on welds like those the model was calibrated on, while all sensors are there."
+    )
+
+
 def _suspicions(card: ModelCard) -> list[str]:
     """What stands behind the thresholds, and what was found with them."""
     figures: dict[str, dict[str, float]] = card.metrics.get("imperfections", {})

@@ -67,6 +67,17 @@ def test_what_is_open_or_unknown_is_said() -> None:
     assert "None reported" in report_page(Course([1.0], [Action.UNKNOWN], [math.nan], [np.full(4, np.nan)]), "a", "b")
 
 
+def test_an_alarm_has_its_time_and_what_is_promised_of_alarms_is_said() -> None:
+    found = course()
+    found.add(decision(6, Action.COOLING, event(EventPhase.ONSET, 6, math.nan, event_id=8)), 6.0)
+    found.add(decision(7, Action.COOLING, event(EventPhase.ONGOING, 7, math.nan, event_id=8, alarm=True)), 7.0)
+    found.add(decision(8, Action.COOLING, event(EventPhase.CLEARED, 8, math.nan, event_id=8, alarm=True)), 8.0)
+    page = report_page(found, "weld", "nano 1", "Alarms: few <false>.")
+    assert "<td>2.00</td><td>4.00</td><td>-</td>" in page and "<td>2.00</td><td>8.00</td><td>7.00</td>" in page
+    assert "Alarms: few &lt;false&gt;." in page
+    assert timeline_png(found) != timeline_png(course())
+
+
 def test_every_imperfection_has_an_answer() -> None:
     assert all(advice_for(code) for code in (0, *ISO_CODES))
     assert timeline_png(course()).startswith(b"\x89PNG")

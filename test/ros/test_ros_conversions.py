@@ -1,5 +1,6 @@
 import array
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from live import decision_for, model_card
 
 from msstan_core.decision.pipeline import ModelInfo
 from msstan_core.decision.result import AnomalyEvent, EventPhase, Evidence, ImageRegion
+from msstan_core.inference.model_package import AlarmLimits
 from msstan_core.messages import TopicKind, sample_from_message
 from msstan_core.observation import Tick
 from msstan_core.vocabulary import ACTIONS, MODALITIES, Action
@@ -75,6 +77,9 @@ def test_anomaly_message_keeps_the_onset_apart_from_its_own_stamp() -> None:
     assert message.iso_6520_1_code == WeldAnomaly.GAS_PORE
     assert stamp_nanoseconds(message.onset) == 1_000_000_000
     assert stamp_nanoseconds(message.header.stamp) == 3_000_000_000
+    assert not message.alarm and math.isnan(message.alarm_threshold)
+    alarmed = anomaly_message(replace(event, alarm=True, alarm_threshold=0.75), decision_for(TICK), "s", 3)
+    assert alarmed.alarm and alarmed.alarm_threshold == 0.75
     assert math.isnan(message.severity)
     assert math.isnan(message.seam_position_m)
     assert all(map(math.isnan, message.image_region)) and image_region(message) is None
@@ -97,6 +102,10 @@ def test_model_info_says_which_outputs_are_trained() -> None:
     }
     assert trained == {"IDLE", "MATERIAL_DEPOSITION"}
     assert list(message.iso_codes)[message.imperfection_trained.index(True)] == 2011
+    assert math.isnan(message.false_alarms_per_hour), "no limits, no promise"
+    limits = AlarmLimits(false_alarms_per_hour=0.5, upper95_per_hour=0.9, imperfection_thresholds={})
+    promising = replace(info, card=info.card.model_copy(update={"alarm_limits": limits}))
+    assert model_info_message(promising, 5, "s", 2).false_alarms_per_hour == 0.5
     assert message.modality_labels == ["camera", "thermal", "acoustic", "telemetry"]
 
 

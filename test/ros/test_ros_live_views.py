@@ -96,6 +96,7 @@ def test_the_listener_follows_actions_states_and_the_life_of_an_anomaly(spinner:
             message = WeldAnomaly(
                 session_id="s", event_id=1, phase=phase, score=score, name="spatter", iso_6520_1_code=602
             )
+            message.alarm = phase != WeldAnomaly.ONSET
             message.onset, message.header.stamp = stamp_message(7 * 10**9), stamp_message(second * 10**9)
             anomalies.publish(message)
         assert until(
@@ -105,6 +106,7 @@ def test_the_listener_follows_actions_states_and_the_life_of_an_anomaly(spinner:
     (span,) = status.anomalies.values()
     assert (span.onset_s, span.until_s) == (7.0, 9.0)
     assert abs(span.score - 0.9) < 1e-6
+    assert span.alarm and span.alarm_s == 8.0 and str(span) == "ALARM 602 spatter 0.90"
     assert status.newest is not None
     assert status.newest.action is Action.MATERIAL_DEPOSITION
     assert status.newest.stamp_s == 7.0

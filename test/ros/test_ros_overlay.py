@@ -17,6 +17,7 @@ from msstan_core.explain.overlay import (
     ACTION_COLOURS,
     ALARM,
     STRIP_PX,
+    SUSPICION,
     WIDTH_PX,
     OverlayContent,
     draw_overlay,
@@ -88,9 +89,12 @@ def test_any_picture_and_any_text_can_be_drawn(height: int, width: int, probabil
 
 def test_region_of_an_open_anomaly_is_framed_in_the_picture() -> None:
     picture = np.full((360, 640), 100, np.uint8)
-    drawn = draw_overlay(picture, OverlayContent(regions=(ImageRegion(0.25, 0.5, 0.5, 0.75),)))
-    for stroke in (drawn[177:184, 200], drawn[200, 157:164]):
-        assert (stroke == ALARM).all(axis=-1).any()
+    region = ImageRegion(0.25, 0.5, 0.5, 0.75)
+    drawn = draw_overlay(picture, OverlayContent(regions=(region,)))
+    alarmed = draw_overlay(picture, OverlayContent(regions=(region,), alarms=(False, True)))
+    for shown, colour in ((drawn, SUSPICION), (alarmed, ALARM)):
+        for stroke in (shown[177:184, 200], shown[200, 157:164]):
+            assert (stroke == colour).all(axis=-1).any()
     assert tuple(drawn[225, 240]) == tuple(drawn[100, 240]) == (100, 100, 100), "inside and outside are left alone"
     nothing = draw_overlay(None, OverlayContent(regions=(ImageRegion(0.25, 0.5, 0.5, 0.75),)))
     assert not nothing[:360].any(), "no picture, nothing to point at"
@@ -104,9 +108,11 @@ def test_thermal_colours_mean_the_same_in_every_image() -> None:
     assert not thermal_picture(np.full((2, 2), np.nan, np.float32)).any(axis=-1).sum() > 4
 
 
-def test_markers_turn_red_while_an_anomaly_is_open() -> None:
+def test_markers_turn_amber_for_a_suspicion_and_red_for_an_alarm() -> None:
     calm = markers(content(), "weld_camera").markers
-    alarmed = markers(content(anomalies=("suspected 602 spatter",)), "weld_camera").markers
+    suspected = markers(content(anomalies=("suspected 602 spatter",)), "weld_camera").markers
+    alarmed = markers(content(anomalies=("ALARM 602 spatter",), alarms=(True,)), "weld_camera").markers
+    assert suspected[0].color.r > 0.8 and suspected[0].color.g > 0.6 > alarmed[0].color.g
     assert {m.header.frame_id for m in calm} == {"weld_camera"}
     assert alarmed[0].color.r > 0.8 > calm[0].color.r
     assert "COOLING 70%" in calm[1].text
@@ -150,6 +156,7 @@ def test_the_image_of_the_decision_is_drawn_with_its_stamp_and_the_open_anomaly(
     for offset, brightness in ((-40_000_000, 0), (0, 200), (40_000_000, 0)):
         camera.publish(image_message(np.full((48, 64), brightness, np.uint8), "mono8", stamp + offset, "weld_camera"))
     anomaly = WeldAnomaly(event_id=1, phase=WeldAnomaly.ONSET, iso_6520_1_code=602, name="spatter")
+    anomaly.alarm = True
     anomaly.image_region = [0.25, 0.5, 0.4, 0.75]
     anomalies.publish(anomaly)
     assert until(lambda: len(overlay._camera) == 3 and overlay._open)
