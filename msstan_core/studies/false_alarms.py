@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from msstan_core.alignment import TickAligner
 from msstan_core.closed_loop.advisers import with_sensors
 from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
 from msstan_core.decision.conformal import realised_rate
-from msstan_core.decision.event_log import EventLog
+from msstan_core.decision.event_log import EventLog, LoggedEvent
 from msstan_core.decision.pipeline import Monitor
 from msstan_core.decision.subset_calibration import SubsetCalibration
 from msstan_core.evaluation.imperfections import GRACE_S
@@ -39,15 +39,22 @@ SECONDS_PER_HOUR = 3600.0
 #: Name of novelty beside the ISO codes.
 NOVELTY = "novelty"
 _ARC = frozenset(action.name for action in ARC_ON)
+_ANYTHING = frozenset({0, *ISO_CODES})
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
+class Event:
     """One event of the monitor; s from the weld's beginning."""
 
     iso_code: int  #: 0: novelty
-    said_s: float
+    said_s: float  #: when it was first suspected
     end_s: float
+    alarm_s: float | None = None  #: when it became an alarm; None: it stayed a suspicion
+
+    @property
+    def alarm(self) -> bool:
+        """Whether it became an alarm."""
+        return self.alarm_s is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,7 @@ class WatchedWeld:
     seconds: float
     arc_s: float
     spans: tuple[tuple[int, float, float], ...]  #: ISO code, from and to of every true imperfection, s
-    alarms: tuple[Alarm, ...]
+    events: tuple[Event, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +96,7 @@ def scores_of(monitor: Monitor, scenario: Scenario, sensors: Sequence[str], faul
         seconds=cell.time_s,
         arc_s=sum(a.end_s - a.start_s for a in truth if a.kind == "action" and a.label in _ARC),
         spans=tuple((a.iso_code, a.start_s, a.end_s) for a in truth if a.kind == "imperfection"),
-        alarms=(),
+        events=(),
     )
     return weld, Scores(
         np.array([(d.stamp_ns - START_NS) / NANOSECONDS_PER_SECOND for d in said], np.float64),
@@ -99,7 +106,7 @@ def scores_of(monitor: Monitor, scenario: Scenario, sensors: Sequence[str], faul
     )
 
 
-def alarms_of(scores: Scores, card: ModelCard, config: AnomalyConfig) -> tuple[Alarm, ...]:
+def events_of(scores: Scores, card: ModelCard, config: AnomalyConfig) -> tuple[Event, ...]:
     """The events that a monitor with this card and configuration makes of the scores."""
     calibrations = SubsetCalibration(card, config.imperfection_threshold)
     events, log = AnomalyEvents(config, card.imperfection_thresholds), EventLog()
@@ -117,9 +124,12 @@ def alarms_of(scores: Scores, card: ModelCard, config: AnomalyConfig) -> tuple[A
                 alarm_thresholds=limits.alarm_thresholds,
             )
         )
-    return tuple(
-        Alarm(e.iso_code, e.said_ns / NANOSECONDS_PER_SECOND, e.end_ns / NANOSECONDS_PER_SECOND) for e in log.entries
-    )
+
+    def event(e: LoggedEvent) -> Event:
+        alarm_s = None if e.alarm_ns is None else e.alarm_ns / NANOSECONDS_PER_SECOND
+        return Event(e.iso_code, e.said_ns / NANOSECONDS_PER_SECOND, e.end_ns / NANOSECONDS_PER_SECOND, alarm_s)
+
+    return tuple(map(event, log.entries))
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,31 +203,36 @@ def _kept_or_watched(parts: Parts, folder: Path, weld: tuple[int, bool]) -> Watc
     with np.load(path) as data:
         found = _unpacked(str(data["weld"]))
         scores = Scores(*(data[part.name] for part in fields(Scores)))
-    return replace(found, alarms=alarms_of(scores, _MONITOR[0].info.card, AnomalyConfig()))
+    return replace(found, events=events_of(scores, _MONITOR[0].info.card, AnomalyConfig()))
 
 
 def rates(watched: Sequence[WatchedWeld]) -> dict[str, Any]:
-    """Alarms an hour in welds that have no imperfection at all, with exact 95 % intervals.
+    """Alarms and suspicions an hour in welds that have no imperfection at all, with exact 95 % intervals.
 
     Returns:
-        ``false_alarms_per_hour`` of all kinds together, the same per hour of arc (the stricter one), ``by_kind``, and
-        the ``hours``, ``arc_hours`` and ``welds`` behind them.
+        ``false_alarms_per_hour`` of all kinds together, the same per hour of arc (the stricter one), the same of
+        suspicions (whether they become alarms or not), alarms and suspicions ``by_kind``, and the ``hours``,
+        ``arc_hours`` and ``welds`` behind them.
     """
     clean = [w for w in watched if not w.spans and not w.faulty]
     hours, arc = (sum(values) / SECONDS_PER_HOUR for values in ([w.seconds for w in clean], [w.arc_s for w in clean]))
-    alarms = [a.iso_code for w in clean for a in w.alarms]
+    events = [e for w in clean for e in w.events]
 
     def figure(count: int, judged_h: float) -> dict[str, float]:
         rate = realised_rate(count, judged_h)
-        return {"mean": rate.per_hour, "lower95": rate.lower95, "upper95": rate.upper95}
+        return {"mean": rate.per_hour, "lower95": rate.lower95, "upper95": rate.upper95, "count": float(count)}
 
+    def of_kind(code: int) -> dict[str, dict[str, float]]:
+        own = [e for e in events if e.iso_code == code]
+        return {"alarms": figure(sum(e.alarm for e in own), hours), "suspicions": figure(len(own), hours)}
+
+    said = {e.iso_code for e in events}
     return {
-        "false_alarms_per_hour": figure(len(alarms), hours),
-        "false_alarms_per_arc_hour": figure(len(alarms), arc),
+        "false_alarms_per_hour": figure(sum(e.alarm for e in events), hours),
+        "false_alarms_per_arc_hour": figure(sum(e.alarm for e in events), arc),
+        "false_suspicions_per_hour": figure(len(events), hours),
         "by_kind": {
-            name: figure(alarms.count(code), hours)
-            for code, name in ((0, NOVELTY), *((c, str(c)) for c in ISO_CODES))
-            if code == 0 or code in alarms
+            name: of_kind(code) for code, name in ((0, NOVELTY), *((c, str(c)) for c in ISO_CODES)) if code in said
         },
         "hours": hours,
         "arc_hours": arc,
@@ -226,35 +241,43 @@ def rates(watched: Sequence[WatchedWeld]) -> dict[str, Any]:
     }
 
 
-def delays(watched: Sequence[WatchedWeld]) -> dict[str, dict[str, float]]:
-    """By ISO code over the true imperfections of faulty welds.
+def delays(watched: Sequence[WatchedWeld], level: Literal["alarm", "suspicion"]) -> dict[str, dict[str, float]]:
+    """By ISO code, and for ``"all"`` together, over the true imperfections of faulty welds.
+
+    Args:
+        watched: welds. level: what counts as said.
 
     Returns:
         ``spans``; ``named``, the share said under its own code, and ``said``, under any or as novelty; median and 95th
         percentile of the delay from onset to the first such event, s. An event that was already open counts as 0.
     """
+    spans = [(w, code, start, end) for w in watched if w.faulty for code, start, end in w.spans]
+    known = {code for _, code, _, _ in spans}
     out = {}
-    for code in ISO_CODES:
-        spans = [(w, start, end) for w in watched if w.faulty for c, start, end in w.spans if c == code]
-        if not spans:
-            continue
-        own = [_delay(w, start, end, frozenset({code})) for w, start, end in spans]
-        anything = [_delay(w, start, end, frozenset({0, *ISO_CODES})) for w, start, end in spans]
-        out[str(code)] = {
-            "spans": float(len(spans)),
-            "named": _share(own),
-            **_percentiles("named_delay", own),
-            "said": _share(anything),
-            **_percentiles("said_delay", anything),
-        }
+    for name, codes in (("all", known), *((str(code), {code}) for code in ISO_CODES if code in known)):
+        chosen = [span for span in spans if span[1] in codes]
+        own = [_delay(w, start, end, frozenset({code}), level) for w, code, start, end in chosen]
+        anything = [_delay(w, start, end, _ANYTHING, level) for w, _, start, end in chosen]
+        if chosen:
+            out[name] = {
+                "spans": float(len(chosen)),
+                "named": _share(own),
+                **_percentiles("named_delay", own),
+                "said": _share(anything),
+                **_percentiles("said_delay", anything),
+            }
     return out
 
 
-def _delay(weld: WatchedWeld, start_s: float, end_s: float, codes: frozenset[int]) -> float | None:
+def _delay(
+    weld: WatchedWeld, start_s: float, end_s: float, codes: frozenset[int], level: Literal["alarm", "suspicion"]
+) -> float | None:
+    own = [event for event in weld.events if event.iso_code in codes]
+    said = [(event.alarm_s if level == "alarm" else event.said_s, event.end_s) for event in own]
     found = [
-        max(a.said_s - start_s, 0.0)
-        for a in weld.alarms
-        if a.iso_code in codes and a.end_s >= start_s and a.said_s <= end_s + GRACE_S
+        max(at_s - start_s, 0.0)
+        for at_s, until_s in said
+        if at_s is not None and until_s >= start_s and at_s <= end_s + GRACE_S
     ]
     return min(found, default=None)
 
@@ -273,4 +296,4 @@ def _percentiles(name: str, found: Sequence[float | None]) -> dict[str, float]:
 def _unpacked(line: str) -> WatchedWeld:
     content = json.loads(line)
     spans = tuple((int(code), start, end) for code, start, end in content.pop("spans"))
-    return WatchedWeld(**{**content, "spans": spans, "alarms": tuple(Alarm(**a) for a in content["alarms"])})
+    return WatchedWeld(**{**content, "spans": spans, "events": tuple(Event(**e) for e in content["events"])})

@@ -21,7 +21,8 @@ from msstan_core.inference.model_package import AlarmLimits, SubsetCard, load_pa
 from msstan_core.simulation import WeldCell
 from msstan_core.simulation.nominal import START_NS
 from msstan_core.simulation.randomisation import randomised
-from msstan_core.studies.false_alarms import alarms_of, scores_of
+from msstan_core.studies.false_alarms import events_of as kept_events_of
+from msstan_core.studies.false_alarms import scores_of
 from msstan_core.vocabulary import ISO_CODES
 
 SHIPPED = Path(__file__).parents[2] / "models" / "default"
@@ -156,7 +157,7 @@ def test_events_made_of_kept_scores_are_the_monitors_own() -> None:
     assert scenario.disturbances
     monitor = Monitor.load(SHIPPED)
     weld, scores = scores_of(monitor, scenario, sensors, True)
-    found = alarms_of(scores, monitor.info.card, AnomalyConfig())
+    found = kept_events_of(scores, monitor.info.card, AnomalyConfig())
     monitor.reset()
     cell, aligner, log = WeldCell(with_sensors(scenario, sensors), START_NS), TickAligner(), EventLog()
     while not cell.finished:
@@ -166,6 +167,6 @@ def test_events_made_of_kept_scores_are_the_monitors_own() -> None:
                 log.add(monitor.step(tick).events)
     own = [(e.iso_code, e.said_ns - START_NS, e.end_ns - START_NS) for e in log.entries]
     assert own and weld.spans
-    for (code, said, end), alarm in zip(own, found, strict=True):
-        assert code == alarm.iso_code
-        assert alarm.said_s == pytest.approx(said / 1e9, abs=1e-6) and alarm.end_s == pytest.approx(end / 1e9, abs=1e-6)
+    for (code, said, end), event in zip(own, found, strict=True):
+        assert code == event.iso_code
+        assert event.said_s == pytest.approx(said / 1e9, abs=1e-6) and event.end_s == pytest.approx(end / 1e9, abs=1e-6)

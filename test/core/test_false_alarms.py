@@ -10,27 +10,33 @@ import pytest
 
 from msstan_core.simulation.material_pairs import parse_pairs
 from msstan_core.studies import false_alarms
-from msstan_core.studies.false_alarms import Alarm, Parts, WatchedWeld, _unpacked, delays, rates, welds
+from msstan_core.studies.false_alarms import Event, Parts, WatchedWeld, _unpacked, delays, rates, welds
 
 SHIPPED = Path(__file__).parents[2] / "models" / "default"
 
 
+def alarm(iso_code: int, said_s: float, alarm_s: float, end_s: float) -> Event:
+    return Event(iso_code, said_s, end_s, alarm_s)
+
+
 def weld(
-    alarms: tuple[Alarm, ...] = (),
+    events: tuple[Event, ...] = (),
     spans: tuple[tuple[int, float, float], ...] = (),
     *,
     faulty: bool = False,
     seconds: float = 1800.0,
 ) -> WatchedWeld:
-    return WatchedWeld("w", "aluminium + magnesium", faulty, seconds, seconds / 2, spans, alarms)
+    return WatchedWeld("w", "aluminium + magnesium", faulty, seconds, seconds / 2, spans, events)
 
 
-def test_every_event_in_a_clean_weld_is_a_false_alarm() -> None:
-    found = rates([weld((Alarm(0, 3.0, 4.0), Alarm(602, 5.0, 6.0))), weld()])
+def test_every_alarm_in_a_clean_weld_is_a_false_one_and_every_event_a_false_suspicion() -> None:
+    found = rates([weld((Event(0, 3.0, 4.0), alarm(602, 5.0, 5.5, 6.0), Event(602, 7.0, 8.0))), weld()])
     assert found["hours"] == pytest.approx(1.0) and found["welds"] == 2
-    assert found["false_alarms_per_hour"]["mean"] == pytest.approx(2.0)
-    assert found["false_alarms_per_arc_hour"]["mean"] == pytest.approx(4.0)
-    assert {kind: f["mean"] for kind, f in found["by_kind"].items()} == {"novelty": 1.0, "602": 1.0}
+    assert found["false_alarms_per_hour"]["mean"] == pytest.approx(1.0)
+    assert found["false_alarms_per_arc_hour"]["mean"] == pytest.approx(2.0)
+    assert found["false_suspicions_per_hour"]["mean"] == pytest.approx(3.0)
+    by_kind = {kind: (f["alarms"]["mean"], f["suspicions"]["mean"]) for kind, f in found["by_kind"].items()}
+    assert by_kind == {"novelty": (0.0, 1.0), "602": (1.0, 2.0)}
 
 
 def test_no_alarm_at_all_still_has_a_bound() -> None:
@@ -40,26 +46,39 @@ def test_no_alarm_at_all_still_has_a_bound() -> None:
 
 
 def test_welds_with_imperfections_do_not_count_as_clean() -> None:
-    found = rates([weld(), weld((Alarm(0, 1.0, 2.0),), ((2011, 1.0, 3.0),)), weld((Alarm(0, 1, 2),), faulty=True)])
-    assert found["false_alarms_per_hour"]["mean"] == 0.0
+    wrong = (alarm(0, 1.0, 1.5, 2.0),)
+    found = rates([weld(), weld(wrong, ((2011, 1.0, 3.0),)), weld(wrong, faulty=True)])
+    assert found["false_alarms_per_hour"]["mean"] == found["false_suspicions_per_hour"]["mean"] == 0.0
     assert (found["welds"], found["left_out"]) == (1, 1)
 
 
 def test_delay_is_from_onset_to_the_first_event_that_overlaps() -> None:
     spans = ((2011, 10.0, 14.0),)
-    other, own = Alarm(0, 10.5, 12.0), Alarm(2011, 11.5, 15.0)
-    (found,) = delays([weld((other, own), spans, faulty=True)]).values()
-    assert found["named"] == found["said"] == 1.0
-    assert found["named_delay_p50_s"] == pytest.approx(1.5) and found["said_delay_p50_s"] == pytest.approx(0.5)
-    late, before = Alarm(2011, 14.6, 15.0), Alarm(2011, 2.0, 9.9)
-    (missed,) = delays([weld((late, before), spans, faulty=True)]).values()
+    other, own = Event(0, 10.5, 12.0), Event(2011, 11.5, 15.0)
+    found = delays([weld((other, own), spans, faulty=True)], "suspicion")
+    assert found["all"] == found["2011"] and set(found) == {"all", "2011"}
+    assert found["2011"]["named"] == found["2011"]["said"] == 1.0
+    assert found["2011"]["named_delay_p50_s"] == pytest.approx(1.5)
+    assert found["2011"]["said_delay_p50_s"] == pytest.approx(0.5)
+    late, before = Event(2011, 14.6, 15.0), Event(2011, 2.0, 9.9)
+    missed = delays([weld((late, before), spans, faulty=True)], "suspicion")["2011"]
     assert missed["named"] == 0.0 and "named_delay_p50_s" not in missed
-    (already,) = delays([weld((Alarm(2011, 9.0, 11.0),), spans, faulty=True)]).values()
+    already = delays([weld((Event(2011, 9.0, 11.0),), spans, faulty=True)], "suspicion")["2011"]
     assert already["named_delay_p50_s"] == 0.0
 
 
+def test_a_suspicion_is_no_alarm_and_an_alarm_is_said_when_it_became_one() -> None:
+    spans = ((2011, 10.0, 14.0),)
+    welds = [weld((Event(2011, 10.5, 13.0), alarm(602, 11.0, 12.5, 15.0)), spans, faulty=True)]
+    suspected, alarmed = delays(welds, "suspicion")["2011"], delays(welds, "alarm")["2011"]
+    assert (suspected["named"], alarmed["named"], alarmed["said"]) == (1.0, 0.0, 1.0)
+    assert suspected["said_delay_p50_s"] == pytest.approx(0.5) and alarmed["said_delay_p50_s"] == pytest.approx(2.5)
+    too_late = [weld((alarm(2011, 10.5, 14.6, 16.0),), spans, faulty=True)]
+    assert delays(too_late, "alarm")["2011"]["said"] == 0.0
+
+
 def test_welds_survive_being_kept() -> None:
-    watched = weld((Alarm(0, 3.0, 4.0),), ((2011, 1.0, 3.0),), faulty=True)
+    watched = weld((alarm(602, 3.0, 3.5, 4.0),), ((2011, 1.0, 3.0),), faulty=True)
     assert _unpacked(json.dumps(asdict(watched))) == watched
 
 
