@@ -7,6 +7,7 @@ from typing import Any
 from msstan_core.commands import (
     study_ablation,
     study_adaptation,
+    study_alarm_limits,
     study_anomaly,
     study_failures,
     study_false_alarms,
@@ -31,6 +32,7 @@ def register(subparsers: Any) -> None:
     study_anomaly.register(studies)
     study_failures.register(studies)
     study_false_alarms.register(studies)
+    study_alarm_limits.register(studies)
     study_peers.register(studies)
     study_sampling.register(studies)
     study_smoothing.register(studies)

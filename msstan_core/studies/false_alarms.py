@@ -166,9 +166,8 @@ def welds(
         Each weld, in order of their seeds whatever ``jobs`` is. One that turns out to have imperfections without any
         disturbance does not count towards ``hours``.
     """
-    folder = keep / parts.key(load_package(model_dir).card)
-    folder.mkdir(parents=True, exist_ok=True)
-    work = partial(_kept_or_watched, parts, folder)
+    folder = _folder(keep, model_dir, parts)
+    work = partial(_events_of_weld, parts, folder)
     done_s = 0.0
     for found in in_order(work, ((seed, False) for seed in count(parts.seed)), jobs, _load, (model_dir,)):
         done_s += 0.0 if found.spans else found.seconds
@@ -176,10 +175,34 @@ def welds(
         yield found
         if done_s >= hours * SECONDS_PER_HOUR:
             break
-    disturbed = ((seed, True) for seed in count(parts.seed) if randomised(seed, parts.pairs).disturbances)
-    for done, found in enumerate(in_order(work, islice(disturbed, faulty), jobs, _load, (model_dir,)), start=1):
+    for done, found in enumerate(in_order(work, _disturbed(parts, faulty), jobs, _load, (model_dir,)), start=1):
         progress("faulty welds", done / faulty)
         yield found
+
+
+def faulty_scores(
+    model_dir: Path,
+    parts: Parts,
+    faulty: int,
+    keep: Path,
+    jobs: int = 1,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Iterator[tuple[WatchedWeld, Scores]]:
+    """What a model's network says of ``faulty`` disturbed welds; arguments as of :func:`welds`, and kept together."""
+    work = partial(_kept_or_watched, parts, _folder(keep, model_dir, parts))
+    for done, found in enumerate(in_order(work, _disturbed(parts, faulty), jobs, _load, (model_dir,)), start=1):
+        progress(done / faulty)
+        yield found
+
+
+def _folder(keep: Path, model_dir: Path, parts: Parts) -> Path:
+    folder = keep / parts.key(load_package(model_dir).card)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _disturbed(parts: Parts, faulty: int) -> Iterator[tuple[int, bool]]:
+    return islice(((n, True) for n in count(parts.seed) if randomised(n, parts.pairs).disturbances), faulty)
 
 
 #: Of this process.
@@ -190,7 +213,12 @@ def _load(model_dir: Path) -> None:
     _MONITOR[:] = [Monitor.load(model_dir)]
 
 
-def _kept_or_watched(parts: Parts, folder: Path, weld: tuple[int, bool]) -> WatchedWeld:
+def _events_of_weld(parts: Parts, folder: Path, weld: tuple[int, bool]) -> WatchedWeld:
+    found, scores = _kept_or_watched(parts, folder, weld)
+    return replace(found, events=events_of(scores, _MONITOR[0].info.card, AnomalyConfig()))
+
+
+def _kept_or_watched(parts: Parts, folder: Path, weld: tuple[int, bool]) -> tuple[WatchedWeld, Scores]:
     seed, faulty = weld
     path = folder / f"{'faulty' if faulty else 'nominal'}-{seed}.npz"
     if not path.is_file():
@@ -201,9 +229,7 @@ def _kept_or_watched(parts: Parts, folder: Path, weld: tuple[int, bool]) -> Watc
         np.savez_compressed(unfinished, allow_pickle=False, weld=np.array(json.dumps(asdict(found))), **arrays)
         unfinished.replace(path)
     with np.load(path) as data:
-        found = _unpacked(str(data["weld"]))
-        scores = Scores(*(data[part.name] for part in fields(Scores)))
-    return replace(found, events=events_of(scores, _MONITOR[0].info.card, AnomalyConfig()))
+        return _unpacked(str(data["weld"])), Scores(*(data[part.name] for part in fields(Scores)))
 
 
 def rates(watched: Sequence[WatchedWeld]) -> dict[str, Any]:
