@@ -158,10 +158,12 @@ def _show(console: Console, metrics: dict[str, Any], details: dict[str, Any], su
     for name, own in details["by_action"].items():
         table.add_row(name, str(own["ticks"]), *(f"{own[c]:.3f}" for c in columns))
     console.print(table)
-    table = Table("imperfection", "spans", "F1", "at best threshold", "AUC", "AP", "detected", "delay s", "false/h")
+    table = Table(
+        "imperfection", "spans", "F1", "at best threshold", "AUC", "AP", "detected", "delay s", "false/h", "alarmed"
+    )
     columns = ("f1", "f1_at_best_threshold", "auc", "average_precision", "detected", "onset_delay_s")
     for name, own in details["by_imperfection"].items():
-        values = [f"{own[c]:.3f}" if c in own else "" for c in (*columns, "false_alarms_per_hour")]
+        values = [f"{own[c]:.3f}" if c in own else "" for c in (*columns, "false_alarms_per_hour", "alarmed")]
         table.add_row(name if own["trained"] else f"{name} (not trained)", str(own["spans"]), *values)
     console.print(table)
     table = Table("share of attention", "on key frames", "even attention", "on background", "even attention")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,8 @@ def figures_by_imperfection(
         ``f1``, ``precision`` and ``recall`` over ticks at ``threshold``; ``f1_at_best_threshold``, which is chosen on
         this very data and is a bound, no result; ``auc``; ``average_precision`` beside ``share`` (what chance gives);
         ``spans`` labelled, ``detected`` share of them, ``onset_delay_s`` median from onset to the report;
-        ``false_alarms_per_hour``. One that the model was not trained on has only ``share``, ``spans`` and
+        ``false_alarms_per_hour`` of these reports, suspicions and alarms; ``alarmed`` and ``wrong_alarms_per_hour``:
+        share and rate of alarms alone. One that the model was not trained on has only ``share``, ``spans`` and
         ``trained: False``.
     """
     out: dict[str, dict[str, Any]] = {}
@@ -64,6 +66,8 @@ def imperfection_figures(by_imperfection: Mapping[str, Mapping[str, Any]], *, ra
         "imperfections_detected": finite_mean([f["detected"] for f in judged]),
         "imperfection_onset_delay_s": finite_mean([f["onset_delay_s"] for f in judged]),
         "false_alarms_per_hour": float(sum(f["false_alarms_per_hour"] for f in trained)) if trained else math.nan,
+        "imperfections_alarmed": finite_mean([f["alarmed"] for f in judged]),
+        "wrong_alarms_per_hour": float(sum(f["wrong_alarms_per_hour"] for f in trained)) if trained else math.nan,
     }
     if ranked:
         figures["imperfection_auc"] = finite_mean([f["auc"] for f in judged])
@@ -95,7 +99,8 @@ def _of_ticks(truth: NDArray[np.bool_], score: NDArray[np.float32], threshold: f
 
 def _of_events(bags: Sequence[ReplayedBag], code: int) -> dict[str, float]:
     delays: list[float] = []
-    false_alarms, hours = 0, 0.0
+    alarmed: list[bool] = []
+    false_alarms, wrong_alarms, hours = 0, 0, 0.0
     for bag in bags:
         if not bag.hours_complete:
             continue
@@ -103,13 +108,22 @@ def _of_events(bags: Sequence[ReplayedBag], code: int) -> dict[str, float]:
         spans = [s for s in bag.labelled_spans if s.iso_code == code]
         events = [e for e in bag.events if e.iso_code == code]
         delays += [detection_delay(span, events) for span in spans]
-        false_alarms += sum(not any(_overlap(span, event) for span in spans) for event in events)
+        alarms = [replace(e, start_s=e.alarm_s) for e in events if math.isfinite(e.alarm_s)]
+        alarmed += [any(_overlap(span, alarm) for alarm in alarms) for span in spans]
+        false_alarms += _without_cause(events, spans)
+        wrong_alarms += _without_cause(alarms, spans)
     found = [d for d in delays if math.isfinite(d)]
     return {
         "detected": len(found) / len(delays) if delays else math.nan,
         "onset_delay_s": float(np.median(found)) if found else math.nan,
         "false_alarms_per_hour": false_alarms / hours if hours else math.nan,
+        "alarmed": finite_mean([float(a) for a in alarmed]),
+        "wrong_alarms_per_hour": wrong_alarms / hours if hours else math.nan,
     }
+
+
+def _without_cause(events: Sequence[TimedSpan], spans: Sequence[TimedSpan]) -> int:
+    return sum(not any(_overlap(span, event) for span in spans) for event in events)
 
 
 def detection_delay(span: TimedSpan, events: Sequence[TimedSpan]) -> float:

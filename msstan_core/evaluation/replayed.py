@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,7 @@ class TimedSpan:
     start_s: float
     end_s: float
     known_s: float  #: when it was said; equals ``start_s`` for labels
+    alarm_s: float = math.nan  #: when the event became an alarm; NaN: it stayed a suspicion, or is a label
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,13 @@ def replay_bag(
             return None
         time_s = np.array([reader.seconds(d.stamp_ns) for d in decisions])
         events = tuple(
-            TimedSpan(e.iso_code, reader.seconds(e.onset_ns), reader.seconds(e.end_ns), reader.seconds(e.said_ns))
+            TimedSpan(
+                e.iso_code,
+                reader.seconds(e.onset_ns),
+                reader.seconds(e.end_ns),
+                reader.seconds(e.said_ns),
+                math.nan if e.alarm_ns is None else reader.seconds(e.alarm_ns),
+            )
             for e in log.entries
             if e.iso_code
         )

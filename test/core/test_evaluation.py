@@ -141,6 +141,12 @@ def test_events_give_detection_delay_and_false_alarms() -> None:
     assert pore["detected"] == 1
     assert pore["onset_delay_s"] == pytest.approx(1.3)
     assert pore["false_alarms_per_hour"] == pytest.approx(3600 / 9.9)
+    assert pore["alarmed"] == pore["wrong_alarms_per_hour"] == 0, "suspicions are no alarms"
+    alarms = replace(hit, alarm_s=4.8), replace(wrong, alarm_s=8.8)
+    alarmed = figures_by_imperfection([with_pores(alarms, said=0.9)], [2011], {})["2011 gas pore"]
+    assert alarmed["alarmed"] == 1 and alarmed["wrong_alarms_per_hour"] == pytest.approx(3600 / 9.9)
+    late = figures_by_imperfection([with_pores((replace(hit, alarm_s=5.6),), said=0.9)], [2011], {})["2011 gas pore"]
+    assert late["detected"] == 1 and late["alarmed"] == 0, "the imperfection had gone when it became an alarm"
     assert math.isnan(detection_delay(TimedSpan(2011, 3.0, 5.0, 3.0), [wrong]))
     # Open before the onset: known at once.
     assert detection_delay(TimedSpan(2011, 3.0, 5.0, 3.0), [TimedSpan(2011, 1.0, 4.0, 1.3)]) == 0

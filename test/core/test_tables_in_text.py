@@ -45,5 +45,6 @@ def test_malformed_mark_is_named(tmp_path: Path) -> None:
 def test_page_of_decisions_has_tables_of_its_results(tmp_path: Path) -> None:
     copy = tmp_path / "decisions.md"
     copy.write_text((REPOSITORY / "docs" / "decisions.md").read_text(encoding="utf-8"), encoding="utf-8")
-    assert refresh_tables(copy, REPOSITORY / "docs" / "results") == 8
+    written = copy.read_text(encoding="utf-8").count("<!-- table ")
+    assert refresh_tables(copy, REPOSITORY / "docs" / "results") == written >= 8
     assert "auc excessive penetration" in copy.read_text(encoding="utf-8")
