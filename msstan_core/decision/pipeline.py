@@ -26,7 +26,7 @@ from msstan_core.inference.model_package import NOMINAL_FILE, ModelCard, load_pa
 from msstan_core.inference.providers import Provider
 from msstan_core.linear_algebra import use_one_thread
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Tick
-from msstan_core.preprocessing.preprocessor import Preprocessor
+from msstan_core.preprocessing.preprocessor import NetworkInput, Preprocessor
 from msstan_core.vocabulary import ACTIONS, ARC_ON, IMPERFECTIONS, MODALITIES, Action, Modality
 
 
@@ -81,6 +81,7 @@ class Monitor:
         self._seam, self._regions = SeamPosition(), PeakRegions()
         self._pending_events: tuple[AnomalyEvent, ...] = ()
         self._last_stamp_ns = 0
+        self.network_input: NetworkInput | None = None  #: of the newest tick; read only
         self.adapter: Adapter | None = None  #: corrects the action; set between two ticks
 
     @classmethod
@@ -130,6 +131,12 @@ class Monitor:
         info = replace(self.info, modalities=self.info.modalities & modalities)
         return Monitor(engine, info, self._nominal, smoothing=how, anomalies=self._anomalies)
 
+    def sibling(self, modalities: frozenset[Modality]) -> Monitor:
+        """A monitor for the same ticks with only these modalities, see :meth:`step_after`."""
+        engine, how = self._engine.sibling(), self._smoothing
+        info = replace(self.info, modalities=self.info.modalities & modalities)
+        return Monitor(engine, info, self._nominal, smoothing=how, anomalies=self._anomalies)
+
     def reset(self) -> None:
         """Forget the past: streaming state, filter and events. Open events are cleared with the next decision."""
         self._engine.reset()
@@ -144,7 +151,25 @@ class Monitor:
         started = time.perf_counter()
         if tick.restarted:
             self.reset()
-        network_input, degraded = self._preprocess(tick, self._engine.begin)
+        self.network_input, degraded = self._preprocess(tick, self._engine.begin)
+        return self._answer(tick, self.network_input, degraded, started)
+
+    def step_after(self, whole: Monitor, tick: Tick) -> Decision:
+        """Answer the tick that ``whole``, whose :meth:`sibling` this is, has just answered, as :meth:`step` would.
+
+        Nothing is preprocessed again, and no image looked at again.
+
+        Raises:
+            ValueError: where ``whole`` has not answered any tick.
+        """
+        started = time.perf_counter()
+        if whole.network_input is None:
+            raise ValueError("the other monitor has not answered a tick yet")
+        if tick.restarted:
+            self.reset()
+        return self._answer(tick, whole.network_input.only(self.info.modalities), (), started)
+
+    def _answer(self, tick: Tick, network_input: NetworkInput, degraded: tuple[str, ...], started: float) -> Decision:
         output = self._engine.step(network_input)
         valid = network_input.valid.astype(bool)
         seen = bool(valid.any())

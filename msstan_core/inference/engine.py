@@ -86,6 +86,12 @@ class Engine(ABC):
     def fork(self) -> Engine:
         """An engine with the same weights in memory and a state of its own: for another torch in one process."""
 
+    def sibling(self) -> Engine:
+        """A fork for the same ticks with fewer modalities. It must get each tick after this engine has, and where the
+        camera backbone is a part of its own takes over what came of the image.
+        """
+        return self.fork()
+
 
 def load_engine(
     package: ModelPackage,

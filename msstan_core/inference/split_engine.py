@@ -66,6 +66,10 @@ class SplitEngine(Engine):
         other._open(*self._sessions)
         return other
 
+    def sibling(self) -> Engine:
+        """A fork for the same ticks, which looks at no image again."""
+        return _Sibling(self._sessions[1], self._places, self.provider)
+
     def begin(self, camera: NDArray[np.uint8]) -> None:
         """Start looking at an image [px, px, 3]."""
         self._forget_image()
@@ -82,17 +86,43 @@ class SplitEngine(Engine):
                 self._forget_image()
                 self._places.write("camera", tick.camera[None])
                 self._look.run()
-        for name, array in tick.arrays().items():
-            if name != "camera":
-                self._places.write(name, array)
-        self._held.run()
-        return EngineOutput.of((self._held.result(name)[0].copy() for name in OUTPUT_NAMES), tick)
+        return _rest_of_step(self._held, self._places, tick)
 
     def _forget_image(self) -> None:
         """Of a tick that never came; its place may still be read."""
         if self._begun is not None:
             self._begun[1].exception()
             self._begun = None
+
+
+class _Sibling(Engine):
+    """The rest of the step on another engine's places, with a state of its own."""
+
+    def __init__(self, session: Any, places: Places, provider: str) -> None:
+        self.provider = provider
+        self._session, self._places = session, places
+        self._held = BoundGraph(session, places, OUTPUT_NAMES)
+
+    def reset(self) -> None:
+        self._held.reset()
+
+    def state(self) -> dict[str, NDArray[np.floating]]:
+        return self._held.state()
+
+    def fork(self) -> Engine:
+        return _Sibling(self._session, self._places, self.provider)
+
+    def step(self, tick: NetworkInput) -> EngineOutput:
+        return _rest_of_step(self._held, self._places, tick)
+
+
+def _rest_of_step(held: BoundGraph, places: Places, tick: NetworkInput) -> EngineOutput:
+    """What comes after the camera backbone, whose features are at their place."""
+    for name, array in tick.arrays().items():
+        if name != "camera":
+            places.write(name, array)
+    held.run()
+    return EngineOutput.of((held.result(name)[0].copy() for name in OUTPUT_NAMES), tick)
 
 
 class _Beside:

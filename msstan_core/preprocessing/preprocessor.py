@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,11 @@ class NetworkInput:
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Name -> array with a batch axis of 1, as the step graph names them."""
         return {name: getattr(self, name)[None] for name in INPUT_NAMES}
+
+    def only(self, modalities: frozenset[Modality]) -> NetworkInput:
+        """The same tick where only these modalities may be used; the network masks the others' values."""
+        allowed = np.array([m in modalities for m in MODALITIES], np.float32)
+        return replace(self, valid=self.valid * allowed)
 
 
 INPUT_NAMES: tuple[str, ...] = tuple(field.name for field in fields(NetworkInput))

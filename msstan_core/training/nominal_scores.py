@@ -35,19 +35,29 @@ BySubset = dict[str, NominalScores]
 
 
 def monitors_of(monitor: Monitor, subsets: bool) -> dict[str, Monitor]:
-    """Name of the set of modalities -> a monitor with these: all of the model's, with ``subsets`` every set of them."""
+    """Name of the set of modalities -> a monitor with these: all of the model's, with ``subsets`` every set of them.
+
+    The first is the one with all, the others are its siblings.
+    """
     mine = monitor.info.modalities
     ordered = [m for m in MODALITIES if m in mine]
     sizes = range(len(ordered) - 1, 0, -1) if subsets else ()
-    chosen = [mine, *(frozenset(some) for size in sizes for some in combinations(ordered, size))]
-    return {subset_name(some): monitor.fork(some) for some in chosen}
+    fewer = [frozenset(some) for size in sizes for some in combinations(ordered, size)]
+    return {subset_name(mine): monitor} | {subset_name(some): monitor.sibling(some) for some in fewer}
 
 
 def scores_of(monitors: Mapping[str, Monitor], ticks: Iterable[Tick], start_ns: int) -> BySubset:
-    """Let the monitors answer these ticks; they are reset first. ``start_ns``: where the time counts from."""
+    """Let the monitors (see :func:`monitors_of`) answer these ticks, from their beginning.
+
+    ``start_ns``: where the time counts from.
+    """
     for monitor in monitors.values():
         monitor.reset()
-    said = [{name: monitor.step(tick) for name, monitor in monitors.items()} for tick in ticks]
+    (everything, whole), *others = monitors.items()
+    said = [
+        {everything: whole.step(tick)} | {name: monitor.step_after(whole, tick) for name, monitor in others}
+        for tick in ticks
+    ]
     return {
         name: NominalScores(
             np.array([(d[name].stamp_ns - start_ns) / NANOSECONDS_PER_SECOND for d in said], np.float64),

@@ -28,7 +28,7 @@ from msstan_core.errors import InputError
 from msstan_core.inference.model_package import SubsetCard, load_package
 from msstan_core.training.nominal_scores import NominalWelds, simulated_scores
 from msstan_core.training.recalibration import recalibrated, save_recalibrated
-from msstan_core.vocabulary import ISO_CODES
+from msstan_core.vocabulary import ISO_CODES, Modality
 
 BLOCK_S = 10.0
 CODES = (2011, 401, 602)
@@ -197,6 +197,30 @@ def test_simulated_welds_are_kept_and_not_repeated(tmp_path: Path, monkeypatch: 
     again = list(simulated_scores(SHIPPED, chosen, 0.005, tmp_path / "work"))
     np.testing.assert_array_equal(again[0][ALL_SENSORS].time_s, first[0][ALL_SENSORS].time_s)
     assert len(list((tmp_path / "work").rglob("*.npz"))) == kept
+
+
+def test_siblings_answer_as_monitors_of_their_own_do() -> None:
+    from msstan_core.alignment import TickAligner
+    from msstan_core.decision.pipeline import Monitor
+    from msstan_core.simulation import WeldCell
+    from msstan_core.simulation.randomisation import randomised
+    from msstan_core.training.nominal_scores import monitors_of, scores_of
+
+    cell, aligner, ticks = WeldCell(randomised(5), 10**18), TickAligner(), []
+    while not cell.finished and len(ticks) < 150:
+        for sample in cell.advance(cell.time_s + 0.5):
+            aligner.push(sample)
+            ticks += list(aligner.drain())
+    whole = Monitor.load(SHIPPED)
+    with pytest.raises(ValueError, match="not answered a tick"):
+        whole.sibling(frozenset(Modality)).step_after(whole, ticks[0])
+    found = scores_of(monitors_of(whole, True), ticks, 10**18)
+    assert len(found) == 15 and next(iter(found)) == ALL_SENSORS
+    for name in (ALL_SENSORS, "camera+acoustic+telemetry", "thermal+telemetry", "acoustic"):
+        alone = Monitor.load(SHIPPED, modalities=frozenset(m for m in Modality if m.label in name.split("+")))
+        own = scores_of({name: alone}, ticks, 10**18)[name]
+        np.testing.assert_allclose(found[name].probabilities, own.probabilities, atol=1e-5)
+        np.testing.assert_allclose(found[name].novelty, own.novelty, atol=1e-4)
 
 
 def test_command_refuses_too_little_and_names_what_is_needed(

@@ -52,6 +52,23 @@ def test_the_step_in_two_parts_is_the_whole_step_with_and_without_a_camera(
     assert len(runs) == looks + 1
 
 
+def test_a_sibling_answers_as_a_fork_does_and_looks_at_nothing(
+    package: ModelPackage, model: MsStan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split = load_engine(package)
+    sibling, fork = split.sibling(), OnnxEngine(package)
+    runs, heard = counted_looks(split, monkeypatch), frozenset({Modality.CAMERA, Modality.TELEMETRY})
+    stream = ticks(model, 40)
+    for tick in stream:
+        split.step(tick)
+        assert_equal(sibling.step(tick.only(heard)), fork.step(tick.only(heard)), 1e-5)
+    assert len(runs) == sum(tick.valid[Modality.CAMERA] > 0 for tick in stream)
+    sibling.reset()
+    fork.reset()
+    split.step(stream[0])
+    assert_equal(sibling.step(stream[0].only(heard)), fork.step(stream[0].only(heard)), 1e-5)
+
+
 def test_an_error_in_the_backbones_thread_is_the_ticks(
     package: ModelPackage, model: MsStan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
