@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 _EPILOG = """\
 One false alarm an hour, all imperfections together, takes 80 minutes of nominal welding (time with the arc off counts,
 as it is watched too), half that rate twice as much. With the least, the rate holds on average over such calibrations,
-three times it with 95 % confidence. Interrupted simulations go on where they were
+three times it with 95 % confidence. Limits of sets of sensors that this run does not measure stay as they are: a looser
+rate with --subsets first, then a stricter one for all sensors. Interrupted simulations go on where they were
 (--work). A model holds its promise on welds like those it was calibrated on: use your own cell's where you can.
 
   msstan calibrate models/default --nominal bags/good --out models/mine

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msstan_core.inference.model_package import ModelCard, SmoothingCard
+from msstan_core.inference.model_package import AlarmLimits, ModelCard, SmoothingCard, subset_name
 
 CARD_TEXT_FILE = "CARD.md"
 
@@ -64,16 +64,25 @@ def _alarms(card: ModelCard) -> list[str]:
     if card.alarm_limits is None:
         none = "None are raised: no rate of false ones can be promised. `msstan calibrate` sets limits."
         return [*heading, none, ""]
-    calibrated = {name: subset.alarm_limits for name, subset in card.subsets.items() if subset.alarm_limits is not None}
+    fewer = {name: subset.alarm_limits for name, subset in card.subsets.items() if name != subset_name(card.modalities)}
+    calibrated = {name: limits for name, limits in fewer.items() if limits is not None}
+    without = [name for name, limits in fewer.items() if limits is None]
     return [
         *heading,
         "A suspicion whose score holds at its limit is an alarm; together they keep to the rate.",
         "",
         *(f"- {statement}" for statement in card.alarm_limits.statements),
-        *(f"- with {name} only: {limits.statements[1]}" for name, limits in calibrated.items()),
-        *([] if calibrated else ["- with fewer sensors no alarm is raised"]),
+        *(f"- with {name} only: {_of_subset(limits)}" for name, limits in calibrated.items()),
+        *([f"- no alarm is raised with {', '.join(without)} only"] if without else []),
         "",
     ]
+
+
+def _of_subset(limits: AlarmLimits) -> str:
+    return (
+        f"at most {limits.false_alarms_per_hour:g} an hour, with 95 % confidence {limits.upper95_per_hour:.2g} "
+        f"({', '.join(limits.statements[:1])})"
+    )
 
 
 def alarm_promise(card: ModelCard) -> str:

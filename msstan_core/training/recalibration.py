@@ -16,7 +16,8 @@ from msstan_core.training.nominal_scores import BySubset
 def recalibrated(
     card: ModelCard, welds: Sequence[BySubset], rate_per_hour: float, source: str, *, novelty: bool = False
 ) -> ModelCard:
-    """The card with alarm limits for this rate; the thresholds of suspicions stay as training has set them.
+    """The card with alarm limits for this rate. Those of sets of sensors without welds here stay as they are, and so do
+    the thresholds of suspicions.
 
     Args:
         card: of the model. welds: what it said of nominal welds, with all sensors and with any sets of them.
@@ -42,11 +43,12 @@ def recalibrated(
             "nominal welds", joint.statement(), "give more of them, or allow a higher --false-alarms-per-hour"
         )
     limits = {name: alarm_limits(own, source) for name, own in found.items()}
+    of_all = limits.pop(everything)
     subsets = {
-        name: subset.model_copy(update={"alarm_limits": None if name == everything else limits.get(name)})
+        name: subset.model_copy(update={"alarm_limits": limits.get(name, subset.alarm_limits)})
         for name, subset in card.subsets.items()
     }
-    return card.model_copy(update={"alarm_limits": limits[everything], "subsets": subsets})
+    return card.model_copy(update={"alarm_limits": of_all, "subsets": subsets})
 
 
 def alarm_limits(joint: JointThresholds | TooFewBlocks, source: str) -> AlarmLimits | None:

@@ -25,7 +25,7 @@ from msstan_core.decision.joint_calibration import (
     probability_above,
 )
 from msstan_core.errors import InputError
-from msstan_core.inference.model_package import SubsetCard, load_package
+from msstan_core.inference.model_package import AlarmLimits, SubsetCard, load_package
 from msstan_core.training.nominal_scores import NominalWelds, simulated_scores
 from msstan_core.training.recalibration import recalibrated, save_recalibrated
 from msstan_core.vocabulary import ISO_CODES, Modality
@@ -36,6 +36,9 @@ CODES = (2011, 401, 602)
 AT_ONCE = AnomalyConfig(onset_s=0.0, alarm_onset_s=0.0)
 SHIPPED = Path(__file__).parents[2] / "models" / "default"
 ALL_SENSORS = "camera+thermal+acoustic+telemetry"
+EARLIER = AlarmLimits(
+    false_alarms_per_hour=2.0, upper95_per_hour=4.0, imperfection_thresholds={602: 0.9}, statements=["from bags", "few"]
+)
 
 
 def welds(
@@ -154,7 +157,10 @@ def test_recalibrated_card_says_what_its_alarms_promise_and_keeps_suspicions(tmp
         update={
             "trained_imperfections": CODES,
             "alarm_limits": None,
-            "subsets": {name: SubsetCard(temperature=1.0) for name in (ALL_SENSORS, "camera", "acoustic")},
+            "subsets": {
+                **{name: SubsetCard(temperature=1.0) for name in (ALL_SENSORS, "camera", "acoustic")},
+                "thermal": SubsetCard(temperature=1.0, alarm_limits=EARLIER),
+            },
         }
     )
     rng = np.random.default_rng(0)
@@ -169,6 +175,7 @@ def test_recalibrated_card_says_what_its_alarms_promise_and_keeps_suspicions(tmp
     assert new.alarm_limits.novelty_threshold is None and new.imperfection_thresholds == card.imperfection_thresholds
     limits = new.subsets["acoustic"].alarm_limits
     assert limits is not None and limits.imperfection_thresholds == alone.imperfections, "measured for itself"
+    assert new.subsets["thermal"].alarm_limits == EARLIER, "of another calibration"
     assert new.subsets["camera"].alarm_limits is None, "nothing is promised of what was not measured"
     source, promise, *_ = new.alarm_limits.statements
     assert source == "from 0.56 h of test welds" and "6 alarmed blocks an hour" in promise
