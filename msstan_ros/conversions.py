@@ -108,7 +108,8 @@ def model_info_message(info: ModelInfo, stamp_ns: int, session_id: str, model_re
     message.imperfection_labels = [i.name for i in IMPERFECTIONS]
     message.iso_codes = [i.iso_code for i in IMPERFECTIONS]
     message.imperfection_trained = [i.iso_code in card.trained_imperfections for i in IMPERFECTIONS]
-    message.false_alarms_per_hour = card.alarm_limits.false_alarms_per_hour if card.alarm_limits else math.nan
+    limits = card.limits_with(info.modalities)
+    message.false_alarms_per_hour = limits.false_alarms_per_hour if limits is not None else math.nan
     message.modality_labels = [m.label for m in MODALITIES]
     message.weights_sha256, message.config_sha256 = info.weights_sha256, info.card_sha256
     message.backend, message.provider = info.backend, info.provider

@@ -74,7 +74,8 @@ class WeldMonitorNode(GuardedLifecycleNode):
         self._settings, self._monitor = settings, monitor
         self._adaptation.begin(monitor, settings)
         self._outputs = MonitorOutputs(self, value_of(self, "action_deadline_s"), self.stamp_clock)
-        self.get_logger().info(f"{_in_words(monitor)}; listens to {_labels(monitor.info.modalities)}")
+        listens = _labels(monitor.info.modalities)
+        self.get_logger().info(f"{_in_words(monitor)}; listens to {listens}; {_alarms(monitor)}")
         self._say_unused(settings, monitor)
         return super().on_configure(state)
 
@@ -213,6 +214,13 @@ def _in_words(monitor: MonitorLike) -> str:
         f"model {info.card.name} {info.card.version} ({info.card.config.size}) on {info.backend}, {info.provider}, "
         f"weights {info.weights_sha256[:12]}"
     )
+
+
+def _alarms(monitor: MonitorLike) -> str:
+    limits = monitor.info.card.limits_with(monitor.info.modalities)
+    if limits is None:
+        return "suspicions only, no alarms: no limits for these sensors (msstan calibrate)"
+    return f"alarms: at most {limits.false_alarms_per_hour:g} false ones an hour"
 
 
 def _labels(modalities: Iterable[Modality]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.inference.model_package import AlarmLimits, ModelCard, SubsetCard, subset_name
-from msstan_core.vocabulary import ISO_CODES, MODALITIES
+from msstan_core.vocabulary import ISO_CODES, MODALITIES, Modality
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +42,18 @@ class SubsetCalibration:
         """For the modalities with ``valid`` [4]; the card's own values where it has none for exactly these."""
         key = valid.tobytes()
         if key not in self._known:
-            self._known[key] = self._read(subset_name(m for m in MODALITIES if valid[m]))
+            self._known[key] = self._read(frozenset(m for m in MODALITIES if valid[m]))
         return self._known[key]
 
-    def _read(self, name: str) -> Calibration:
-        card, subset = self._card, self._card.subsets.get(name)
+    def _read(self, valid: frozenset[Modality]) -> Calibration:
+        card, subset = self._card, self._card.subsets.get(subset_name(valid))
         thresholds = dict(card.imperfection_thresholds)
         if subset is None:
             subset = SubsetCard(temperature=card.temperature, published_temperature=card.published_temperature)
         novelty = card.novelty_threshold if subset.novelty_threshold is None else subset.novelty_threshold
         thresholds.update(subset.imperfection_thresholds)
         each = np.array([thresholds.get(code, self._usual) for code in ISO_CODES], np.float32)
-        complete = name == subset_name(card.modalities)
-        limits = card.alarm_limits if complete else subset.alarm_limits
+        limits = card.limits_with(valid)
         steadied = card.smoothing_with(subset)
         return Calibration(
             temperature=subset.temperature,

@@ -133,6 +133,14 @@ class ModelCard(BaseModel):
         own = {"emission_power": subset.emission_power, "filtered": subset.filtered}
         return self.smoothing.model_copy(update={name: value for name, value in own.items() if value is not None})
 
+    def limits_with(self, modalities: Iterable[Modality]) -> AlarmLimits | None:
+        """Limits of alarms while exactly these modalities are valid; None: no alarm is raised."""
+        name = subset_name(modalities)
+        if name == subset_name(self.modalities):
+            return self.alarm_limits
+        subset = self.subsets.get(name)
+        return None if subset is None else subset.alarm_limits
+
     def scores_sha256(self) -> str:
         """Hash of everything that decides what is said of a tick before any threshold: equal hashes, equal scores."""
         of_subsets = {

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from monitor_cell import Cell
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
+from msstan_core.inference.model_package import AlarmLimits, SubsetCard
+from msstan_core.vocabulary import Modality
 from msstan_ros.weld_monitor_node import WeldMonitorNode
 
 
@@ -88,3 +91,22 @@ def test_an_unforeseen_failure_of_a_transition_is_said_and_can_be_tried_again(
     cell.node._make_monitor = make
     cell.activate()
     cell.send_images(1)
+
+
+def test_what_alarms_promise_with_its_sensors_is_said_when_it_is_configured(
+    spinner: Spinner, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    heard = frozenset({Modality.ACOUSTIC, Modality.TELEMETRY})
+    limits = AlarmLimits(false_alarms_per_hour=0.5, upper95_per_hour=0.9, imperfection_thresholds={})
+    promises = {}
+    for name, few in (("few", SubsetCard(temperature=1.0, alarm_limits=limits)), ("none", SubsetCard(temperature=1.0))):
+        monitor = FakeMonitor()
+        card = monitor.info.card.model_copy(update={"alarm_limits": limits, "subsets": {"acoustic+telemetry": few}})
+        monitor.info = replace(monitor.info, card=card, modalities=heard)
+        given = [Parameter("model_dir", value=str(tmp_path))]
+        node = WeldMonitorNode(lambda _, made=monitor: made, context=spinner.context, parameter_overrides=given)
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        promises[name] = capfd.readouterr().err
+        node.destroy_node()
+    assert "at most 0.5 false ones an hour" in promises["few"]
+    assert "suspicions only, no alarms" in promises["none"]
