@@ -40,6 +40,7 @@ def register(studies: Any) -> None:
     )
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
     parser.add_argument("--json", type=Path, required=True, help="result file to write")
+    parser.add_argument("--picture", type=Path, help="picture to write: how soon each imperfection is said")
     parser.add_argument("--work", type=Path, default=Path("out/false_alarms"), help="folder for what is done so far")
     parser.set_defaults(run=run)
 
@@ -55,7 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.inference.model_package import load_package
     from msstan_core.results import write_result
     from msstan_core.simulation.material_pairs import parse_pairs
-    from msstan_core.studies.false_alarms import Parts, delays, rates, welds
+    from msstan_core.studies.alarm_picture import draw_delays
+    from msstan_core.studies.false_alarms import Level, Parts, delays, rates, welds
 
     if not 0 < arguments.hours <= 1000:
         raise InputError("--hours", f"is {arguments.hours:g}", "weld between 0 and 1000 hours")
@@ -81,7 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
         ):
             watched.append(weld)
     found = rates(watched)
-    said = {level: delays(watched, level) for level in ("alarm", "suspicion")}
+    levels: tuple[Level, ...] = ("alarm", "suspicion")
+    said: dict[str, dict[str, dict[str, float]]] = {level: delays(watched, level) for level in levels}
     headline, suspicions = found["false_alarms_per_hour"], found["false_suspicions_per_hour"]
     sensors = " ".join(arguments.sensors)
     of_materials = f" --materials {arguments.materials}" if arguments.materials else ""
@@ -106,6 +109,8 @@ def run(arguments: argparse.Namespace) -> int:
         },
         baselines={},
     )
+    if arguments.picture is not None:
+        draw_delays(watched, arguments.picture)
     table = Table("imperfection", "spans", "suspected", "median s", "p95 s", "alarmed", "median s", "p95 s")
     for code, own in said["suspicion"].items():
         cells = [

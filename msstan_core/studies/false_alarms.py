@@ -36,6 +36,8 @@ from msstan_core.simulation.randomisation import randomised
 from msstan_core.vocabulary import ARC_ON, ISO_CODES, MODALITIES
 
 SECONDS_PER_HOUR = 3600.0
+#: What counts as said: the whole of an event, or what it is from its alarm on.
+Level = Literal["alarm", "suspicion"]
 #: Name of novelty beside the ISO codes.
 NOVELTY = "novelty"
 _ARC = frozenset(action.name for action in ARC_ON)
@@ -267,7 +269,7 @@ def rates(watched: Sequence[WatchedWeld]) -> dict[str, Any]:
     }
 
 
-def delays(watched: Sequence[WatchedWeld], level: Literal["alarm", "suspicion"]) -> dict[str, dict[str, float]]:
+def delays(watched: Sequence[WatchedWeld], level: Level) -> dict[str, dict[str, float]]:
     """By ISO code, and for ``"all"`` together, over the true imperfections of faulty welds.
 
     Args:
@@ -277,27 +279,39 @@ def delays(watched: Sequence[WatchedWeld], level: Literal["alarm", "suspicion"])
         ``spans``; ``named``, the share said under its own code, and ``said``, under any or as novelty; median and 95th
         percentile of the delay from onset to the first such event, s. An event that was already open counts as 0.
     """
-    spans = [(w, code, start, end) for w in watched if w.faulty for code, start, end in w.spans]
-    known = {code for _, code, _, _ in spans}
+    own, anything = delays_of(watched, level, own=True), delays_of(watched, level)
     out = {}
-    for name, codes in (("all", known), *((str(code), {code}) for code in ISO_CODES if code in known)):
-        chosen = [span for span in spans if span[1] in codes]
-        own = [_delay(w, start, end, frozenset({code}), level) for w, code, start, end in chosen]
-        anything = [_delay(w, start, end, _ANYTHING, level) for w, _, start, end in chosen]
-        if chosen:
+    for name, codes in (("all", sorted(own)), *((str(code), [code]) for code in sorted(own))):
+        named, said = ([d for code in codes for d in found[code]] for found in (own, anything))
+        if named:
             out[name] = {
-                "spans": float(len(chosen)),
-                "named": _share(own),
-                **_percentiles("named_delay", own),
-                "said": _share(anything),
-                **_percentiles("said_delay", anything),
+                "spans": float(len(named)),
+                "named": _share(named),
+                **_percentiles("named_delay", named),
+                "said": _share(said),
+                **_percentiles("said_delay", said),
             }
     return out
 
 
-def _delay(
-    weld: WatchedWeld, start_s: float, end_s: float, codes: frozenset[int], level: Literal["alarm", "suspicion"]
-) -> float | None:
+def delays_of(watched: Sequence[WatchedWeld], level: Level, *, own: bool = False) -> dict[int, list[float | None]]:
+    """ISO code -> for each true imperfection of faulty welds, from onset to the first event of this level, s.
+
+    Args:
+        watched: welds. level: what counts as said. own: whether it must be said under its own code.
+
+    Returns:
+        None where nothing was said while it lasted.
+    """
+    out: dict[int, list[float | None]] = {}
+    for weld in (w for w in watched if w.faulty):
+        for code, start_s, end_s in weld.spans:
+            codes = frozenset({code}) if own else _ANYTHING
+            out.setdefault(code, []).append(_delay(weld, start_s, end_s, codes, level))
+    return out
+
+
+def _delay(weld: WatchedWeld, start_s: float, end_s: float, codes: frozenset[int], level: Level) -> float | None:
     own = [event for event in weld.events if event.iso_code in codes]
     said = [(event.alarm_s if level == "alarm" else event.said_s, event.end_s) for event in own]
     found = [

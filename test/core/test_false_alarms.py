@@ -6,10 +6,12 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+import cv2
 import pytest
 
 from msstan_core.simulation.material_pairs import parse_pairs
 from msstan_core.studies import false_alarms
+from msstan_core.studies.alarm_picture import draw_delays
 from msstan_core.studies.false_alarms import Event, Parts, WatchedWeld, _unpacked, delays, rates, welds
 
 SHIPPED = Path(__file__).parents[2] / "models" / "default"
@@ -75,6 +77,16 @@ def test_a_suspicion_is_no_alarm_and_an_alarm_is_said_when_it_became_one() -> No
     assert suspected["said_delay_p50_s"] == pytest.approx(0.5) and alarmed["said_delay_p50_s"] == pytest.approx(2.5)
     too_late = [weld((alarm(2011, 10.5, 14.6, 16.0),), spans, faulty=True)]
     assert delays(too_late, "alarm")["2011"]["said"] == 0.0
+
+
+def test_picture_shows_every_imperfection_and_differs_with_what_was_said(tmp_path: Path) -> None:
+    spans = ((2011, 10.0, 14.0), (602, 2.0, 4.0), (104, 1.0, 2.0), (510, 3.0, 4.0), (401, 5.0, 6.0))
+    for name, events in (("said", (alarm(2011, 10.5, 11.5, 13.0),)), ("missed", ())):
+        draw_delays([weld(events, spans, faulty=True)], tmp_path / f"{name}.png")
+    pictures = [cv2.imread(str(tmp_path / f"{name}.png")) for name in ("said", "missed")]
+    assert pictures[0].shape == pictures[1].shape and (pictures[0] != pictures[1]).any()
+    draw_delays([], tmp_path / "empty.png")
+    assert (tmp_path / "empty.png").stat().st_size > 0
 
 
 def test_welds_survive_being_kept() -> None:
