@@ -112,7 +112,7 @@ def run_study(
 def _welded(
     open_tasks: Sequence[Task], model_dir: Path, jobs: int, other_arms: Mapping[str, Callable[[Task], WeldFigures]]
 ) -> Iterator[WeldFigures]:
-    yield from in_order(partial(_figures, other_arms), open_tasks, jobs, _load_monitor, (model_dir,))
+    yield from in_order(partial(_done, other_arms), open_tasks, jobs, _load_monitor, (model_dir,))
 
 
 def _read_kept(kept: Path, card: str) -> list[WeldFigures]:
@@ -136,9 +136,11 @@ def _load_monitor(model_dir: Path) -> None:
     _MONITOR[:] = [Monitor.load(model_dir)]
 
 
-def _figures(other_arms: Mapping[str, Callable[[Task], WeldFigures]], task: Task) -> WeldFigures:
-    if task.arm in other_arms:
-        return other_arms[task.arm](task)
+def _done(other_arms: Mapping[str, Callable[[Task], WeldFigures]], task: Task) -> WeldFigures:
+    return other_arms.get(task.arm, _figures)(task)
+
+
+def _figures(task: Task) -> WeldFigures:
     record = run_weld(task, _MONITOR[0])
     return figures_of(record, task.imperfection, task.seed, task.arm)
 
