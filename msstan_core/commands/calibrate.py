@@ -6,6 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msstan_core.commands.replay import parse_modalities_argument
+from msstan_core.vocabulary import MODALITIES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -18,7 +21,7 @@ three times it with 95 % confidence. Limits of sets of sensors that this run doe
 rate with --subsets first, then a stricter one for all sensors. Interrupted simulations go on where they were
 (--work). A model holds its promise on welds like those it was calibrated on: use your own cell's where you can.
 
-  msstan calibrate models/default --nominal bags/good --out models/mine
+  msstan calibrate models/default --nominal bags/good --modalities camera,acoustic,telemetry --out models/mine
   msstan calibrate models/default --simulate-hours 2 --seed 900000 --jobs 2 --out models/mine
 """
 
@@ -42,6 +45,12 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--false-alarms-per-hour", type=float, default=1.0, metavar="RATE", help="(default: 1)")
     parser.add_argument(
         "--novelty-alarms", action="store_true", help="novelty raises alarms too, at the cost of the imperfections"
+    )
+    parser.add_argument(
+        "--modalities",
+        type=parse_modalities_argument,
+        default=frozenset(MODALITIES),
+        help="sensors that the cell has, e.g. camera,acoustic,telemetry (default: all of the model's)",
     )
     parser.add_argument("--subsets", action="store_true", help="also for every set of fewer sensors (takes longer)")
     simulated = parser.add_argument_group("simulated welds")
@@ -70,6 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.jobs < 1 or not 0 <= arguments.seed < 2**62:
         raise InputError("--jobs, --seed", "too small", "give at least one process and no negative seed")
     package = load_package(arguments.model_dir)
+    if not package.card.modalities & arguments.modalities:
+        raise InputError("--modalities", "the model knows none of them", "see its CARD.md")
     if arguments.out.resolve() == arguments.model_dir.resolve():
         raise InputError(arguments.out, "is the model itself", "give another folder with --out")
     console = Console(stderr=True)
@@ -90,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
         f"{hours:.2f} h of {kind})",
         novelty=arguments.novelty_alarms,
     )
-    limits = card.alarm_limits
+    limits = card.limits_with(package.card.modalities & arguments.modalities)
     assert limits is not None
     save_recalibrated(package, card, arguments.out)
     table = Table("kind", "suspicion from", "alarm from")
@@ -113,13 +124,13 @@ def _watched(arguments: argparse.Namespace, progress: Any) -> Iterator[BySubset]
 
     if arguments.nominal is None:
         pairs = None if arguments.materials is None else tuple(parse_pairs(arguments.materials))
-        chosen = NominalWelds(arguments.seed, pairs, arguments.subsets)
+        chosen = NominalWelds(arguments.seed, pairs, arguments.subsets, arguments.modalities)
         yield from simulated_scores(
             arguments.model_dir, chosen, arguments.simulate_hours, arguments.work, arguments.jobs, progress
         )
         return
     bags = find_bags(arguments.nominal)
-    monitors = monitors_of(Monitor.load(arguments.model_dir), arguments.subsets)
+    monitors = monitors_of(Monitor.load(arguments.model_dir, modalities=arguments.modalities), arguments.subsets)
     for number, bag in enumerate(bags, start=1):
         yield scores_of_bag(monitors, bag)
         progress(number / len(bags))

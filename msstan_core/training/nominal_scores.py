@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,8 @@ from msstan_core.closed_loop.advisers import SENSOR_SECTIONS, with_sensors
 from msstan_core.decision.conformal import SECONDS_PER_HOUR
 from msstan_core.decision.joint_calibration import NominalScores
 from msstan_core.decision.pipeline import Monitor
+from msstan_core.decision.result import Decision
+from msstan_core.errors import InputError
 from msstan_core.inference.model_package import ModelCard, load_package, subset_name
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Tick
 from msstan_core.parallel import in_order
@@ -28,16 +31,16 @@ from msstan_core.simulation.material_pairs import Pair, pair_name
 from msstan_core.simulation.nominal import START_NS, STEP_S, nominal_weld
 from msstan_core.training.anomaly_fitting import nominal_times
 from msstan_core.training.recording_features import ticks_of_bag
-from msstan_core.vocabulary import ISO_CODES, MODALITIES
+from msstan_core.vocabulary import ISO_CODES, MODALITIES, Modality
 
 #: One weld before monitors with different sensors: name of the set of modalities -> scores.
 BySubset = dict[str, NominalScores]
 
 
 def monitors_of(monitor: Monitor, subsets: bool) -> dict[str, Monitor]:
-    """Name of the set of modalities -> a monitor with these: all of the model's, with ``subsets`` every set of them.
+    """Name of the set of modalities -> a monitor with these: those of ``monitor``, with ``subsets`` every set of fewer.
 
-    The first is the one with all, the others are its siblings.
+    The first is ``monitor``, the others are its siblings.
     """
     mine = monitor.info.modalities
     ordered = [m for m in MODALITIES if m in mine]
@@ -49,7 +52,8 @@ def monitors_of(monitor: Monitor, subsets: bool) -> dict[str, Monitor]:
 def scores_of(monitors: Mapping[str, Monitor], ticks: Iterable[Tick], start_ns: int) -> BySubset:
     """Let the monitors (see :func:`monitors_of`) answer these ticks, from their beginning.
 
-    ``start_ns``: where the time counts from.
+    ``start_ns``: where the time counts from. Where not all of a monitor's modalities are valid its scores are NaN:
+    limits of these say nothing of a tick with fewer.
     """
     for monitor in monitors.values():
         monitor.reset()
@@ -59,20 +63,27 @@ def scores_of(monitors: Mapping[str, Monitor], ticks: Iterable[Tick], start_ns: 
         for tick in ticks
     ]
     return {
-        name: NominalScores(
-            np.array([(d[name].stamp_ns - start_ns) / NANOSECONDS_PER_SECOND for d in said], np.float64),
-            np.array([d[name].imperfection_probabilities for d in said], np.float32).reshape(-1, len(ISO_CODES)),
-            np.array([d[name].anomaly_score for d in said], np.float32),
-        )
-        for name in monitors
+        name: _whole([decisions[name] for decisions in said], monitor.info.modalities, start_ns)
+        for name, monitor in monitors.items()
     }
+
+
+def _whole(said: list[Decision], modalities: frozenset[Modality], start_ns: int) -> NominalScores:
+    valid = np.array([d.valid for d in said], np.bool_).reshape(-1, len(MODALITIES))
+    whole = (valid == np.array([m in modalities for m in MODALITIES])).all(axis=1)
+    probabilities = np.array([d.imperfection_probabilities for d in said], np.float32).reshape(-1, len(ISO_CODES))
+    return NominalScores(
+        np.array([(d.stamp_ns - start_ns) / NANOSECONDS_PER_SECOND for d in said], np.float64),
+        np.where(whole[:, None], probabilities, np.float32(np.nan)),
+        np.where(whole, np.array([d.anomaly_score for d in said], np.float32), np.float32(np.nan)),
+    )
 
 
 def scores_of_bag(monitors: Mapping[str, Monitor], bag: Path) -> BySubset:
     """Scores at the nominal ticks of a bag; elsewhere (labelled imperfections, a verdict that is not good) NaN.
 
     Raises:
-        InputError: when the bag cannot be read.
+        InputError: when the bag cannot be read, or most of its ticks lack a modality of the first monitor.
     """
     with BagReader(bag) as reader:
         ticks, annotations, attributes = (
@@ -80,8 +91,27 @@ def scores_of_bag(monitors: Mapping[str, Monitor], bag: Path) -> BySubset:
             reader.annotations,
             reader.attributes,
         )
-        found = scores_of(monitors, ticks, reader.start_ns)
+        had: Counter[str] = Counter()
+        found = scores_of(monitors, _counted(ticks, had), reader.start_ns)
+    _refuse_fewer_sensors(bag, next(iter(monitors)), had)
     return {name: _nominal(scores, annotations, attributes) for name, scores in found.items()}
+
+
+def _counted(ticks: Iterable[Tick], had: Counter[str]) -> Iterator[Tick]:
+    for tick in ticks:
+        had[subset_name(m for m in MODALITIES if tick.has(m))] += 1
+        yield tick
+
+
+def _refuse_fewer_sensors(bag: Path, wanted: str, had: Counter[str]) -> None:
+    usual = had.most_common(1)[0][0] if had else wanted
+    lacking = set(wanted.split("+")) - set(usual.split("+"))
+    if lacking:
+        raise InputError(
+            bag,
+            f"most ticks have no {', '.join(sorted(lacking))}",
+            f"calibrate for the sensors that there are: --modalities {usual.replace('+', ',') or 'camera'}",
+        )
 
 
 def _nominal(scores: NominalScores, annotations: list[Annotation], attributes: dict[str, str]) -> NominalScores:
@@ -97,12 +127,16 @@ class NominalWelds:
 
     seed: int
     pairs: tuple[Pair, ...] | None = None
-    subsets: bool = False  #: before monitors with every set of sensors, not only with all
+    subsets: bool = False  #: before monitors with every set of fewer modalities, too
+    modalities: frozenset[Modality] = frozenset(MODALITIES)  #: that the monitors may use
 
     def key(self, card: ModelCard) -> str:
         """Name of the folder for what a model's network said of them, whatever the card's thresholds are."""
         pairs = None if self.pairs is None else sorted(map(pair_name, self.pairs))
-        return hashlib.sha256(json.dumps([card.scores_sha256(), pairs, self.subsets]).encode()).hexdigest()[:24]
+        parts = [card.scores_sha256(), pairs, self.subsets]
+        if card.modalities - self.modalities:
+            parts.append(subset_name(self.modalities))
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 
 def simulated_scores(
@@ -127,7 +161,7 @@ def simulated_scores(
     folder.mkdir(parents=True, exist_ok=True)
     done_h = 0.0
     work = partial(_kept_or_welded, welds, folder)
-    for found in in_order(work, count(welds.seed), jobs, _load, (model_dir, welds.subsets)):
+    for found in in_order(work, count(welds.seed), jobs, _load, (model_dir, welds)):
         if found is not None:
             done_h += duration_h(found)
             progress(min(done_h / hours, 1.0))
@@ -146,9 +180,9 @@ def duration_h(scores: BySubset) -> float:
 _MONITORS: dict[str, Monitor] = {}
 
 
-def _load(model_dir: Path, subsets: bool) -> None:
+def _load(model_dir: Path, welds: NominalWelds) -> None:
     _MONITORS.clear()
-    _MONITORS.update(monitors_of(Monitor.load(model_dir), subsets))
+    _MONITORS.update(monitors_of(Monitor.load(model_dir, modalities=welds.modalities), welds.subsets))
 
 
 def _kept_or_welded(welds: NominalWelds, folder: Path, seed: int) -> BySubset | None:

@@ -9,25 +9,25 @@ from pathlib import Path
 from msstan_core.decision.joint_calibration import JointThresholds, TooFewBlocks, calibrate_jointly
 from msstan_core.errors import InputError
 from msstan_core.inference.card_text import CARD_TEXT_FILE, card_markdown
-from msstan_core.inference.model_package import AlarmLimits, ModelCard, ModelPackage, save_card, subset_name
+from msstan_core.inference.model_package import AlarmLimits, ModelCard, ModelPackage, SubsetCard, save_card, subset_name
 from msstan_core.training.nominal_scores import BySubset
 
 
 def recalibrated(
     card: ModelCard, welds: Sequence[BySubset], rate_per_hour: float, source: str, *, novelty: bool = False
 ) -> ModelCard:
-    """The card with alarm limits for this rate. Those of sets of sensors without welds here stay as they are, and so do
-    the thresholds of suspicions.
+    """The card with alarm limits for this rate. Those of sets of modalities without welds here stay as they are, and so
+    do the thresholds of suspicions.
 
     Args:
-        card: of the model. welds: what it said of nominal welds, with all sensors and with any sets of them.
+        card: of the model. welds: what it said of nominal welds, with one set of modalities and with any others.
         rate_per_hour: alarmed blocks an hour, all kinds together.
         source: of the welds, in words. novelty: whether novelty raises alarms, at the cost of the others.
 
     Raises:
-        InputError: where the welds cannot promise the rate with all sensors.
+        InputError: where there are no welds, or too few for the rate with the first set.
     """
-    everything = subset_name(card.modalities)
+    names = list(dict.fromkeys(name for weld in welds for name in weld))
     found = {
         name: calibrate_jointly(
             [weld[name] for weld in welds if name in weld],
@@ -35,19 +35,19 @@ def recalibrated(
             rate_per_hour=rate_per_hour,
             novelty=novelty,
         )
-        for name in dict.fromkeys([everything, *(name for weld in welds for name in weld)])
+        for name in names
     }
-    joint = found[everything]
-    if isinstance(joint, TooFewBlocks):
+    first = found[names[0]] if names else calibrate_jointly([], card.trained_imperfections, rate_per_hour=rate_per_hour)
+    if isinstance(first, TooFewBlocks):
         raise InputError(
-            "nominal welds", joint.statement(), "give more of them, or allow a higher --false-alarms-per-hour"
+            "nominal welds", first.statement(), "give more of them, or allow a higher --false-alarms-per-hour"
         )
     limits = {name: alarm_limits(own, source) for name, own in found.items()}
-    of_all = limits.pop(everything)
-    subsets = {
-        name: subset.model_copy(update={"alarm_limits": limits.get(name, subset.alarm_limits)})
-        for name, subset in card.subsets.items()
-    }
+    of_all = limits.pop(subset_name(card.modalities), card.alarm_limits)
+    plain = SubsetCard(temperature=card.temperature, published_temperature=card.published_temperature)
+    subsets = dict(card.subsets)
+    for name, own in limits.items():
+        subsets[name] = subsets.get(name, plain).model_copy(update={"alarm_limits": own})
     return card.model_copy(update={"alarm_limits": of_all, "subsets": subsets})
 
 

@@ -26,15 +26,22 @@ from msstan_core.decision.joint_calibration import (
 )
 from msstan_core.errors import InputError
 from msstan_core.inference.model_package import AlarmLimits, SubsetCard, load_package
-from msstan_core.training.nominal_scores import NominalWelds, simulated_scores
+from msstan_core.observation import Tick
+from msstan_core.training.nominal_scores import NominalWelds, monitors_of, scores_of, scores_of_bag, simulated_scores
 from msstan_core.training.recalibration import recalibrated, save_recalibrated
-from msstan_core.vocabulary import ISO_CODES, Modality
+from msstan_core.vocabulary import ISO_CODES, MODALITIES, Modality
 
 BLOCK_S = 10.0
 CODES = (2011, 401, 602)
 #: Every tick may be an event: ticks here are a second apart.
 AT_ONCE = AnomalyConfig(onset_s=0.0, alarm_onset_s=0.0)
 SHIPPED = Path(__file__).parents[2] / "models" / "default"
+SMALL_WELD = """
+seed: 3
+procedure: {idle_s: 0.5, placement_s: 0.0, cooling_s: 1.0, crater_fill_s: 0.0}
+joint: {kind: bead, seam_length_m: 0.02}
+process: {kind: gmaw, travel_speed_m_s: 0.01}
+"""
 ALL_SENSORS = "camera+thermal+acoustic+telemetry"
 EARLIER = AlarmLimits(
     false_alarms_per_hour=2.0, upper95_per_hour=4.0, imperfection_thresholds={602: 0.9}, statements=["from bags", "few"]
@@ -191,6 +198,49 @@ def test_recalibrated_card_says_what_its_alarms_promise_and_keeps_suspicions(tmp
     assert heard is not None and heard.novelty_threshold is not None
 
 
+def test_limits_for_the_sensors_of_a_cell_leave_those_for_all_alone() -> None:
+    card = load_package(SHIPPED).card.model_copy(update={"trained_imperfections": CODES, "alarm_limits": EARLIER})
+    seen = [{"acoustic+telemetry": weld} for weld in welds(200, np.random.default_rng(0))]
+    for known in (card, card.model_copy(update={"subsets": {}})):
+        new = recalibrated(known, seen, 6.0, "bags")
+        assert new.alarm_limits == EARLIER
+        limits = new.limits_with(frozenset({Modality.ACOUSTIC, Modality.TELEMETRY}))
+        assert limits is not None and limits.false_alarms_per_hour == 6.0
+        assert new.subsets["acoustic+telemetry"].temperature > 0
+    with pytest.raises(InputError, match="0 clean blocks"):
+        recalibrated(card, [], 6.0, "")
+
+
+@pytest.fixture(scope="module")
+def small_weld(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short weld with all sensors, as a bag."""
+    scenario = tmp_path_factory.mktemp("weld") / "weld.yaml"
+    scenario.write_text(SMALL_WELD, encoding="utf-8")
+    assert main(["simulate", str(scenario), str(scenario.with_suffix(""))]) == 0
+    return scenario.with_suffix("")
+
+
+def test_bags_that_lack_a_sensor_are_no_calibration_of_all(tmp_path: Path, small_weld: Path) -> None:
+    from msstan_core.decision.pipeline import Monitor
+    from msstan_core.training import nominal_scores
+
+    whole = monitors_of(Monitor.load(SHIPPED), False)
+    found = scores_of_bag(whole, small_weld)[ALL_SENSORS]
+    assert np.isfinite(found.probabilities).any()
+    everything = nominal_scores.ticks_of_bag
+
+    def deaf(reader: object, modalities: object) -> list[Tick]:
+        ticks = everything(reader, frozenset(MODALITIES) - {Modality.ACOUSTIC})  # type: ignore[arg-type]
+        return list(ticks)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nominal_scores, "ticks_of_bag", deaf)
+        with pytest.raises(InputError, match=r"most ticks have no acoustic.*--modalities camera,thermal,telemetry"):
+            scores_of_bag(whole, small_weld)
+        few = monitors_of(Monitor.load(SHIPPED, modalities=frozenset(MODALITIES) - {Modality.ACOUSTIC}), False)
+        assert list(scores_of_bag(few, small_weld)) == ["camera+thermal+telemetry"]
+
+
 def test_simulated_welds_are_kept_and_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from msstan_core.training import nominal_scores
 
@@ -211,7 +261,6 @@ def test_siblings_answer_as_monitors_of_their_own_do() -> None:
     from msstan_core.decision.pipeline import Monitor
     from msstan_core.simulation import WeldCell
     from msstan_core.simulation.randomisation import randomised
-    from msstan_core.training.nominal_scores import monitors_of, scores_of
 
     cell, aligner, ticks = WeldCell(randomised(5), 10**18), TickAligner(), []
     while not cell.finished and len(ticks) < 150:
@@ -241,6 +290,9 @@ def test_command_refuses_too_little_and_names_what_is_needed(
         return [{ALL_SENSORS: w} for w in welds(60, rng, novelty=False)]
 
     monkeypatch.setattr(nominal_scores, "simulated_scores", scores)
+    with pytest.raises(SystemExit):
+        main(["calibrate", str(SHIPPED), "--simulate-hours", "1", "--out", "x", "--modalities", "smell"])
+    assert "smell" in capsys.readouterr().err
     given = ["calibrate", str(SHIPPED), "--simulate-hours", "0.1", "--out", str(tmp_path / "new")]
     assert main(given) == 1
     assert "60 clean blocks" in capsys.readouterr().err and not (tmp_path / "new").exists()
