@@ -44,7 +44,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
     parser.add_argument("--false-alarms-per-hour", type=float, default=1.0, metavar="RATE", help="(default: 1)")
     parser.add_argument(
-        "--novelty-alarms", action="store_true", help="novelty raises alarms too, which costs the imperfections a little"
+        "--novelty-alarms", action="store_true", help="novelty raises alarms too, at some cost of the others"
     )
     parser.add_argument(
         "--modalities",
