@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.inference.model_package import load_package, subset_name
     from msstan_core.results import write_result
     from msstan_core.studies.alarm_limits import settings, trade_offs
-    from msstan_core.studies.false_alarms import Parts, faulty_scores
+    from msstan_core.studies.watched_welds import Parts, faulty_scores
     from msstan_core.training.nominal_scores import NominalWelds, simulated_scores
 
     if not 0 < arguments.hours <= 1000:

@@ -57,7 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.results import write_result
     from msstan_core.simulation.material_pairs import parse_pairs
     from msstan_core.studies.alarm_picture import draw_delays
-    from msstan_core.studies.false_alarms import Level, Parts, delays, rates, welds
+    from msstan_core.studies.false_alarms import Level, delays, rates
+    from msstan_core.studies.watched_welds import Parts, welds
 
     if not 0 < arguments.hours <= 1000:
         raise InputError("--hours", f"is {arguments.hours:g}", "weld between 0 and 1000 hours")

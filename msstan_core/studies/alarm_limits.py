@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from msstan_core.decision.anomaly import AnomalyConfig
 from msstan_core.decision.joint_calibration import JointThresholds, NominalScores, calibrate_jointly
 from msstan_core.inference.model_package import ModelCard
-from msstan_core.studies.false_alarms import Scores, WatchedWeld, delays, events_of
+from msstan_core.studies.false_alarms import delays
+from msstan_core.studies.watched_welds import Scores, WatchedWeld, events_of
 from msstan_core.training.recalibration import alarm_limits
 
 #: False alarms an hour.

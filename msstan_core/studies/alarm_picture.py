@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from msstan_core.explain.overlay import ALARM_COLOUR, SUSPICION_COLOUR
-from msstan_core.studies.false_alarms import Level, WatchedWeld, delays_of
+from msstan_core.studies.false_alarms import Level, delays_of
+from msstan_core.studies.watched_welds import WatchedWeld
 from msstan_core.vocabulary import IMPERFECTIONS
 
 #: Seconds from an imperfection's onset that are shown.

@@ -11,9 +11,9 @@ import pytest
 from msstan_core.cli import main
 from msstan_core.decision.joint_calibration import NominalScores
 from msstan_core.inference.model_package import load_package
-from msstan_core.studies import false_alarms
+from msstan_core.studies import watched_welds
 from msstan_core.studies.alarm_limits import Setting, settings, trade_offs
-from msstan_core.studies.false_alarms import Scores, WatchedWeld
+from msstan_core.studies.watched_welds import Scores, WatchedWeld
 from msstan_core.training import nominal_scores
 from msstan_core.vocabulary import ISO_CODES
 
@@ -67,7 +67,7 @@ def test_command_writes_every_setting_that_the_nominal_welds_allow(
 ) -> None:
     name = "camera+thermal+acoustic+telemetry"
     monkeypatch.setattr(nominal_scores, "simulated_scores", lambda *_: ({name: w} for w in nominal(150)))
-    monkeypatch.setattr(false_alarms, "faulty_scores", lambda *_: iter([faulty(3.0)]))
+    monkeypatch.setattr(watched_welds, "faulty_scores", lambda *_: iter([faulty(3.0)]))
     out = tmp_path / "limits.json"
     assert main(["study", "alarm-limits", str(SHIPPED), "--json", str(out)]) == 0
     found = json.loads(out.read_text())["details"]["by_setting"]

@@ -21,8 +21,8 @@ from msstan_core.inference.model_package import AlarmLimits, SubsetCard, load_pa
 from msstan_core.simulation import WeldCell
 from msstan_core.simulation.nominal import START_NS
 from msstan_core.simulation.randomisation import randomised
-from msstan_core.studies.false_alarms import events_of as kept_events_of
-from msstan_core.studies.false_alarms import scores_of
+from msstan_core.studies.watched_welds import events_of as kept_events_of
+from msstan_core.studies.watched_welds import scores_of
 from msstan_core.vocabulary import ISO_CODES
 
 SHIPPED = Path(__file__).parents[2] / "models" / "default"

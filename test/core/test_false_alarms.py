@@ -10,9 +10,10 @@ import cv2
 import pytest
 
 from msstan_core.simulation.material_pairs import parse_pairs
-from msstan_core.studies import false_alarms
+from msstan_core.studies import watched_welds
 from msstan_core.studies.alarm_picture import draw_delays
-from msstan_core.studies.false_alarms import Event, Parts, WatchedWeld, _unpacked, delays, rates, welds
+from msstan_core.studies.false_alarms import delays, rates
+from msstan_core.studies.watched_welds import Event, Parts, WatchedWeld, _unpacked, welds
 
 SHIPPED = Path(__file__).parents[2] / "models" / "default"
 
@@ -102,5 +103,5 @@ def test_welds_are_counted_in_order_and_not_repeated(tmp_path: Path, monkeypatch
     assert sum(w.seconds for w in clean[:-1]) < 18 <= sum(w.seconds for w in clean)
     assert [w.faulty for w in found].count(True) == 1 and found[-1].faulty
     assert set(said) == {"nominal welds", "faulty welds"}
-    monkeypatch.setattr(false_alarms, "scores_of", None)
+    monkeypatch.setattr(watched_welds, "scores_of", None)
     assert list(welds(SHIPPED, parts, 0.005, 1, tmp_path)) == found
