@@ -64,6 +64,11 @@ class _Track:
     known_ns: int = 0  #: when there last was a score
     peak: float = math.nan  #: highest score of the event
 
+    @property
+    def alarm_limit(self) -> float:
+        """From which score on it counts towards an alarm: what is no suspicion is no alarm either."""
+        return max(self.alarm_threshold, self.threshold)
+
 
 @dataclass(frozen=True, slots=True)
 class _Now:
@@ -187,7 +192,7 @@ class AnomalyEvents:
 
     def _follow_alarm(self, track: _Track, now: _Now, score: float) -> None:
         """An open event whose score has held at the alarm's threshold for long enough is an alarm."""
-        if score < max(track.alarm_threshold, track.threshold):
+        if score < track.alarm_limit:
             track.alarming_ns = None
         elif track.alarming_ns is None:
             track.alarming_ns = now.stamp_ns
@@ -213,5 +218,5 @@ class AnomalyEvents:
             now.stamp_ns,
             now.seam_position_m,
             alarm=track.alarm,
-            alarm_threshold=track.alarm_threshold if math.isfinite(track.alarm_threshold) else math.nan,
+            alarm_threshold=track.alarm_limit if math.isfinite(track.alarm_limit) else math.nan,
         )

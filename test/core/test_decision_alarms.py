@@ -77,7 +77,8 @@ def test_without_limits_nothing_is_an_alarm_and_a_limit_below_the_threshold_is_t
     low = LIMITS.copy()
     low[SPATTER] = 0.1
     assert not spatter([0.3] * 20, limits=low)
-    assert any(e.alarm for e in spatter([0.45] * 20, limits=low))
+    found = spatter([0.45] * 20, limits=low)
+    assert any(e.alarm for e in found) and all(e.alarm_threshold == pytest.approx(0.4) for e in found)
 
 
 def test_novelty_has_a_limit_of_its_own() -> None:
