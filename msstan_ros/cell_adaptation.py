@@ -28,6 +28,7 @@ from msstan_ros import qos
 from msstan_ros.conversions import stamp_nanoseconds
 from msstan_ros.model_loading import MonitorLike
 from msstan_ros.monitor_parameters import MonitorSettings
+from msstan_ros.node_process import last_word
 from msstan_ros.service_work import elsewhere
 
 #: Time between two statements on ``~/adaptation_state``, s; changes are said at once.
@@ -104,8 +105,7 @@ class CellAdaptation:
         if self._timer is not None:
             self._node.destroy_timer(self._timer)
             self._timer = None
-            if self._node.context.ok():
-                self._publish(self._state())
+            last_word(self._node, lambda: self._publish(self._state()))
 
     def _stop_learning(self) -> None:
         if self._background is not None:

@@ -54,6 +54,18 @@ def until_shutdown(node: Node, work: Callable[[], None]) -> Callable[[], None]:
     return run
 
 
+def last_word(node: Node, say: Callable[[], None]) -> None:
+    """``say`` something as a part of the node ends, unless the context is shut down before or meanwhile."""
+    if not node.context.ok():
+        return
+    try:
+        say()
+    except Exception:
+        if node.context.ok():
+            raise
+        # The signal handler shut the context down between the check and the publication: nobody hears any more.
+
+
 def run_node(make: Callable[[], Node], arguments: list[str] | None = None) -> int:
     """Make a node, spin it in a single-threaded executor until the context is shut down, and close it.
 

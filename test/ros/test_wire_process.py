@@ -13,11 +13,12 @@ import pytest
 import rclpy
 from live import until
 from rclpy.node import Node
+from std_msgs.msg import String
 from threadpoolctl import ThreadpoolController
 from wire import REPOSITORY, Running, up
 
 from msstan_core.errors import InputError
-from msstan_ros.node_process import run_node, until_shutdown
+from msstan_ros.node_process import last_word, run_node, until_shutdown
 
 
 def test_a_process_interrupted_while_it_loads_prints_nothing_and_ends() -> None:
@@ -85,6 +86,37 @@ def test_a_thread_that_fails_ends_its_node_with_status_one(
 
     assert run_node(Working, []) == 1
     assert said in capfd.readouterr().err
+
+
+def test_a_node_shut_down_while_it_says_its_last_word_still_ends_in_order() -> None:
+    """A signal's handler shuts the context down in another thread, at any moment."""
+    ended: list[str] = []
+
+    class Talking(Node):
+        def __init__(self) -> None:
+            super().__init__("talking")
+            self._out = self.create_publisher(String, "last_word", 1)
+            self.create_timer(0.0, self._interrupted)
+
+        def _interrupted(self) -> None:
+            raise KeyboardInterrupt
+
+        def _say(self) -> None:
+            rclpy.try_shutdown()
+            self._out.publish(String())
+
+        def _fault(self) -> None:
+            raise ZeroDivisionError
+
+        def close(self) -> None:
+            with pytest.raises(ZeroDivisionError):  # a fault of its own is none of the shutdown's
+                last_word(self, self._fault)
+            last_word(self, self._say)
+            last_word(self, self._fault)  # nobody hears any more: not even tried
+            ended.append("all of it")
+
+    assert run_node(Talking, []) == 0
+    assert ended == ["all of it"]
 
 
 def test_arguments_that_ros_refuses_are_not_taken_for_an_interrupt() -> None:
