@@ -12,12 +12,11 @@ from msstan_core.alignment import AlignmentConfig, TickAligner
 from msstan_core.decision.pipeline import Monitor
 from msstan_core.decision.result import AnomalyEvent, EventPhase
 from msstan_core.observation import Sample, TelemetryWindow, Tick
-from msstan_core.simulation import Scenario, WeldCell
+from msstan_core.simulation import WeldCell
 from msstan_core.simulation.procedure import Step
+from msstan_core.simulation.watching import SENSOR_SECTIONS
 from msstan_core.vocabulary import IMPERFECTIONS, Action, Modality
 
-#: Sections of a scenario that switch its sensors.
-SENSOR_SECTIONS = ("camera", "thermal", "microphone", "telemetry")
 #: An annotation that reaches this near to now still lasts, s.
 _PRESENT_S = 0.015
 
@@ -41,15 +40,6 @@ class Adviser(Protocol):
     def answers(self, samples: Sequence[Sample], cell: WeldCell) -> Iterator[Answer]:
         """Answers to the ticks that are due after these samples, in order."""
         ...
-
-
-def with_sensors(scenario: Scenario, names: Sequence[str]) -> Scenario:
-    """The scenario with only these sensors. The hidden process does not depend on them: each draws its own chance."""
-    changes = {
-        name: getattr(scenario, name).model_copy(update={"enabled": name in names and getattr(scenario, name).enabled})
-        for name in SENSOR_SECTIONS
-    }
-    return scenario.model_copy(update=changes)
 
 
 class MonitorAdviser:

@@ -19,6 +19,7 @@ from msstan_core.advisory.process_time import Moment
 from msstan_core.advisory.wps import Wps
 from msstan_core.closed_loop.judge import ROUNDING, excess, rate_excess
 from msstan_core.observation import NANOSECONDS_PER_SECOND
+from msstan_core.simulation.watching import START_NS
 
 #: Step of the line, s.
 STEP_S = 0.01
@@ -26,7 +27,6 @@ STEP_S = 0.01
 BEAT_S, ADVICE_S, GATE_S, ROBOT_S = 0.1, 0.1, 0.02, 0.01
 #: A message is under way for this long, s, or twice that.
 TRANSPORT_S = 0.02
-_START_NS = 1_704_067_200 * NANOSECONDS_PER_SECOND
 
 
 @dataclass(slots=True)
@@ -147,7 +147,7 @@ class Line:
 
     def _moment(self, off_s: float = 0.0) -> Moment:
         stamp_s = self._stamp_s + self._jumped_s + off_s
-        return Moment(_START_NS + round(stamp_s * NANOSECONDS_PER_SECOND), self.time_s)
+        return Moment(START_NS + round(stamp_s * NANOSECONDS_PER_SECOND), self.time_s)
 
     def _clocks(self) -> tuple[float, float]:
         return self.time_s, self._stamp_s

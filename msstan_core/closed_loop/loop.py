@@ -18,13 +18,14 @@ from msstan_core.advisory.gate_output import GateState
 from msstan_core.advisory.parameters import Values
 from msstan_core.advisory.process_time import Moment
 from msstan_core.advisory.wps import Wps
-from msstan_core.closed_loop.advisers import Adviser, with_sensors
+from msstan_core.closed_loop.advisers import Adviser
 from msstan_core.closed_loop.cell_robot import CellRobot
 from msstan_core.decision.result import EventPhase
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.recordings.annotations import Annotation
 from msstan_core.simulation import Scenario, WeldCell
 from msstan_core.simulation.procedure import Step
+from msstan_core.simulation.watching import START_NS, with_sensors
 
 #: Cycle of gate and robot, s (the live gate's).
 CYCLE_S = 0.02
@@ -32,8 +33,6 @@ CYCLE_S = 0.02
 BEAT_S = 0.1
 #: From a tick's stamp to its advice at the gate, s: what a live monitor on two cores takes, and the transport.
 LATENCY_S = 0.1
-#: Stamp of the weld's beginning; any time but zero.
-START_NS = 1_704_067_200 * NANOSECONDS_PER_SECOND
 _SESSION = "monitor"
 
 

@@ -21,6 +21,7 @@ from msstan_core.decision.pipeline import Monitor
 from msstan_core.errors import InputError
 from msstan_core.parallel import in_order
 from msstan_core.simulation import WeldCell
+from msstan_core.simulation.revision import simulator_sha256
 
 #: Who advises: nobody, the monitor, or who knows the truth.
 ARMS = ("none", "monitor", "oracle")
@@ -86,21 +87,24 @@ def run_study(
     Args:
         plan: all welds of the study.
         model_dir: of the monitor.
-        kept: JSON lines; the first names the model card, and a study with another model is refused.
+        kept: JSON lines; the first names model card and simulator, and a study with another one is refused.
         jobs: processes.
         said: told about every finished weld.
         other_arms: how to weld arms that are none of :data:`ARMS`; only with one job.
 
     Raises:
-        InputError: when ``kept`` belongs to another model or cannot be read.
+        InputError: when ``kept`` belongs to another model or simulator, or cannot be read.
     """
-    card = Monitor.load(model_dir).info.card_sha256  # weights and thresholds
-    done = _read_kept(kept, card)
+    head = {
+        "card_sha256": Monitor.load(model_dir).info.card_sha256,  # weights and thresholds
+        "simulator_sha256": simulator_sha256(),
+    }
+    done = _read_kept(kept, head)
     found = {(f.imperfection, f.seed, f.arm): f for f in done}
     open_tasks = [t for t in plan if (t.imperfection, t.seed, t.arm) not in found]
     with kept.open("a", encoding="utf-8") as stream:
         if stream.tell() == 0:
-            stream.write(json.dumps({"card_sha256": card}) + "\n")
+            stream.write(json.dumps(head) + "\n")
         for figures in _welded(open_tasks, model_dir, jobs, other_arms or {}):
             stream.write(json.dumps(figures.as_dict()) + "\n")
             stream.flush()
@@ -115,15 +119,17 @@ def _welded(
     yield from in_order(partial(_done, other_arms), open_tasks, jobs, _load_monitor, (model_dir,))
 
 
-def _read_kept(kept: Path, card: str) -> list[WeldFigures]:
+def _read_kept(kept: Path, head: Mapping[str, str]) -> list[WeldFigures]:
     if not kept.exists() or kept.stat().st_size == 0:
         kept.parent.mkdir(parents=True, exist_ok=True)
         return []
     lines = kept.read_text(encoding="utf-8").splitlines()
     try:
-        head, *rest = (json.loads(line) for line in lines)
-        if head["card_sha256"] != card:
+        written, *rest = (json.loads(line) for line in lines)
+        if written["card_sha256"] != head["card_sha256"]:
             raise InputError(kept, "holds welds with another model", "remove it to begin anew, or give that model")
+        if written != head:
+            raise InputError(kept, "holds welds of another revision of the simulator", "remove it to begin anew")
         return [WeldFigures.from_dict(content) for content in rest]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(kept, f"cannot be continued ({error})", "remove it to begin anew") from None

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.simulation.material_pairs import Pair
 from msstan_core.simulation.randomisation import randomised
 from msstan_core.simulation.scenario import Scenario
 
-#: Stamp of a watched weld's beginning; any time but zero.
-START_NS = 1_704_067_200 * NANOSECONDS_PER_SECOND
-#: Cell time between two looks at what the sensors gave, s.
-STEP_S = 0.5
 #: Least crater fill of a nominal weld, s.
 CRATER_FILL_S = 1.2
 

@@ -6,19 +6,17 @@ What the network said is kept, so that other thresholds for it are counted in se
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from msstan_core.alignment import TickAligner
-from msstan_core.closed_loop.advisers import with_sensors
 from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
 from msstan_core.decision.conformal import SECONDS_PER_HOUR
 from msstan_core.decision.event_log import EventLog, LoggedEvent
@@ -28,9 +26,11 @@ from msstan_core.inference.model_package import ModelCard, load_package
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.parallel import in_order
 from msstan_core.simulation import Scenario, WeldCell
-from msstan_core.simulation.material_pairs import Pair, pair_name
-from msstan_core.simulation.nominal import START_NS, STEP_S, nominal_weld
+from msstan_core.simulation.material_pairs import Pair
+from msstan_core.simulation.nominal import nominal_weld
 from msstan_core.simulation.randomisation import randomised
+from msstan_core.simulation.watching import START_NS, ticks_of_cell, with_sensors
+from msstan_core.training.kept_scores import kept_or_made, scores_folder
 from msstan_core.vocabulary import ARC_ON, ISO_CODES, MODALITIES
 
 _ARC = frozenset(action.name for action in ARC_ON)
@@ -77,11 +77,8 @@ class Scores:
 def scores_of(monitor: Monitor, scenario: Scenario, sensors: Sequence[str], faulty: bool) -> tuple[WatchedWeld, Scores]:
     """Weld one part before the monitor, which is reset first; of the scenario only these sections are simulated."""
     monitor.reset()
-    cell, aligner, said = WeldCell(with_sensors(scenario, sensors), START_NS), TickAligner(), []
-    while not cell.finished:
-        for sample in cell.advance(cell.time_s + STEP_S):
-            aligner.push(sample)
-            said += [monitor.step(tick) for tick in aligner.drain()]
+    cell = WeldCell(with_sensors(scenario, sensors), START_NS)
+    said = [monitor.step(tick) for tick in ticks_of_cell(cell)]
     truth = cell.annotations
     weld = WatchedWeld(
         name=scenario.name,
@@ -134,11 +131,9 @@ class Parts:
     sensors: tuple[str, ...]  #: sections of the scenario that are simulated
     seed: int  #: of the first weld; the next ones follow
 
-    def key(self, card: ModelCard) -> str:
-        """Name of the folder for what a model's network said of them, whatever the card's thresholds are."""
-        pairs = None if self.pairs is None else sorted(map(pair_name, self.pairs))
-        parts = [card.scores_sha256(), pairs, sorted(self.sensors)]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+    def folder(self, keep: Path, card: ModelCard) -> Path:
+        """Where in ``keep`` it is kept what a model's network said of them."""
+        return scores_folder(keep, card, self.pairs, sorted(self.sensors))
 
 
 def welds(
@@ -160,8 +155,7 @@ def welds(
         Each weld, in order of their seeds whatever ``jobs`` is. One that turns out to have imperfections without any
         disturbance does not count towards ``hours``.
     """
-    folder = _folder(keep, model_dir, parts)
-    work = partial(_events_of_weld, parts, folder)
+    work = partial(_events_of_weld, parts, parts.folder(keep, load_package(model_dir).card))
     done_s = 0.0
     for found in in_order(work, ((seed, False) for seed in count(parts.seed)), jobs, _load, (model_dir,)):
         done_s += 0.0 if found.spans else found.seconds
@@ -183,16 +177,10 @@ def faulty_scores(
     progress: Callable[[float], None] = lambda share: None,
 ) -> Iterator[tuple[WatchedWeld, Scores]]:
     """What a model's network says of ``faulty`` disturbed welds; arguments as of :func:`welds`, and kept together."""
-    work = partial(_kept_or_watched, parts, _folder(keep, model_dir, parts))
+    work = partial(_kept_or_watched, parts, parts.folder(keep, load_package(model_dir).card))
     for done, found in enumerate(in_order(work, _disturbed(parts, faulty), jobs, _load, (model_dir,)), start=1):
         progress(done / faulty)
         yield found
-
-
-def _folder(keep: Path, model_dir: Path, parts: Parts) -> Path:
-    folder = keep / parts.key(load_package(model_dir).card)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _disturbed(parts: Parts, faulty: int) -> Iterator[tuple[int, bool]]:
@@ -215,15 +203,15 @@ def _events_of_weld(parts: Parts, folder: Path, weld: tuple[int, bool]) -> Watch
 def _kept_or_watched(parts: Parts, folder: Path, weld: tuple[int, bool]) -> tuple[WatchedWeld, Scores]:
     seed, faulty = weld
     path = folder / f"{'faulty' if faulty else 'nominal'}-{seed}.npz"
-    if not path.is_file():
-        scenario = randomised(seed, parts.pairs) if faulty else nominal_weld(seed, parts.pairs)
-        found, scores = scores_of(_MONITOR[0], scenario, parts.sensors, faulty)
-        arrays = {part.name: getattr(scores, part.name) for part in fields(Scores)}
-        unfinished = path.with_suffix(".part.npz")
-        np.savez_compressed(unfinished, allow_pickle=False, weld=np.array(json.dumps(asdict(found))), **arrays)
-        unfinished.replace(path)
-    with np.load(path) as data:
-        return _unpacked(str(data["weld"])), Scores(*(data[part.name] for part in fields(Scores)))
+    kept = kept_or_made(path, partial(_watched, parts, seed, faulty))
+    return _unpacked(str(kept["weld"])), Scores(*(kept[part.name] for part in fields(Scores)))
+
+
+def _watched(parts: Parts, seed: int, faulty: bool) -> dict[str, NDArray[Any]]:
+    scenario = randomised(seed, parts.pairs) if faulty else nominal_weld(seed, parts.pairs)
+    found, scores = scores_of(_MONITOR[0], scenario, parts.sensors, faulty)
+    arrays = {part.name: getattr(scores, part.name) for part in fields(Scores)}
+    return {"weld": np.array(json.dumps(asdict(found))), **arrays}
 
 
 def _unpacked(line: str) -> WatchedWeld:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from itertools import combinations, count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from msstan_core.alignment import TickAligner
-from msstan_core.closed_loop.advisers import SENSOR_SECTIONS, with_sensors
 from msstan_core.decision.conformal import SECONDS_PER_HOUR
 from msstan_core.decision.joint_calibration import NominalScores
 from msstan_core.decision.pipeline import Monitor
@@ -27,9 +24,11 @@ from msstan_core.parallel import in_order
 from msstan_core.recordings.annotations import Annotation, imperfection_track
 from msstan_core.recordings.bag import BagReader
 from msstan_core.simulation import WeldCell
-from msstan_core.simulation.material_pairs import Pair, pair_name
-from msstan_core.simulation.nominal import START_NS, STEP_S, nominal_weld
+from msstan_core.simulation.material_pairs import Pair
+from msstan_core.simulation.nominal import nominal_weld
+from msstan_core.simulation.watching import SENSOR_SECTIONS, START_NS, ticks_of_cell, with_sensors
 from msstan_core.training.anomaly_fitting import nominal_times
+from msstan_core.training.kept_scores import kept_or_made, scores_folder
 from msstan_core.training.recording_features import ticks_of_bag
 from msstan_core.vocabulary import ISO_CODES, MODALITIES, Modality
 
@@ -130,13 +129,9 @@ class NominalWelds:
     subsets: bool = False  #: before monitors with every set of fewer modalities, too
     modalities: frozenset[Modality] = frozenset(MODALITIES)  #: that the monitors may use
 
-    def key(self, card: ModelCard) -> str:
-        """Name of the folder for what a model's network said of them, whatever the card's thresholds are."""
-        pairs = None if self.pairs is None else sorted(map(pair_name, self.pairs))
-        parts = [card.scores_sha256(), pairs, self.subsets]
-        if card.modalities - self.modalities:
-            parts.append(subset_name(self.modalities))
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+    def folder(self, keep: Path, card: ModelCard) -> Path:
+        """Where in ``keep`` it is kept what a model's network said of them."""
+        return scores_folder(keep, card, self.pairs, self.subsets, subset_name(card.modalities & self.modalities))
 
 
 def simulated_scores(
@@ -157,10 +152,8 @@ def simulated_scores(
         One weld's scores, in order of their seeds whatever ``jobs`` is. One that has imperfections without any
         disturbance is left out.
     """
-    folder = keep / welds.key(load_package(model_dir).card)
-    folder.mkdir(parents=True, exist_ok=True)
     done_h = 0.0
-    work = partial(_kept_or_welded, welds, folder)
+    work = partial(_kept_or_welded, welds, welds.folder(keep, load_package(model_dir).card))
     for found in in_order(work, count(welds.seed), jobs, _load, (model_dir, welds)):
         if found is not None:
             done_h += duration_h(found)
@@ -187,32 +180,19 @@ def _load(model_dir: Path, welds: NominalWelds) -> None:
 
 def _kept_or_welded(welds: NominalWelds, folder: Path, seed: int) -> BySubset | None:
     """Scores of one weld; None where it has an imperfection all the same."""
-    path = folder / f"{seed}.npz"
-    if not path.is_file():
-        cell = WeldCell(with_sensors(nominal_weld(seed, welds.pairs), SENSOR_SECTIONS), START_NS)
-        found = scores_of(_MONITORS, _ticks(cell), START_NS)
-        arrays = {
-            f"{part}/{name}": getattr(scores, part)
-            for name, scores in found.items()
-            for part in ("time_s", "probabilities", "novelty")
-        }
-        clean = not any(a.kind == "imperfection" for a in cell.annotations)
-        partial = folder / f"{seed}.part.npz"
-        np.savez_compressed(partial, allow_pickle=False, clean=np.array(clean), **arrays)
-        partial.replace(path)
-    with np.load(path) as data:
-        if not data["clean"]:
-            return None
-        names = [key.partition("/")[2] for key in data.files if key.startswith("time_s/")]
-        return {
-            name: NominalScores(data[f"time_s/{name}"], data[f"probabilities/{name}"], data[f"novelty/{name}"])
-            for name in names
-        }
+    kept = kept_or_made(folder / f"{seed}.npz", partial(_welded, welds, seed))
+    if not kept["clean"]:
+        return None
+    names = [key.partition("/")[2] for key in kept if key.startswith("time_s/")]
+    return {name: NominalScores(*(kept[f"{part.name}/{name}"] for part in fields(NominalScores))) for name in names}
 
 
-def _ticks(cell: WeldCell) -> Iterator[Tick]:
-    aligner = TickAligner()
-    while not cell.finished:
-        for sample in cell.advance(cell.time_s + STEP_S):
-            aligner.push(sample)
-            yield from aligner.drain()
+def _welded(welds: NominalWelds, seed: int) -> dict[str, NDArray[Any]]:
+    cell = WeldCell(with_sensors(nominal_weld(seed, welds.pairs), SENSOR_SECTIONS), START_NS)
+    found = scores_of(_MONITORS, ticks_of_cell(cell), START_NS)
+    clean = not any(a.kind == "imperfection" for a in cell.annotations)
+    return {"clean": np.array(clean)} | {
+        f"{part.name}/{name}": getattr(scores, part.name)
+        for name, scores in found.items()
+        for part in fields(NominalScores)
+    }

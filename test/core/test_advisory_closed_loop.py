@@ -238,7 +238,7 @@ def test_the_summary_pairs_arms_by_seed() -> None:
     assert example_of(welds, 402) == 1
 
 
-def test_an_interrupted_study_goes_on_and_refuses_another_models_welds(
+def test_an_interrupted_study_goes_on_and_refuses_welds_of_another_model_or_simulator(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(study, "run_weld", lambda task, _: record_of([cycle(0.0)], [(1.0, 2.0 + task.seed, 402)], []))
@@ -250,9 +250,11 @@ def test_an_interrupted_study_goes_on_and_refuses_another_models_welds(
     assert [w.seed for w in said] == [0, 1], "what is kept is not welded again"
     assert both[0].as_dict() == first[0].as_dict() and both[1].any_s == 2.0
     lines = kept.read_text().splitlines()
-    kept.write_text("\n".join([json.dumps({"card_sha256": "another"}), *lines[1:]]))
-    with pytest.raises(InputError, match="another model"):
-        run_study(plan, default_model_dir(), kept, 1, said.append)
+    for other in ("model", "revision of the simulator"):
+        named = {"model": "card_sha256"}.get(other, "simulator_sha256")
+        kept.write_text("\n".join([json.dumps({**json.loads(lines[0]), named: "another"}), *lines[1:]]))
+        with pytest.raises(InputError, match=f"another {other}"):
+            run_study(plan, default_model_dir(), kept, 1, said.append)
     kept.write_text("no json")
     with pytest.raises(InputError, match="cannot be continued"):
         run_study(plan, default_model_dir(), kept, 1, said.append)

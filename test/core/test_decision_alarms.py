@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from msstan_core.alignment import TickAligner
-from msstan_core.closed_loop.advisers import with_sensors
 from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
 from msstan_core.decision.event_log import EventLog
 from msstan_core.decision.pipeline import Monitor
@@ -19,8 +18,8 @@ from msstan_core.decision.result import AnomalyEvent, EventPhase
 from msstan_core.decision.subset_calibration import SubsetCalibration
 from msstan_core.inference.model_package import AlarmLimits, SubsetCard, load_package
 from msstan_core.simulation import WeldCell
-from msstan_core.simulation.nominal import START_NS
 from msstan_core.simulation.randomisation import randomised
+from msstan_core.simulation.watching import START_NS, with_sensors
 from msstan_core.studies.watched_welds import events_of as kept_events_of
 from msstan_core.studies.watched_welds import scores_of
 from msstan_core.vocabulary import ISO_CODES
