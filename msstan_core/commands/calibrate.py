@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.nominal
         else f"simulated nominal welds ({len(welds)} of seeds from {arguments.seed}{materials}"
     )
-    card = recalibrated(
+    card, kept = recalibrated(
         package.card,
         welds,
         arguments.false_alarms_per_hour,
@@ -111,6 +111,8 @@ def run(arguments: argparse.Namespace) -> int:
     distance = limits.novelty_threshold
     table.add_row("novelty", f"{card.novelty_threshold:.3f}", "never" if distance is None else f"{distance:.3f}")
     console.print(table)
+    for name, reason in kept.items():
+        console.print(f"with {name} only, limits stay as they were: {reason}", style="yellow")
     print(f"{arguments.out}: {limits.statements[1]}")
     return 0
 

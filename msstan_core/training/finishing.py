@@ -143,8 +143,11 @@ def fit_anomalies(
     statements = [novelty.statement()] if novelty else ["novelty: too little nominal data for a detector"]
     statements += [f"imperfection {code}: from {t.probability:.3g}; {t.statement()}" for code, t in found.items()]
     joint = calibrate_jointly(held_out_scores(held, detector, codes), codes, rate_per_hour=rate)
+    limits = None
     if isinstance(joint, TooFewBlocks):
         statements.append(f"no alarms: {joint.statement()}; msstan calibrate sets their limits")
+    else:
+        limits = alarm_limits(joint, "held-out nominal welds")
     known = Thresholds(detector, novelty_threshold, thresholds, codes, rate)
     subsets = calibrate_subsets(
         trained_model.model,
@@ -157,7 +160,6 @@ def fit_anomalies(
         progress=progress,
     )
     metrics: dict[str, object] = {"imperfections": imperfection_figures(runs, codes, thresholds)} if runs else {}
-    limits = alarm_limits(joint, "held-out nominal welds")
     severity = severity_maps(runs, codes)
     return Anomalies(novelty, novelty_threshold, thresholds, limits, severity, subsets, statements, metrics)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from msstan_core.decision.joint_calibration import JointThresholds, TooFewBlocks, calibrate_jointly
 from msstan_core.errors import InputError
@@ -13,11 +14,18 @@ from msstan_core.inference.model_package import AlarmLimits, ModelCard, ModelPac
 from msstan_core.training.nominal_scores import BySubset
 
 
+class Recalibrated(NamedTuple):
+    """A model card with limits for a rate of false alarms."""
+
+    card: ModelCard
+    kept: dict[str, str]  #: sets of modalities watched too little for new limits -> why; they keep those they had
+
+
 def recalibrated(
     card: ModelCard, welds: Sequence[BySubset], rate_per_hour: float, source: str, *, novelty: bool = False
-) -> ModelCard:
-    """The card with alarm limits for this rate. Those of sets of modalities without welds here stay as they are, and so
-    do the thresholds of suspicions.
+) -> Recalibrated:
+    """The card with alarm limits for this rate. Those of sets of modalities without welds here, or with too few, stay
+    as they are, and so do the thresholds of suspicions.
 
     Args:
         card: of the model. welds: what it said of nominal welds, with one set of modalities and with any others.
@@ -42,19 +50,18 @@ def recalibrated(
         raise InputError(
             "nominal welds", first.statement(), "give more of them, or allow a higher --false-alarms-per-hour"
         )
-    limits = {name: alarm_limits(own, source) for name, own in found.items()}
+    limits = {name: alarm_limits(own, source) for name, own in found.items() if isinstance(own, JointThresholds)}
     of_all = limits.pop(subset_name(card.modalities), card.alarm_limits)
     plain = SubsetCard(temperature=card.temperature, published_temperature=card.published_temperature)
     subsets = dict(card.subsets)
     for name, own in limits.items():
         subsets[name] = subsets.get(name, plain).model_copy(update={"alarm_limits": own})
-    return card.model_copy(update={"alarm_limits": of_all, "subsets": subsets})
+    kept = {name: own.statement() for name, own in found.items() if isinstance(own, TooFewBlocks)}
+    return Recalibrated(card.model_copy(update={"alarm_limits": of_all, "subsets": subsets}), kept)
 
 
-def alarm_limits(joint: JointThresholds | TooFewBlocks, source: str) -> AlarmLimits | None:
-    """As a model card states them; None where the clean blocks cannot promise the rate."""
-    if isinstance(joint, TooFewBlocks):
-        return None
+def alarm_limits(joint: JointThresholds, source: str) -> AlarmLimits:
+    """As a model card states them."""
     return AlarmLimits(
         false_alarms_per_hour=joint.alarm.rate_per_hour,
         upper95_per_hour=joint.upper95_per_hour,

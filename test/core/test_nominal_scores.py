@@ -1,0 +1,87 @@
+"""What a model says of nominal welds: of bags, of simulated ones, and with fewer sensors."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from nominal_blocks import ALL_SENSORS, SHIPPED
+
+from msstan_core.cli import main
+from msstan_core.errors import InputError
+from msstan_core.observation import Tick
+from msstan_core.training.nominal_scores import NominalWelds, monitors_of, scores_of, scores_of_bag, simulated_scores
+from msstan_core.vocabulary import ISO_CODES, MODALITIES, Modality
+
+SMALL_WELD = """
+seed: 3
+procedure: {idle_s: 0.5, placement_s: 0.0, cooling_s: 1.0, crater_fill_s: 0.0}
+joint: {kind: bead, seam_length_m: 0.02}
+process: {kind: gmaw, travel_speed_m_s: 0.01}
+"""
+
+
+@pytest.fixture(scope="module")
+def small_weld(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short weld with all sensors, as a bag."""
+    scenario = tmp_path_factory.mktemp("weld") / "weld.yaml"
+    scenario.write_text(SMALL_WELD, encoding="utf-8")
+    assert main(["simulate", str(scenario), str(scenario.with_suffix(""))]) == 0
+    return scenario.with_suffix("")
+
+
+def test_bags_that_lack_a_sensor_are_no_calibration_of_all(tmp_path: Path, small_weld: Path) -> None:
+    from msstan_core.decision.pipeline import Monitor
+    from msstan_core.training import nominal_scores
+
+    whole = monitors_of(Monitor.load(SHIPPED), False)
+    found = scores_of_bag(whole, small_weld)[ALL_SENSORS]
+    assert np.isfinite(found.probabilities).any()
+    everything = nominal_scores.ticks_of_bag
+
+    def deaf(reader: object, modalities: object) -> list[Tick]:
+        ticks = everything(reader, frozenset(MODALITIES) - {Modality.ACOUSTIC})  # type: ignore[arg-type]
+        return list(ticks)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nominal_scores, "ticks_of_bag", deaf)
+        with pytest.raises(InputError, match=r"most ticks have no acoustic.*--modalities camera,thermal,telemetry"):
+            scores_of_bag(whole, small_weld)
+        few = monitors_of(Monitor.load(SHIPPED, modalities=frozenset(MODALITIES) - {Modality.ACOUSTIC}), False)
+        assert list(scores_of_bag(few, small_weld)) == ["camera+thermal+telemetry"]
+
+
+def test_simulated_welds_are_kept_and_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from msstan_core.training import nominal_scores
+
+    monkeypatch.setattr(nominal_scores, "SENSOR_SECTIONS", ("telemetry",))  # cheap: no images to draw
+    chosen = NominalWelds(seed=7, subsets=False)
+    first = list(simulated_scores(SHIPPED, chosen, 0.005, tmp_path / "work"))
+    assert first and all(list(weld) == [ALL_SENSORS] for weld in first)
+    assert first[0][ALL_SENSORS].probabilities.shape == (len(first[0][ALL_SENSORS].time_s), len(ISO_CODES))
+    kept = len(list((tmp_path / "work").rglob("*.npz")))
+    monkeypatch.setattr(nominal_scores, "scores_of", None)
+    again = list(simulated_scores(SHIPPED, chosen, 0.005, tmp_path / "work"))
+    np.testing.assert_array_equal(again[0][ALL_SENSORS].time_s, first[0][ALL_SENSORS].time_s)
+    assert len(list((tmp_path / "work").rglob("*.npz"))) == kept
+
+
+def test_siblings_answer_as_monitors_of_their_own_do() -> None:
+    from msstan_core.decision.pipeline import Monitor
+    from msstan_core.simulation import WeldCell
+    from msstan_core.simulation.randomisation import randomised
+    from msstan_core.simulation.watching import START_NS, ticks_of_cell
+
+    ticks = list(islice(ticks_of_cell(WeldCell(randomised(5), START_NS)), 150))
+    whole = Monitor.load(SHIPPED)
+    with pytest.raises(ValueError, match="not answered a tick"):
+        whole.sibling(frozenset(Modality)).step_after(whole, ticks[0])
+    found = scores_of(monitors_of(whole, True), ticks, START_NS)
+    assert len(found) == 15 and next(iter(found)) == ALL_SENSORS
+    for name in (ALL_SENSORS, "camera+acoustic+telemetry", "thermal+telemetry", "acoustic"):
+        alone = Monitor.load(SHIPPED, modalities=frozenset(m for m in Modality if m.label in name.split("+")))
+        own = scores_of({name: alone}, ticks, START_NS)[name]
+        np.testing.assert_allclose(found[name].probabilities, own.probabilities, atol=1e-5)
+        np.testing.assert_allclose(found[name].novelty, own.novelty, atol=1e-4)
