@@ -26,6 +26,7 @@ from msstan_core.explain.overlay import (
     ALARM,
     SUSPICION,
     Colour,
+    OpenAnomaly,
     OverlayContent,
     draw_overlay,
     thermal_picture,
@@ -181,11 +182,9 @@ class OverlayNode(Node):
             probability=message.probability,
             weights=tuple(float(w) for w in message.modality_weights),
             valid=tuple(bool(v) for v in message.modality_valid),
-            anomalies=tuple(map(_in_words, shown)),
-            alarms=tuple(a.alarm for a in shown),
+            anomalies=tuple(OpenAnomaly(_in_words(a), a.alarm, self._region(a)) for a in shown),
             warning=self._warning,
             latency_s=message.pipeline_latency_s,
-            regions=self._regions(),
         )
         stamp_ns = stamp_nanoseconds(message.header.stamp)
         self._publish(content, stamp_ns, message.header.frame_id, self._seen_at(stamp_ns))
@@ -202,10 +201,9 @@ class OverlayNode(Node):
             return decoded(frame.encoded, cv2.IMREAD_REDUCED_COLOR_2)
         return thermal_picture(self._thermal.celsius) if self._thermal is not None else None
 
-    def _regions(self) -> tuple[ImageRegion, ...]:
-        """What open anomalies point at; nothing in a thermal picture, which is another camera's."""
-        found = map(image_region, self._open.values()) if self._camera else ()
-        return tuple(region for region in found if region is not None)
+    def _region(self, anomaly: WeldAnomaly) -> ImageRegion | None:
+        """What an anomaly points at; nothing in a thermal picture, which is another camera's."""
+        return image_region(anomaly) if self._camera else None
 
     def _publish(
         self, content: OverlayContent, stamp_ns: int, frame_id: str, picture: NDArray[np.uint8] | None
@@ -235,12 +233,14 @@ def markers(content: OverlayContent, frame_id: str) -> MarkerArray:
     text.pose.position.z = 0.04
     text.scale.z = 0.012
     probability = f" {content.probability:.0%}" if content.action is not Action.UNKNOWN else ""
-    text.text = "\n".join([f"{content.action.name}{probability}", *content.anomalies, *filter(None, [content.warning])])
+    text.text = "\n".join(
+        [f"{content.action.name}{probability}", *(a.text for a in content.anomalies), *filter(None, [content.warning])]
+    )
     return MarkerArray(markers=[sphere, text])
 
 
 def _colour(content: OverlayContent) -> Colour:
-    if any(content.alarms):
+    if content.alarm:
         return ALARM
     return SUSPICION if content.anomalies else ACTION_COLOURS[content.action]
 

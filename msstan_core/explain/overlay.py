@@ -16,6 +16,8 @@ from msstan_core.vocabulary import MODALITIES, Action
 WIDTH_PX = 640
 #: Height of the strip below the image, px.
 STRIP_PX = 84
+#: Anomalies that find a place over the picture.
+MAX_LINES = 4
 #: Opacity of the attention map where attention is highest.
 ATTENTION_OPACITY = 0.45
 #: Range of the thermal picture, degC; fixed, so that a colour means the same in every image.
@@ -47,6 +49,20 @@ ACTION_COLOURS: dict[Action, Colour] = {
 
 
 @dataclass(frozen=True, slots=True)
+class OpenAnomaly:
+    """One line over the picture, and where in it."""
+
+    text: str
+    alarm: bool = False  #: otherwise a suspicion
+    region: ImageRegion | None = None  #: of the picture that it points at
+
+    @property
+    def colour(self) -> Colour:
+        """Of the line and the region."""
+        return ALARM if self.alarm else SUSPICION
+
+
+@dataclass(frozen=True, slots=True)
 class OverlayContent:
     """What is drawn.
 
@@ -55,21 +71,23 @@ class OverlayContent:
         probability: of it, 0..1; NaN when UNKNOWN.
         weights: share of each modality, [4].
         valid: which modalities entered, [4].
-        anomalies: one line per open anomaly. alarms: as many, which of them are alarms; none given: none is.
+        anomalies: what is suspected or alarmed now, alarms first: only the first lines find a place.
         warning: what is wrong with the monitor itself; "": nothing.
         latency_s: stamp to publication; NaN when not known.
-        regions: of the picture that open anomalies point at.
     """
 
     action: Action = Action.UNKNOWN
     probability: float = math.nan
     weights: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
     valid: tuple[bool, ...] = (False, False, False, False)
-    anomalies: tuple[str, ...] = ()
-    alarms: tuple[bool, ...] = ()
+    anomalies: tuple[OpenAnomaly, ...] = ()
     warning: str = ""
     latency_s: float = math.nan
-    regions: tuple[ImageRegion, ...] = ()
+
+    @property
+    def alarm(self) -> bool:
+        """Whether any anomaly is an alarm."""
+        return any(anomaly.alarm for anomaly in self.anomalies)
 
 
 def draw_overlay(
@@ -89,12 +107,11 @@ def draw_overlay(
     if attention is not None and picture is not None:
         view = tinted(view, attention)
     if picture is not None:
-        _draw_regions(view, content.regions, ALARM if any(content.alarms) else SUSPICION)
+        _draw_regions(view, content.anomalies)
     strip = np.full((STRIP_PX, WIDTH_PX, 3), BACKGROUND, np.uint8)
     _draw_action(strip, content)
     _draw_modalities(strip, content)
-    alarms = [*content.alarms, *[False] * len(content.anomalies)]
-    top = [(text, ALARM if alarm else SUSPICION) for text, alarm in zip(content.anomalies[:4], alarms, strict=False)]
+    top = [(anomaly.text, anomaly.colour) for anomaly in content.anomalies[:MAX_LINES]]
     if content.warning:
         top.append((content.warning, (0, 165, 255)))
     for row, (text, colour) in enumerate(top):
@@ -146,12 +163,14 @@ def _enlarged(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return resized
 
 
-def _draw_regions(view: NDArray[np.uint8], regions: tuple[ImageRegion, ...], colour: Colour) -> None:
+def _draw_regions(view: NDArray[np.uint8], anomalies: tuple[OpenAnomaly, ...]) -> None:
     height, width = view.shape[:2]
-    for region in regions:
+    for anomaly in reversed(anomalies):  # alarms on top
+        if (region := anomaly.region) is None:
+            continue
         corner = round(region.left * width), round(region.top * height)
         opposite = round(region.right * width) - 1, round(region.bottom * height) - 1
-        cv2.rectangle(view, corner, opposite, colour, 2)
+        cv2.rectangle(view, corner, opposite, anomaly.colour, 2)
 
 
 def _draw_action(strip: NDArray[np.uint8], content: OverlayContent) -> None:

@@ -19,6 +19,7 @@ from msstan_core.explain.overlay import (
     STRIP_PX,
     SUSPICION,
     WIDTH_PX,
+    OpenAnomaly,
     OverlayContent,
     draw_overlay,
     thermal_picture,
@@ -82,7 +83,10 @@ def test_attention_that_prefers_nothing_changes_nothing() -> None:
 )
 def test_any_picture_and_any_text_can_be_drawn(height: int, width: int, probability: float, texts: list[str]) -> None:
     drawn = draw_overlay(
-        np.zeros((height, width, 3), np.uint8), content(probability=probability, anomalies=tuple(texts))
+        np.zeros((height, width, 3), np.uint8),
+        content(
+            probability=probability, anomalies=tuple(OpenAnomaly(t, region=ImageRegion(0, 0, 1, 1)) for t in texts)
+        ),
     )
     assert drawn.shape[1:] == (WIDTH_PX, 3)
 
@@ -90,14 +94,15 @@ def test_any_picture_and_any_text_can_be_drawn(height: int, width: int, probabil
 def test_region_of_an_open_anomaly_is_framed_in_the_picture() -> None:
     picture = np.full((360, 640), 100, np.uint8)
     region = ImageRegion(0.25, 0.5, 0.5, 0.75)
-    drawn = draw_overlay(picture, OverlayContent(regions=(region,)))
-    alarmed = draw_overlay(picture, OverlayContent(regions=(region,), alarms=(False, True)))
+    suspected, alarm, nowhere = OpenAnomaly("", region=region), OpenAnomaly("", True, region), OpenAnomaly("", True)
+    drawn = draw_overlay(picture, OverlayContent(anomalies=(nowhere, suspected)))
+    alarmed = draw_overlay(picture, OverlayContent(anomalies=(alarm, suspected)))
     for shown, colour in ((drawn, SUSPICION), (alarmed, ALARM)):
         for stroke in (shown[177:184, 200], shown[200, 157:164]):
             assert (stroke == colour).all(axis=-1).any()
     assert tuple(drawn[225, 240]) == tuple(drawn[100, 240]) == (100, 100, 100), "inside and outside are left alone"
-    nothing = draw_overlay(None, OverlayContent(regions=(ImageRegion(0.25, 0.5, 0.5, 0.75),)))
-    assert not nothing[:360].any(), "no picture, nothing to point at"
+    nothing = draw_overlay(None, OverlayContent(anomalies=(suspected,)))
+    assert not nothing[177:360].any(), "no picture, nothing to point at"
 
 
 def test_thermal_colours_mean_the_same_in_every_image() -> None:
@@ -110,8 +115,8 @@ def test_thermal_colours_mean_the_same_in_every_image() -> None:
 
 def test_markers_turn_amber_for_a_suspicion_and_red_for_an_alarm() -> None:
     calm = markers(content(), "weld_camera").markers
-    suspected = markers(content(anomalies=("suspected 602 spatter",)), "weld_camera").markers
-    alarmed = markers(content(anomalies=("ALARM 602 spatter",), alarms=(True,)), "weld_camera").markers
+    suspected = markers(content(anomalies=(OpenAnomaly("suspected 602 spatter"),)), "weld_camera").markers
+    alarmed = markers(content(anomalies=(OpenAnomaly("ALARM 602 spatter", True),)), "weld_camera").markers
     assert suspected[0].color.r > 0.8 and suspected[0].color.g > 0.6 > alarmed[0].color.g
     assert {m.header.frame_id for m in calm} == {"weld_camera"}
     assert alarmed[0].color.r > 0.8 > calm[0].color.r
