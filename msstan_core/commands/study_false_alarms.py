@@ -38,6 +38,13 @@ def register(studies: Any) -> None:
     parser.add_argument(
         "--sensors", nargs="+", choices=SENSORS, default=list(SENSORS), help="simulate only these (default: all)"
     )
+    parser.add_argument(
+        "--own-limits",
+        type=float,
+        metavar="RATE",
+        help="also judge each half of the welds by alarm limits for this many false alarms an hour that the nominal "
+        "ones of the other half set, as a cell sets them by its own good welds (msstan calibrate --nominal)",
+    )
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
     parser.add_argument("--json", type=Path, required=True, help="result file to write")
     parser.add_argument("--picture", type=Path, help="picture to write: how soon each imperfection is said")
@@ -58,22 +65,25 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.simulation.material_pairs import parse_pairs
     from msstan_core.studies.alarm_picture import draw_delays
     from msstan_core.studies.false_alarms import Level, delays, rates
+    from msstan_core.studies.own_limits import Watched, judged_by_other_half
     from msstan_core.studies.watched_welds import Parts, welds
 
     if not 0 < arguments.hours <= 1000:
         raise InputError("--hours", f"is {arguments.hours:g}", "weld between 0 and 1000 hours")
     if arguments.faulty < 0 or not 0 <= arguments.seed < 2**62:
         raise InputError("--faulty, --seed", "must not be negative", "give 0 or more")
+    if arguments.own_limits is not None and not 0 < arguments.own_limits <= 60:
+        raise InputError("--own-limits", f"is {arguments.own_limits:g}", "choose up to 60 an hour")
     if arguments.jobs < 1:
         raise InputError("--jobs", f"is {arguments.jobs}", "give a number from 1")
     pairs = None if arguments.materials is None else tuple(parse_pairs(arguments.materials))
     parts = Parts(pairs, tuple(arguments.sensors), arguments.seed)
     card = load_package(arguments.model).card
     console = Console(stderr=True)
-    watched = []
+    both: list[Watched] = []
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("welding", total=1.0)
-        for weld in welds(
+        for weld_and_scores in welds(
             arguments.model,
             parts,
             arguments.hours,
@@ -82,17 +92,28 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.jobs,
             lambda what, share: progress.update(task, description=what, completed=share),
         ):
-            watched.append(weld)
+            both.append(weld_and_scores)
+    watched = [weld for weld, _ in both]
     found = rates(watched)
     levels: tuple[Level, ...] = ("alarm", "suspicion")
     said: dict[str, dict[str, dict[str, float]]] = {level: delays(watched, level) for level in levels}
     headline, suspicions = found["false_alarms_per_hour"], found["false_suspicions_per_hour"]
+    own_figures: dict[str, Any] = {}
+    if arguments.own_limits is not None:
+        judged = judged_by_other_half(card, both, arguments.own_limits)
+        own_figures["own_limits"] = {
+            "chosen_per_hour": {"mean": arguments.own_limits},
+            "promised_upper95_per_hour": {"mean": judged.upper95_per_hour},
+            "false_alarms_per_hour": rates(judged.welds)["false_alarms_per_hour"],
+            "alarmed": {"mean": delays(judged.welds, "alarm").get("all", {}).get("said", math.nan)},
+        }
     sensors = " ".join(arguments.sensors)
+    of_own = f" --own-limits {arguments.own_limits:g}" if arguments.own_limits is not None else ""
     of_materials = f" --materials {arguments.materials}" if arguments.materials else ""
     write_result(
         arguments.json,
         command=f"msstan study false-alarms MODEL{of_materials} --hours {arguments.hours:g} "
-        f"--faulty {arguments.faulty} --seed {arguments.seed} --sensors {sensors}",
+        f"--faulty {arguments.faulty} --seed {arguments.seed} --sensors {sensors}{of_own}",
         seeds=1,
         data=f"{found['welds']} simulated nominal welds, {found['hours']:.2f} h ({found['arc_hours']:.2f} h of arc), "
         f"and {arguments.faulty} with disturbances; {arguments.materials or 'all materials'}; {found['left_out']} "
@@ -107,6 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
             "suspected": {"mean": said["suspicion"].get("all", {}).get("said", math.nan)},
             "by_kind": found["by_kind"],
             "delays": said,
+            **own_figures,
         },
         baselines={},
     )
@@ -121,7 +143,10 @@ def run(arguments: argparse.Namespace) -> int:
         ]
         table.add_row(code, f"{own['spans']:.0f}", *cells)
     console.print(table)
-    for name, rate in (("alarms", headline), ("suspicions", suspicions)):
+    lines = [("alarms", headline), ("suspicions", suspicions)]
+    if own_figures:
+        lines.append(("alarms by own limits", own_figures["own_limits"]["false_alarms_per_hour"]))
+    for name, rate in lines:
         print(
             f"{arguments.json}: {rate['mean']:.2f} false {name} an hour in {found['hours']:.2f} h "
             f"(95 %: {rate['lower95']:.2f} to {rate['upper95']:.2f})"

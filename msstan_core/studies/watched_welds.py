@@ -144,7 +144,7 @@ def welds(
     keep: Path,
     jobs: int = 1,
     progress: Callable[[str, float], None] = lambda what, share: None,
-) -> Iterator[WatchedWeld]:
+) -> Iterator[tuple[WatchedWeld, Scores]]:
     """Nominal welds until their time reaches ``hours``, then ``faulty`` ones; welds kept from before are not repeated.
 
     Args:
@@ -152,20 +152,21 @@ def welds(
             sensors and materials. jobs: processes. progress: called with what is being done and its share.
 
     Yields:
-        Each weld, in order of their seeds whatever ``jobs`` is. One that turns out to have imperfections without any
-        disturbance does not count towards ``hours``.
+        Each weld with the events that the model's thresholds make of its scores, and these scores, in order of their
+        seeds whatever ``jobs`` is. One that turns out to have imperfections without any disturbance does not count
+        towards ``hours``.
     """
     work = partial(_events_of_weld, parts, parts.folder(keep, load_package(model_dir).card))
     done_s = 0.0
-    for found in in_order(work, ((seed, False) for seed in count(parts.seed)), jobs, _load, (model_dir,)):
+    for found, scores in in_order(work, ((seed, False) for seed in count(parts.seed)), jobs, _load, (model_dir,)):
         done_s += 0.0 if found.spans else found.seconds
         progress("nominal welds", min(done_s / (hours * SECONDS_PER_HOUR), 1.0))
-        yield found
+        yield found, scores
         if done_s >= hours * SECONDS_PER_HOUR:
             break
-    for done, found in enumerate(in_order(work, _disturbed(parts, faulty), jobs, _load, (model_dir,)), start=1):
+    for done, both in enumerate(in_order(work, _disturbed(parts, faulty), jobs, _load, (model_dir,)), start=1):
         progress("faulty welds", done / faulty)
-        yield found
+        yield both
 
 
 def faulty_scores(
@@ -195,9 +196,9 @@ def _load(model_dir: Path) -> None:
     _MONITOR[:] = [Monitor.load(model_dir)]
 
 
-def _events_of_weld(parts: Parts, folder: Path, weld: tuple[int, bool]) -> WatchedWeld:
+def _events_of_weld(parts: Parts, folder: Path, weld: tuple[int, bool]) -> tuple[WatchedWeld, Scores]:
     found, scores = _kept_or_watched(parts, folder, weld)
-    return replace(found, events=events_of(scores, _MONITOR[0].info.card, AnomalyConfig()))
+    return replace(found, events=events_of(scores, _MONITOR[0].info.card, AnomalyConfig())), scores
 
 
 def _kept_or_watched(parts: Parts, folder: Path, weld: tuple[int, bool]) -> tuple[WatchedWeld, Scores]:

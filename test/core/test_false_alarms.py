@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
+from scipy.special import expit
 
+from msstan_core.decision.anomaly import AnomalyConfig
+from msstan_core.errors import InputError
+from msstan_core.inference.model_package import AlarmLimits, load_package
 from msstan_core.simulation.material_pairs import parse_pairs
 from msstan_core.studies import watched_welds
 from msstan_core.studies.alarm_picture import draw_delays
 from msstan_core.studies.false_alarms import delays, rates
-from msstan_core.studies.watched_welds import Event, Parts, WatchedWeld, _unpacked, welds
+from msstan_core.studies.own_limits import judged_by_other_half
+from msstan_core.studies.watched_welds import Event, Parts, Scores, WatchedWeld, _unpacked, events_of, welds
+from msstan_core.vocabulary import ISO_CODES
 
 SHIPPED = Path(__file__).parents[2] / "models" / "default"
 
@@ -98,10 +105,47 @@ def test_welds_survive_being_kept() -> None:
 def test_welds_are_counted_in_order_and_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parts = Parts(tuple(parse_pairs("aluminium+carbon_steel,magnesium")), ("telemetry",), seed=71)
     said: list[str] = []
-    found = list(welds(SHIPPED, parts, 0.005, 1, tmp_path, 2, lambda what, share: said.append(what)))
+    both = list(welds(SHIPPED, parts, 0.005, 1, tmp_path, 2, lambda what, share: said.append(what)))
+    found = [weld for weld, _ in both]
     clean = [w for w in found if not (w.faulty or w.spans)]
     assert sum(w.seconds for w in clean[:-1]) < 18 <= sum(w.seconds for w in clean)
     assert [w.faulty for w in found].count(True) == 1 and found[-1].faulty
     assert set(said) == {"nominal welds", "faulty welds"}
     monkeypatch.setattr(watched_welds, "scores_of", None)
-    assert list(welds(SHIPPED, parts, 0.005, 1, tmp_path)) == found
+    again = list(welds(SHIPPED, parts, 0.005, 1, tmp_path))
+    assert [weld for weld, _ in again] == found
+    np.testing.assert_array_equal(again[0][1].probabilities, both[0][1].probabilities)
+
+
+def made_up(seed: int, level: float, *, faulty: bool = False) -> tuple[WatchedWeld, Scores]:
+    """Two blocks of ticks, quiet but for chance around ``level``; a faulty one is sure of spatter in its middle."""
+    rng, ticks = np.random.default_rng(seed), 251
+    time_s = np.arange(ticks) * 0.08
+    probabilities = expit(rng.normal(level, 1.0, (ticks, len(ISO_CODES)))).astype(np.float32)
+    if faulty:
+        probabilities[100:150, ISO_CODES.index(602)] = 0.99
+    spans = ((602, float(time_s[100]), float(time_s[149])),) if faulty else ()
+    watched = WatchedWeld("w", "aluminium", faulty, float(time_s[-1]), 10.0, spans, ())
+    return watched, Scores(time_s, probabilities, np.zeros(ticks, np.float32), np.ones((ticks, 4), np.bool_))
+
+
+def test_limits_of_ones_own_welds_keep_their_rate_where_those_of_others_do_not() -> None:
+    """These welds are harder than those that the card's limits came from: its alarms come all the time."""
+    easy = AlarmLimits(
+        false_alarms_per_hour=6.0,
+        upper95_per_hour=12.0,
+        imperfection_thresholds=dict.fromkeys(ISO_CODES, 0.05),
+        statements=["", ""],
+    )
+    quiet = dict.fromkeys(ISO_CODES, 0.02)
+    card = load_package(SHIPPED).card.model_copy(update={"alarm_limits": easy, "imperfection_thresholds": quiet})
+    watched = [made_up(n, -2.0) for n in range(240)] + [made_up(n, -2.0, faulty=True) for n in range(1000, 1004)]
+    foreign = [replace(weld, events=events_of(scores, card, AnomalyConfig())) for weld, scores in watched]
+    own = judged_by_other_half(card, watched, 6.0)
+    assert len(own.welds) == len(watched)
+    assert rates(foreign)["false_alarms_per_hour"]["mean"] > 30
+    assert rates(own.welds)["false_alarms_per_hour"]["mean"] <= own.upper95_per_hour
+    assert 6.0 < own.upper95_per_hour < 20.0
+    assert delays(own.welds, "alarm")["602"]["named"] == 1.0
+    with pytest.raises(InputError, match="half of the welds is too little"):
+        judged_by_other_half(card, watched, 0.5)
