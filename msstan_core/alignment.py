@@ -1,14 +1,15 @@
 """From samples to ticks: stamped buffers per modality, one clock, bounded memory, and every loss counted.
 
 The camera's frames are the clock; without a camera the thermal frames are, and without either a timer that runs on
-the stamps of what is there. A tick takes, per modality, the newest sample **at or before** its own stamp, with its age
-and validity, so nothing ever looks ahead and a late sensor is said rather than waited for.
+the stamps of what is there. A stream that disagrees with the others about the time is not asked for it. A tick takes,
+per modality, the newest sample **at or before** its own stamp, with its age and validity, so nothing ever looks ahead
+and a late sensor is said rather than waited for.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -27,10 +28,16 @@ from msstan_core.observation import (
     WeldContext,
 )
 from msstan_core.sample_buffers import Frame, FrameBuffer, TelemetryBuffer
+from msstan_core.stream_times import StreamTimes
 from msstan_core.vocabulary import MODALITIES, Modality
+
+#: What has a stream of its own.
+StreamSample = CameraFrame | ThermalFrame | AudioChunk | TelemetrySample
 
 #: A frame this much earlier than the rate limit asks for is still taken, so that jitter does not halve the rate.
 RATE_TOLERANCE = 0.2
+#: Earlier than any stamp.
+_NEVER_NS = -(2**62)
 
 
 class StalenessConfig(BaseModel):
@@ -61,7 +68,7 @@ class AlignmentConfig(BaseModel):
     tick_rate_hz: float = Field(25.0, ge=1, le=1000, description="rate of the timer clock")
     max_tick_rate_hz: float = Field(32.0, ge=1, le=1000, description="frames above this rate make no tick")
     clock_timeout_s: float = Field(0.5, gt=0, le=10, description="auto: a clock silent for this long is replaced")
-    time_jump_s: float = Field(0.5, gt=0, le=60, description="a stamp this far back means that time was reset")
+    time_jump_s: float = Field(0.5, gt=0, le=60, description="stamps this far back mean that time was reset")
     audio_window_s: float = Field(0.4, gt=0, le=10)
     telemetry_window_s: float = Field(1.0, gt=0, le=60)
     staleness_s: StalenessConfig = StalenessConfig()
@@ -74,7 +81,7 @@ class ModalityStatistics:
 
     received: int = 0
     dropped: int = 0  #: superseded before a tick could use them, or pushed out of a full buffer
-    out_of_order: int = 0  #: stamped before the newest by less than a time jump; not used
+    out_of_order: int = 0  #: stamped before the newest, and time was not reset; not used
     gaps: int = 0  #: acoustic: samples missing between two chunks
     newest_stamp_ns: int | None = None
 
@@ -88,8 +95,9 @@ class AlignmentStatistics:
     )
     ticks: int = 0
     rate_limited: int = 0  #: frames that came faster than max_tick_rate_hz: left out on purpose
-    skipped_timer_ticks: int = 0  #: timer ticks left out because nobody polled or the stream had a hole
-    time_jumps: int = 0
+    skipped: int = 0  #: ticks that nobody polled in time
+    hole_ticks: int = 0  #: timer ticks left out where all streams had a hole
+    time_jumps: int = 0  #: back, by which the ticks began anew
 
 
 class TickAligner:
@@ -104,13 +112,16 @@ class TickAligner:
         self.config = config or AlignmentConfig()
         self.statistics = AlignmentStatistics()
         self._lock = threading.Lock()
-        self._offset_ns = [round(getattr(self.config.offset_s, m.label) * NANOSECONDS_PER_SECOND) for m in MODALITIES]
+        self._offset_ns: list[int] = [
+            round(getattr(self.config.offset_s, m.label) * NANOSECONDS_PER_SECOND) for m in MODALITIES
+        ]
         self._staleness_s = np.array([getattr(self.config.staleness_s, m.label) for m in MODALITIES])
         self._context = context or WeldContext()
-        self._restarted = False
-        self._last_tick_ns = -1  #: stamp of the newest tick; -1: none yet
-        self._last_seen_frame_ns = -1  #: newest frame of the clock that was taken or left out on purpose
+        self._ticking: Modality | None = None  #: whose frames make the ticks
+        self._last_tick_ns = _NEVER_NS  #: stamp of the newest tick
+        self._last_seen_frame_ns = _NEVER_NS  #: newest frame of the clock that was taken or left out on purpose
         self._next_index = 0
+        self._restarted = False
         self._clear()
 
     @property
@@ -126,42 +137,57 @@ class TickAligner:
             if isinstance(sample, WeldContext):
                 self._context = sample
                 return
-            modality = _MODALITY_OF[type(sample)]
-            stamp_ns = sample.stamp_ns + self._offset_ns[modality]
-            end_ns = stamp_ns
-            if isinstance(sample, AudioChunk):
-                end_ns = sample.end_stamp_ns + self._offset_ns[modality]
-            if not self._accept(modality, end_ns):
-                return
-            if isinstance(sample, CameraFrame):
-                self._push_frame(self._camera, stamp_ns, sample, modality)
-            elif isinstance(sample, ThermalFrame):
-                self._push_frame(self._thermal, stamp_ns, sample, modality)
-            elif isinstance(sample, AudioChunk):
-                if self._audio.append(stamp_ns, sample):
-                    self.statistics.modality[modality].gaps += 1
-            else:
-                self._telemetry.append(stamp_ns, sample)
+            for accepted in self._in_order(sample):
+                self._keep(accepted)
 
-    def _accept(self, modality: Modality, stamp_ns: int) -> bool:
-        """Count the sample; False when it is out of order. A jump back in time clears everything first."""
-        statistics = self.statistics.modality[modality]
+    def _in_order(self, sample: StreamSample) -> list[StreamSample]:
+        """Count the sample; what of its stream may be used now, oldest first.
+
+        One stamped before its stream's newest by a time jump is held back. If the next one follows it, the stream's
+        time was set, and the stream begins anew with both; else it was a straggler.
+        """
+        modality = _MODALITY_OF[type(sample)]
+        statistics, newest = self.statistics.modality[modality], self._times.newest(modality)
         statistics.received += 1
-        newest = statistics.newest_stamp_ns
-        if newest is not None and stamp_ns <= newest:
-            if newest - stamp_ns < self.config.time_jump_s * NANOSECONDS_PER_SECOND:
-                statistics.out_of_order += 1
-                return False
-            self.statistics.time_jumps += 1
-            self._clear()
-            self._restarted = True
-        statistics.newest_stamp_ns = stamp_ns
-        return True
+        held, end_ns = self._held_back.pop(modality, None), self._end_ns(sample)
+        if newest is None or end_ns > newest:
+            statistics.out_of_order += held is not None
+            return [sample]
+        if newest - end_ns < self.config.time_jump_s * NANOSECONDS_PER_SECOND:
+            statistics.out_of_order += 1 + (held is not None)
+            return []
+        if held is not None and self._end_ns(held) < end_ns:
+            self._begin_stream(modality)
+            return [held, sample]
+        statistics.out_of_order += held is not None
+        self._held_back[modality] = sample
+        return []
 
-    def _push_frame(self, frames: FrameBuffer, stamp_ns: int, frame: Frame, modality: Modality) -> None:
+    def _keep(self, sample: StreamSample) -> None:
+        modality = _MODALITY_OF[type(sample)]
+        stamp_ns = sample.stamp_ns + self._offset_ns[modality]
+        self._times.seen(modality, self._end_ns(sample))
+        self.statistics.modality[modality].newest_stamp_ns = self._times.newest(modality)
+        if isinstance(sample, CameraFrame):
+            self._keep_frame(self._camera, stamp_ns, sample, modality)
+        elif isinstance(sample, ThermalFrame):
+            self._keep_frame(self._thermal, stamp_ns, sample, modality)
+        elif isinstance(sample, AudioChunk):
+            if self._audio.append(stamp_ns, sample):
+                self.statistics.modality[modality].gaps += 1
+        else:
+            self._telemetry.append(stamp_ns, sample)
+
+    def _end_ns(self, sample: StreamSample) -> int:
+        """Stamp of its end, on the common clock."""
+        end_ns: int = sample.end_stamp_ns if isinstance(sample, AudioChunk) else sample.stamp_ns
+        return end_ns + self._offset_ns[_MODALITY_OF[type(sample)]]
+
+    def _keep_frame(self, frames: FrameBuffer, stamp_ns: int, frame: Frame, modality: Modality) -> None:
         pushed_out = frames.append(stamp_ns, frame)
         if pushed_out is not None and pushed_out > self._last_tick_ns:
             self.statistics.modality[modality].dropped += 1
+            self.statistics.skipped += modality is self._ticking
 
     # -- ticks out ----------------------------------------------------------------------------------------------
 
@@ -173,14 +199,20 @@ class TickAligner:
                 slower than the camera thereby stays current instead of falling behind.
         """
         with self._lock:
-            clock = self._clock()
-            if clock is None:
+            agreed = self._times.agreed()
+            if not agreed:
                 return None
-            if clock == "timer":
-                return self._poll_timer(latest_only)
-            modality = Modality[clock.upper()]
-            frames = self._camera if modality is Modality.CAMERA else self._thermal
-            return self._poll_frames(frames, modality, latest_only)
+            self._ticking = self._clock(agreed)
+            newest = max(agreed.values()) if self._ticking is None else self._times.newest(self._ticking)
+            if newest is None:  # the clock that the configuration names has not begun
+                return None
+            if self._last_tick_ns - newest >= self.config.time_jump_s * NANOSECONDS_PER_SECOND:
+                self.statistics.time_jumps += 1
+                self._begin_ticks()
+            if self._ticking is None:
+                return self._poll_timer(newest, latest_only)
+            frames = self._camera if self._ticking is Modality.CAMERA else self._thermal
+            return self._poll_frames(frames, self._ticking, latest_only)
 
     def drain(self) -> Iterator[Tick]:
         """All ticks that are due, oldest first."""
@@ -191,22 +223,23 @@ class TickAligner:
         """Forget all samples and the tick count; counters in ``statistics`` and the context stay."""
         with self._lock:
             self._clear()
-            self._restarted = True
+            self._begin_ticks()
 
     # -- clock --------------------------------------------------------------------------------------------------
 
-    def _clock(self) -> str | None:
-        stamps = {m: s.newest_stamp_ns for m, s in self.statistics.modality.items() if s.newest_stamp_ns is not None}
-        if not stamps:
-            return None
-        if self.config.clock != "auto":
-            return self.config.clock
-        newest = max(stamps.values())
-        for modality in (Modality.CAMERA, Modality.THERMAL):
-            stamp = stamps.get(modality)
-            if stamp is not None and newest - stamp <= self.config.clock_timeout_s * NANOSECONDS_PER_SECOND:
-                return modality.label
-        return "timer"
+    def _clock(self, agreed: Collection[Modality]) -> Modality | None:
+        """Whose frames make the ticks; None: the timer does.
+
+        Args:
+            agreed: the streams that go on and agree about the time.
+        """
+        match self.config.clock:
+            case "auto":
+                return next((m for m in (Modality.CAMERA, Modality.THERMAL) if m in agreed), None)
+            case "timer":
+                return None
+            case name:
+                return Modality[name.upper()]
 
     def _poll_frames(self, frames: FrameBuffer, modality: Modality, latest_only: bool) -> Tick | None:
         least_gap_ns = (1 - RATE_TOLERANCE) * NANOSECONDS_PER_SECOND / self.config.max_tick_rate_hz
@@ -214,7 +247,7 @@ class TickAligner:
         for stamp_ns in frames.stamps_ns():
             if stamp_ns <= self._last_tick_ns or stamp_ns <= self._last_seen_frame_ns:
                 continue
-            if self._last_tick_ns >= 0 and stamp_ns - self._last_tick_ns < least_gap_ns:
+            if stamp_ns - self._last_tick_ns < least_gap_ns:
                 self.statistics.rate_limited += 1
                 self._last_seen_frame_ns = stamp_ns
                 continue
@@ -224,13 +257,13 @@ class TickAligner:
         if not due:
             return None
         self.statistics.modality[modality].dropped += len(due) - 1
+        self.statistics.skipped += len(due) - 1
         self._last_seen_frame_ns = due[-1]
         return self._build(due[-1])
 
-    def _poll_timer(self, latest_only: bool) -> Tick | None:
+    def _poll_timer(self, newest: int, latest_only: bool) -> Tick | None:
         period_ns = round(NANOSECONDS_PER_SECOND / self.config.tick_rate_hz)
-        newest = max(s.newest_stamp_ns for s in self.statistics.modality.values() if s.newest_stamp_ns is not None)
-        if self._last_tick_ns < 0:
+        if self._last_tick_ns == _NEVER_NS:
             return self._build(newest)
         periods = (newest - self._last_tick_ns) // period_ns
         if periods < 1:
@@ -238,7 +271,10 @@ class TickAligner:
         # A hole in the stream (or a slow reader) must not be filled with ticks about nothing.
         hole = periods * period_ns > self.config.clock_timeout_s * NANOSECONDS_PER_SECOND
         if latest_only or hole:
-            self.statistics.skipped_timer_ticks += int(periods) - 1
+            if hole:
+                self.statistics.hole_ticks += int(periods) - 1
+            else:
+                self.statistics.skipped += int(periods) - 1
             return self._build(self._last_tick_ns + int(periods) * period_ns)
         return self._build(self._last_tick_ns + period_ns)
 
@@ -247,6 +283,9 @@ class TickAligner:
     def _build(self, stamp_ns: int) -> Tick:
         camera_ns, camera = self._camera.newest_at(stamp_ns) or (None, None)
         thermal_ns, thermal = self._thermal.newest_at(stamp_ns) or (None, None)
+        for frames, used_ns in ((self._camera, camera_ns), (self._thermal, thermal_ns)):
+            if used_ns is not None:
+                frames.forget_before(used_ns)
         audio = self._audio.window(stamp_ns, self.config.audio_window_s)
         telemetry = self._telemetry.window(stamp_ns, self.config.telemetry_window_s)
         ages = np.full(len(MODALITIES), np.nan, np.float32)
@@ -281,15 +320,33 @@ class TickAligner:
         self.statistics.ticks += 1
         return tick
 
+    # -- beginnings ---------------------------------------------------------------------------------------------
+
     def _clear(self) -> None:
-        self._camera, self._thermal = FrameBuffer(), FrameBuffer()
-        self._audio = AudioRing(keep_s=self.config.audio_window_s + self.config.clock_timeout_s + 1.0)
-        self._telemetry = TelemetryBuffer()
-        self._last_tick_ns = -1
-        self._last_seen_frame_ns = -1
+        self._times = StreamTimes(round(self.config.clock_timeout_s * NANOSECONDS_PER_SECOND))
+        self._held_back: dict[Modality, StreamSample] = {}
+        for modality in MODALITIES:
+            self._begin_stream(modality)
+
+    def _begin_stream(self, modality: Modality) -> None:
+        """Forget what came from one stream."""
+        match modality:
+            case Modality.CAMERA:
+                self._camera = FrameBuffer()
+            case Modality.THERMAL:
+                self._thermal = FrameBuffer()
+            case Modality.ACOUSTIC:
+                self._audio = AudioRing(keep_s=self.config.audio_window_s + self.config.clock_timeout_s + 1.0)
+            case Modality.TELEMETRY:
+                self._telemetry = TelemetryBuffer()
+        self._times.forget(modality)
+        self.statistics.modality[modality].newest_stamp_ns = None
+
+    def _begin_ticks(self) -> None:
+        """Count ticks anew, from whatever stamp comes next; the first one says so."""
+        self._last_tick_ns = self._last_seen_frame_ns = _NEVER_NS
         self._next_index = 0
-        for statistics in self.statistics.modality.values():
-            statistics.newest_stamp_ns = None
+        self._restarted = True
 
 
 _MODALITY_OF: dict[type, Modality] = {

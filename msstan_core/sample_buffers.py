@@ -17,8 +17,8 @@ from msstan_core.observation import (
     ThermalFrame,
 )
 
-#: Frames that may wait for a tick; more than this and the oldest is pushed out.
-MAX_PENDING_FRAMES = 8
+#: Frames that may wait for a tick, half a second of a fast camera; more than this and the oldest is pushed out.
+MAX_PENDING_FRAMES = 40
 #: Telemetry rows kept; 1 s at 1 kHz.
 MAX_TELEMETRY_ROWS = 1024
 
@@ -44,6 +44,11 @@ class FrameBuffer:
     def newest_at(self, stamp_ns: int) -> tuple[int, Frame] | None:
         """Stamp and frame of the newest one at or before ``stamp_ns``."""
         return next((held for held in reversed(self._frames) if held[0] <= stamp_ns), None)
+
+    def forget_before(self, stamp_ns: int) -> None:
+        """Let go of older frames: what is asked for next is not older."""
+        while self._frames and self._frames[0][0] < stamp_ns:
+            self._frames.popleft()
 
 
 class TelemetryBuffer:

@@ -187,14 +187,13 @@ class MonitorSession:
     def _assess(self) -> tuple[Health, str]:
         status, statistics = self._worker.status, self._aligner.statistics
         now, busy_since, undecided_since = time.monotonic(), status.busy_since, self._undecided_since
-        skipped = sum(s.dropped for s in statistics.modality.values()) + statistics.skipped_timer_ticks
         return assess(
             self._streams.health(self._limits_s),
             failure=status.last_failure,
             step_running_s=0.0 if busy_since is None else now - busy_since,
             undecided_s=0.0 if undecided_since is None else now - undecided_since,
             undecided_limit_s=self._undecided_limit_s,
-            skipped_share=self._figures.skipped_share(statistics.ticks, skipped),
+            skipped_share=self._figures.skipped_share(statistics.ticks, statistics.skipped),
             degraded=self._newest.degraded if self._newest is not None else (),
         )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from msstan_core.alignment import AlignmentConfig, TickAligner
+from msstan_core.audio_ring import AudioRing
 from msstan_core.observation import AudioChunk, CameraFrame, TelemetrySample, ThermalFrame, Tick, WeldContext
 from msstan_core.sample_buffers import MAX_PENDING_FRAMES
 from msstan_core.vocabulary import Modality, Process
@@ -153,6 +156,28 @@ def test_window_of_sound_never_spans_a_gap() -> None:
     assert aligner.statistics.modality[Modality.ACOUSTIC].gaps == 1
 
 
+@pytest.mark.parametrize("lost", [1, 2, 4])
+def test_short_chunks_that_are_lost_are_a_gap_too(lost: int) -> None:
+    aligner = TickAligner()
+    chunks = [audio(10 * i, 10, value=float(i)) for i in range(250)]
+    ticks = ticks_of(aligner, *chunks[:100], *chunks[100 + lost :])
+    assert aligner.statistics.modality[Modality.ACOUSTIC].gaps == 1
+    newest = ticks[-1].audio
+    assert newest is not None and set(np.diff(np.unique(newest.samples))) == {1.0}
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from([10, 21, 64]), st.floats(-5e-4, 5e-4), st.integers(0, 2**31))
+def test_jitter_and_drift_of_a_sound_card_are_no_gaps(length_ms: int, drift: float, seed: int) -> None:
+    """Stamps as a driver gives them: by its clock, late by up to 20 ms now and then."""
+    ring, rng, stamp_ms, gaps = AudioRing(keep_s=2.0), np.random.default_rng(seed), 0.0, 0
+    for i in range(3000):
+        late_ms = rng.uniform(0, 20) if rng.random() < 0.5 else 0.0
+        stamp_ms = max(stamp_ms + 0.1, length_ms * i * (1 + drift) + late_ms)
+        gaps += ring.append(START + round(stamp_ms * MS), audio(0, length_ms, rate_hz=8_000))
+    assert gaps == 0
+
+
 def test_window_of_sound_ends_at_the_tick() -> None:
     aligner = TickAligner()
     aligner.push(audio(0, 1000))
@@ -179,7 +204,93 @@ def test_hole_in_the_stream_is_not_filled_with_ticks() -> None:
     aligner = TickAligner()
     ticks = ticks_of(aligner, audio(0), audio(3_600_000))
     assert len(ticks) < 5
-    assert aligner.statistics.skipped_timer_ticks > 0
+    assert aligner.statistics.hole_ticks > 0 and not aligner.statistics.skipped
+
+
+def everything(begin_ms: float, seconds: float, **ahead_ms: float) -> list[object]:
+    """What four sensors send in the order of their true times, ``ahead_ms`` added to the stamps of the named ones."""
+    kinds = {"camera": (camera, 33), "thermal": (thermal, 40), "acoustic": (audio, 64), "telemetry": (telemetry, 20)}
+    sent = [
+        (at + (64 if name == "acoustic" else 0), make(begin_ms + at + ahead_ms.get(name, 0.0)))
+        for name, (make, period) in kinds.items()
+        for at in range(0, round(seconds * 1000), period)
+    ]
+    return [sample for _, sample in sorted(sent, key=lambda timed: timed[0])]
+
+
+def valid_share(ticks: list[Tick]) -> np.ndarray:
+    return np.mean([t.valid for t in ticks], axis=0)
+
+
+@pytest.mark.parametrize("name", ["camera", "thermal", "acoustic", "telemetry"])
+@pytest.mark.parametrize("ahead_ms", [3_600_000.0, 900.0, -900.0, -3_600_000.0])
+def test_a_sensor_with_a_clock_of_its_own_is_masked_and_costs_no_other(name: str, ahead_ms: float) -> None:
+    ticks = ticks_of(TickAligner(), *everything(0, 4, **{name: ahead_ms}))
+    late = [t for t in ticks if t.stamp_ns < START + 10 * SECOND][20:]
+    assert len(late) > 70
+    share = valid_share(late)
+    wrong = Modality[name.upper()]
+    assert np.delete(share, wrong).min() > 0.9
+    if ahead_ms != 900.0:  # of that its stamps know nothing: what is kept of it reaches back to the others' time
+        assert share[wrong] < 0.1
+    assert sum(t.restarted for t in ticks) <= 1
+
+
+def test_one_stamp_from_the_future_does_not_stop_the_monitor_even_if_its_sensor_dies() -> None:
+    aligner, rest = TickAligner(), everything(1000, 5)
+    rest = [s for s in rest if not isinstance(s, AudioChunk)]
+    ticks = ticks_of(aligner, *everything(0, 1), audio(3_600_000), *rest)
+    after = [t for t in ticks if t.stamp_ns >= START + SECOND]
+    assert len(after) > 140 and max(t.stamp_ns for t in ticks) < START + 6 * SECOND
+    assert not any(t.restarted for t in ticks)
+
+
+@pytest.mark.parametrize("make", [camera, thermal, audio, telemetry])
+def test_one_stamp_from_the_past_is_a_straggler(make: Callable[[float], object]) -> None:
+    aligner = TickAligner()
+    ticks = ticks_of(aligner, *everything(10_000, 1), make(0.0), *everything(11_000, 1))
+    assert not any(t.restarted for t in ticks) and aligner.statistics.time_jumps == 0
+    assert sum(s.out_of_order for s in aligner.statistics.modality.values()) == 1
+    assert valid_share(ticks[10:]).min() > 0.9
+
+
+def test_two_drivers_on_one_topic_do_not_reset_the_monitor_time_and_again() -> None:
+    aligner, sent = TickAligner(), []
+    for sample in everything(10_000, 3):
+        sent.append(sample)
+        if isinstance(sample, AudioChunk):
+            sent.append(audio((sample.stamp_ns - START) / MS - 700))
+    ticks = ticks_of(aligner, *sent)
+    assert not any(t.restarted for t in ticks)
+    assert valid_share(ticks[20:]).min() > 0.9
+    assert aligner.statistics.modality[Modality.ACOUSTIC].out_of_order > 40
+
+
+def test_recording_that_begins_again_begins_the_ticks_again_once() -> None:
+    aligner = TickAligner()
+    first = ticks_of(aligner, *everything(0, 3))
+    again = ticks_of(aligner, *everything(0, 3))
+    assert [t.restarted for t in (*first, *again)].count(True) == 1 == aligner.statistics.time_jumps
+    assert again[0].restarted and again[0].stamp_ns <= START + 200 * MS and len(again) > 85
+    assert valid_share(again[5:]).min() > 0.9
+
+
+def test_fast_thermal_camera_waits_for_a_late_visual_one() -> None:
+    sent = [(i * 1000 / 60, thermal(i * 1000 / 60)) for i in range(180)]
+    sent += [(i * 33 + 200, camera(i * 33)) for i in range(90)]
+    aligner = TickAligner()
+    ticks = ticks_of(aligner, *(sample for _, sample in sorted(sent, key=lambda timed: timed[0])))
+    assert valid_share([t for t in ticks if t.camera is not None and t.valid[0]])[Modality.THERMAL] > 0.95
+    assert aligner.statistics.skipped == 0
+
+
+def test_stamps_before_zero_are_stamps() -> None:
+    aligner = TickAligner(AlignmentConfig.model_validate({"offset_s": {"acoustic": -1.0, "camera": -1.0}}))
+    chunks = [AudioChunk(i * 64 * MS, 16_000, np.zeros(1024, np.float32)) for i in range(10)]
+    timer = ticks_of(aligner, *chunks)
+    frames = ticks_of(aligner, *(CameraFrame((800 + 33 * i) * MS, np.zeros((4, 4), np.uint8)) for i in range(5)))
+    stamps = [t.stamp_ns for t in (*timer, *frames)]
+    assert stamps == sorted(set(stamps)) and stamps[0] < 0 and len(timer) > 10 and len(frames) == 5
 
 
 samples = st.one_of(
