@@ -36,6 +36,7 @@ class InputHealth:
         limit_s: silence from which it counts as missing.
         malformed_recently: whether a message of it was refused within the last seconds.
         stamp_unmoved_s: time since a sample came with a new stamp.
+        unused: how its samples lie to the ticks where most decisions rest on none of them; "": they are used.
     """
 
     modality: Modality
@@ -43,6 +44,7 @@ class InputHealth:
     limit_s: float
     malformed_recently: bool = False
     stamp_unmoved_s: float = 0.0
+    unused: str = ""
 
     @property
     def arrives(self) -> bool:
@@ -54,6 +56,11 @@ class InputHealth:
         """Samples arrive, and their stamps move."""
         return self.arrives and self.stamp_unmoved_s <= self.limit_s
 
+    @property
+    def enters(self) -> bool:
+        """It flows, and decisions rest on it."""
+        return self.flows and not self.malformed_recently and not self.unused
+
     def complaint(self) -> str:
         """What is wrong with it in words, or ""."""
         if self.silent_s is None:
@@ -63,7 +70,14 @@ class InputHealth:
             return f"{self.modality.label}: silent for {self.silent_s:.1f} s"
         if not self.flows:
             return f"{self.modality.label}: stamps have stood still for {self.stamp_unmoved_s:.1f} s"
-        return f"{self.modality.label}: malformed messages refused" if self.malformed_recently else ""
+        if self.malformed_recently:
+            return f"{self.modality.label}: malformed messages refused"
+        return (
+            f"{self.modality.label}: enters few decisions, its samples: {self.unused} (check the driver's clock, "
+            f"alignment.offset_s.{self.modality.label} and alignment.staleness_s.{self.modality.label})"
+            if self.unused
+            else ""
+        )
 
 
 def assess(

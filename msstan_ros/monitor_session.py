@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample, Tick, WeldCo
 from msstan_core.vocabulary import MODALITIES, Action, Modality
 from msstan_ros.advisory_source import AdvisorySource
 from msstan_ros.diagnostics import diagnostics_message
-from msstan_ros.health import HUNG_STEP_S, LEAST_UNDECIDED_S, Health, assess
+from msstan_ros.health import HUNG_STEP_S, LEAST_UNDECIDED_S, Health, InputHealth, assess
 from msstan_ros.input_streams import InputStreams
 from msstan_ros.model_loading import MonitorLike
 from msstan_ros.monitor_outputs import MonitorOutputs
@@ -163,10 +164,9 @@ class MonitorSession:
         deciding = health in (Health.OK, Health.DEGRADED)
         statistics = self._aligner.statistics.modality
         rate, i50, i99, _, _ = self._figures.latencies()
-        inputs = self._streams.health(self._limits_s)
         valid = [False] * len(MODALITIES)
-        for entry in inputs:
-            valid[entry.modality] = entry.flows and not entry.malformed_recently
+        for entry in self._inputs():
+            valid[entry.modality] = entry.enters
         self._outputs.publish_state(
             self._revision,
             health,
@@ -188,7 +188,7 @@ class MonitorSession:
         status, statistics = self._worker.status, self._aligner.statistics
         now, busy_since, undecided_since = time.monotonic(), status.busy_since, self._undecided_since
         return assess(
-            self._streams.health(self._limits_s),
+            self._inputs(),
             failure=status.last_failure,
             step_running_s=0.0 if busy_since is None else now - busy_since,
             undecided_s=0.0 if undecided_since is None else now - undecided_since,
@@ -196,6 +196,12 @@ class MonitorSession:
             skipped_share=self._figures.skipped_share(statistics.ticks, statistics.skipped),
             degraded=self._newest.degraded if self._newest is not None else (),
         )
+
+    def _inputs(self) -> list[InputHealth]:
+        """State of every expected sensor, from its messages and from what the decisions made of them."""
+        unused = self._figures.unused()
+        found = self._streams.health(self._limits_s)
+        return [dataclasses.replace(entry, unused=unused.get(entry.modality, "")) for entry in found]
 
     def _malformed(self, modality: Modality) -> int:
         arrivals = self._streams.arrivals.get(modality)
@@ -261,7 +267,7 @@ class MonitorSession:
         latency_s = self._outputs.publish_decision(decision, revision)
         if (advice := self._advice.advise(tick, decision)) is not None:
             self._outputs.publish_advice(advice, decision.frame_id, revision)
-        self._figures.add(decision.inference_ms / 1e3, latency_s)
+        self._figures.add(decision.inference_ms / 1e3, latency_s, decision.valid, decision.age_s)
         self.history.add(tick, decision)
         self._newest = decision
         if decision.valid.any():  # about nothing, it is no statement

@@ -1,4 +1,4 @@
-"""Figures over the last seconds for heartbeat and diagnostics: tick rate, latencies, share of skipped ticks."""
+"""Figures over the last seconds for heartbeat and diagnostics: tick rate, latencies, skipped ticks, sensors used."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ import time
 from collections import deque
 
 import numpy as np
+from numpy.typing import NDArray
+
+from msstan_core.vocabulary import MODALITIES, Modality
 
 #: How far the figures look back, s.
 WINDOW_S = 3.0
 #: Ticks held at most: the window at a kilohertz.
 MAX_TICKS = 3000
+#: A sensor that enters a smaller share of the decisions is of little use.
+LEAST_USED_SHARE = 0.5
+#: Said from so many decisions on, over at least so many seconds.
+FEWEST_DECISIONS, LEAST_SPAN_S = 5, 1.0
 
 
 class RecentFigures:
@@ -21,12 +28,15 @@ class RecentFigures:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._ticks: deque[tuple[float, float, float]] = deque(maxlen=MAX_TICKS)
+        self._inputs: deque[tuple[float, NDArray[np.bool_], NDArray[np.float32]]] = deque(maxlen=MAX_TICKS)
         self._skips: deque[tuple[float, int, int]] = deque(maxlen=MAX_TICKS)
 
-    def add(self, inference_s: float, pipeline_s: float) -> None:
-        """One decision was published."""
+    def add(self, inference_s: float, pipeline_s: float, valid: NDArray[np.bool_], age_s: NDArray[np.float32]) -> None:
+        """One decision was published; ``valid``, ``age_s``: [4] of its modalities."""
+        now = time.monotonic()
         with self._lock:
-            self._ticks.append((time.monotonic(), inference_s, pipeline_s))
+            self._ticks.append((now, inference_s, pipeline_s))
+            self._inputs.append((now, valid, age_s))
 
     def latencies(self) -> tuple[float, float, float, float, float]:
         """Tick rate Hz, inference p50 s, p99 s, pipeline p50 s, p99 s; rate 0 and NaN when nothing was decided."""
@@ -45,6 +55,19 @@ class RecentFigures:
         i50, i99 = np.percentile(inference, (50, 99))
         return rate, float(i50), float(i99), float(p50), float(p99)
 
+    def unused(self) -> dict[Modality, str]:
+        """Modalities that enter less than half of the decisions, and how their samples lie to the ticks, in words."""
+        since = time.monotonic() - WINDOW_S
+        with self._lock:
+            while self._inputs and self._inputs[0][0] < since:
+                self._inputs.popleft()
+            rows = list(self._inputs)
+        if len(rows) < FEWEST_DECISIONS or rows[-1][0] - rows[0][0] < LEAST_SPAN_S:
+            return {}
+        share = np.mean([valid for _, valid, _ in rows], axis=0)
+        ages = np.array([age_s for _, _, age_s in rows])
+        return {m: _in_words(ages[:, m]) for m in MODALITIES if share[m] < LEAST_USED_SHARE}
+
     def skipped_share(self, ticks: int, skipped: int) -> float:
         """Part of the ticks of the last seconds that were skipped, from the running totals of both."""
         now = time.monotonic()
@@ -55,3 +78,10 @@ class RecentFigures:
         lost = skipped - first_skipped
         total = ticks - first_ticks + lost
         return lost / total if total > 0 else 0.0
+
+
+def _in_words(age_s: NDArray[np.float32]) -> str:
+    known = age_s[np.isfinite(age_s)]
+    if len(known) < LEAST_USED_SHARE * len(age_s):
+        return "none is at or before the ticks"
+    return f"{float(np.median(known)):.3g} s old at the ticks"

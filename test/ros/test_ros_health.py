@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 
@@ -11,6 +12,7 @@ from msstan_ros.recent_figures import RecentFigures
 
 FRESH = InputHealth(Modality.CAMERA, 0.01, 0.5)
 SILENT = InputHealth(Modality.THERMAL, 3.0, 0.5)
+ALL = np.ones(4, np.bool_), np.zeros(4, np.float32)  #: valid and age of a decision that rests on every sensor
 NEVER = InputHealth(Modality.ACOUSTIC, None, 0.5)
 
 
@@ -86,7 +88,7 @@ def test_figures_of_a_silent_monitor_are_zero_rate_and_unknown_latency() -> None
 def test_latencies_are_percentiles_and_unknown_ones_do_not_count() -> None:
     figures = RecentFigures()
     for value in (0.001, 0.002, 0.003):
-        figures.add(value, math.nan if value == 0.003 else 10 * value)
+        figures.add(value, math.nan if value == 0.003 else 10 * value, *ALL)
     _, i50, i99, p50, _ = figures.latencies()
     assert i50 == pytest.approx(0.002)
     assert 0.002 < i99 <= 0.003
@@ -97,3 +99,30 @@ def test_skipped_share_is_of_recent_ticks() -> None:
     figures = RecentFigures()
     assert figures.skipped_share(10, 100) == 0.0  # what was before does not count
     assert figures.skipped_share(20, 110) == pytest.approx(0.5)
+
+
+def test_sensors_that_enter_no_decision_are_said_with_how_they_lie_to_the_ticks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    figures, now = RecentFigures(), [100.0]
+    monkeypatch.setattr("msstan_ros.recent_figures.time.monotonic", lambda: now[0])
+    assert figures.unused() == {}
+    for tick in range(40):
+        now[0] += 0.04
+        ages = np.array([0.0, 3600.0, math.nan, 0.1], np.float32)
+        figures.add(0.003, 0.01, np.array([True, False, False, tick % 10 > 0]), ages)
+        if tick == 3:
+            assert figures.unused() == {}, "a few decisions at the beginning say nothing"
+    assert figures.unused() == {
+        Modality.THERMAL: "3.6e+03 s old at the ticks",
+        Modality.ACOUSTIC: "none is at or before the ticks",
+    }
+    now[0] += 10
+    assert figures.unused() == {}, "long ago"
+
+
+def test_a_sensor_that_arrives_but_is_not_used_is_a_complaint_with_the_remedy() -> None:
+    late = InputHealth(Modality.THERMAL, 0.01, 0.5, unused="3600 s old at the ticks")
+    health, message = assess([FRESH, late])
+    assert health is Health.DEGRADED and not late.enters and FRESH.enters
+    assert "3600 s old" in message and "alignment.offset_s.thermal" in message

@@ -59,6 +59,25 @@ def test_a_missing_sensor_is_degraded_and_no_sensor_is_stale(cell: Cell) -> None
     assert len(cell.actions) == actions, "actions without input"
 
 
+@pytest.mark.parametrize(("offset_s", "said"), [(-3600, "s old at the ticks"), (3600, "enters few decisions")])
+def test_a_sensor_whose_clock_is_wrong_is_degraded_though_it_delivers(cell: Cell, offset_s: int, said: str) -> None:
+    cell.activate()
+
+    def degraded() -> bool:
+        cell.send_image()
+        chunk = AcousticChunk(sample_rate_hz=16_000, samples=[0.0] * 640)
+        chunk.header.stamp = stamp_message(cell.next_stamp_ns + offset_s * 10**9)
+        cell.sound.publish(chunk)
+        time.sleep(0.02)
+        return said in cell.states[-1].message
+
+    assert until(degraded), cell.states[-1]
+    assert cell.states[-1].health == WeldMonitorState.DEGRADED
+    right, wrong = ("camera", "acoustic") if offset_s < 0 else ("acoustic", "camera")
+    assert f"{wrong}: enters" in cell.states[-1].message and f"{right}: enters" not in cell.states[-1].message
+    assert sum(cell.states[-1].input_valid) == 1
+
+
 def test_the_heartbeat_counts_without_gaps(cell: Cell) -> None:
     cell.activate()
     count = len(cell.states)
@@ -114,6 +133,7 @@ def test_time_that_jumps_back_restarts_the_stream_and_keeps_the_stamps(cell: Cel
     cell.activate()
     cell.send_images(5)
     cell.next_stamp_ns -= 3600 * 10**9
+    cell.send_image()  # one alone might be a straggler
     stamps = cell.send_images(3)
     assert [stamp_nanoseconds(m.header.stamp) for m in cell.actions[-3:]] == stamps
     assert [m.sequence_id for m in cell.actions] == list(range(8))
