@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from msstan_core.adaptation.adapter import Adapter
+from msstan_core.decision.anomaly import EventsLeft
 from msstan_core.decision.pipeline import ModelInfo, Monitor
 from msstan_core.decision.result import Decision
 from msstan_core.errors import InputError
@@ -36,6 +37,12 @@ class MonitorLike(Protocol):
 
     def reset(self) -> None:
         """Forget the streaming state."""
+
+    def leave(self) -> EventsLeft:
+        """End in favour of another monitor; what is open is closed."""
+
+    def succeed(self, left: EventsLeft) -> None:
+        """Take over from another monitor in a running session."""
 
 
 MonitorFactory = Callable[[MonitorSettings], MonitorLike]

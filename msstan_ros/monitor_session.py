@@ -109,6 +109,7 @@ class MonitorSession:
 
         def swap() -> None:
             self._own_revision = adopt()
+            monitor.succeed(self._monitor.leave())
             self._monitor = monitor
             self._advice.reset()
 

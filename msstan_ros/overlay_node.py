@@ -89,7 +89,8 @@ class OverlayNode(Node):
         self._camera: deque[CameraFrame] = deque(maxlen=HELD_IMAGES)
         self._thermal: ThermalFrame | None = None
         self._attention: NDArray[np.float32] | None = None
-        self._open: dict[int, WeldAnomaly] = {}
+        self._session_id = ""
+        self._open: dict[int, WeldAnomaly] = {}  #: of this session, by event id
         self._warning = ""
 
     def _publisher(self, kind: type[Any], topic: str) -> Publisher:
@@ -164,6 +165,7 @@ class OverlayNode(Node):
         self._attention = np.frombuffer(message.data, np.float32).reshape(message.height, message.width)
 
     def _anomaly(self, message: WeldAnomaly) -> None:
+        self._of_session(message.session_id)
         if message.phase == WeldAnomaly.CLEARED:
             self._open.pop(message.event_id, None)
         else:
@@ -175,7 +177,14 @@ class OverlayNode(Node):
         if health in (Health.STALE, Health.ERROR):  # no decision will come that would say it
             self._publish(OverlayContent(warning=self._warning), self.get_clock().now().nanoseconds, "", None)
 
+    def _of_session(self, session_id: str) -> None:
+        """Another session, after a restart of the monitor, knows nothing of the events of the one before it."""
+        if session_id != self._session_id:
+            self._session_id = session_id
+            self._open.clear()
+
     def _decided(self, message: WeldAction) -> None:
+        self._of_session(message.session_id)
         shown = sorted(self._open.values(), key=lambda anomaly: not anomaly.alarm)  # few are shown: alarms first
         content = OverlayContent(
             action=_known(Action, message.action),

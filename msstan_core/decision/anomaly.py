@@ -13,13 +13,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-# Named twice: training still asks for it here.
-from msstan_core.decision.novelty import NominalEmbeddings as NominalEmbeddings
 from msstan_core.decision.result import AnomalyEvent, EventPhase
 from msstan_core.decision.severity import SeverityMap, severity_of
 from msstan_core.observation import NANOSECONDS_PER_SECOND
@@ -44,6 +43,17 @@ class AnomalyConfig(BaseModel):
     unknown_s: float = Field(
         5.0, ge=0.5, le=600, description="seconds without any score (arc out, input lost) after which it is cleared"
     )
+
+
+#: Ticks further apart than this, and than so many of the periods before, have a hole between them.
+HOLE_S, HOLE_PERIODS = 0.5, 3.0
+
+
+class EventsLeft(NamedTuple):
+    """What a monitor that is exchanged leaves to the one after it."""
+
+    cleared: tuple[AnomalyEvent, ...]  #: its open events, closed
+    next_id: int  #: of the session's next event
 
 
 @dataclass(slots=True)
@@ -95,6 +105,8 @@ class AnomalyEvents:
     ) -> None:
         self._config = config
         self._next_id = 1
+        self._last_ns: int | None = None  #: stamp of the tick before
+        self._period_ns = 0  #: from that to the one before it
         own, maps = thresholds or {}, severity or {}
         self._tracks = [
             _Track(i.iso_code, i.name, own.get(i.iso_code, config.imperfection_threshold), maps.get(i.iso_code))
@@ -126,6 +138,9 @@ class AnomalyEvents:
             Onsets, open events (ONGOING, every tick) and clearances of this tick.
         """
         now = _Now(stamp_ns, seam_position_m)
+        if self._after_hole(stamp_ns):
+            for track in self._tracks:  # nothing is known to have held meanwhile
+                track.since_ns = track.alarming_ns = None
         self._tracks[-1].threshold = novelty_threshold
         if thresholds is not None:
             for track, threshold in zip(self._tracks, map(float, thresholds), strict=False):
@@ -136,6 +151,13 @@ class AnomalyEvents:
         scores = [*map(float, probabilities), float(novelty)]
         events = (self._advance(track, now, score) for track, score in zip(self._tracks, scores, strict=True))
         return tuple(event for event in events if event is not None)
+
+    def _after_hole(self, stamp_ns: int) -> bool:
+        """Whether ticks are missing before this one: when nothing arrives, none are made."""
+        period_ns = 0 if self._last_ns is None else stamp_ns - self._last_ns
+        longest_ns = max(HOLE_S * NANOSECONDS_PER_SECOND, HOLE_PERIODS * self._period_ns)
+        self._last_ns, self._period_ns = stamp_ns, period_ns
+        return period_ns > longest_ns
 
     @property
     def open(self) -> bool:
@@ -150,11 +172,22 @@ class AnomalyEvents:
             if track.event_id:
                 events.append(self._event(track, EventPhase.CLEARED, now, math.nan))
             self._forget(track)
+        self._last_ns, self._period_ns = None, 0
         return tuple(events)
+
+    def leave(self, stamp_ns: int) -> EventsLeft:
+        """Close everything, for the monitor that takes over in this session."""
+        return EventsLeft(self.clear_all(stamp_ns), self._next_id)
+
+    def go_on_from(self, next_id: int) -> None:
+        """Number the next event so: an id is given once in a session."""
+        self._next_id = next_id
 
     def _advance(self, track: _Track, now: _Now, score: float) -> AnomalyEvent | None:
         if np.isnan(score):
             return self._without_score(track, now)
+        if track.event_id and now.stamp_ns - track.known_ns > self._config.unknown_s * NANOSECONDS_PER_SECOND:
+            return self._close(track, now, score)  # whatever is there now, it is not known to be the same
         track.known_ns = now.stamp_ns
         limit = track.threshold * (self._config.clear_ratio if track.event_id else 1.0)
         crossed = score < limit if track.event_id else score >= limit

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from msstan_core.adaptation.adapter import Adapter
 from msstan_core.adaptation.answering import input_flaw, job_of, observed
 from msstan_core.decision.action_smoothing import Hysteresis, SmoothingConfig, smoother
-from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
+from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents, EventsLeft
 from msstan_core.decision.calibration import action_probabilities, imperfection_probabilities, tempered
 from msstan_core.decision.evidence import PeakRegions, evidence_of
 from msstan_core.decision.novelty import NoveltyDetector, load_novelty
@@ -145,6 +145,16 @@ class Monitor:
         self._said.reset()
         self._seam.reset()
         self._pending_events = self._events.clear_all(self._last_stamp_ns)
+
+    def leave(self) -> EventsLeft:
+        """End in favour of another monitor: open events are closed and the numbering of events handed on."""
+        left = self._events.leave(self._last_stamp_ns)
+        return EventsLeft((*self._pending_events, *left.cleared), left.next_id)
+
+    def succeed(self, left: EventsLeft) -> None:
+        """Take over in a running session: what the other one left is cleared with the next decision."""
+        self._pending_events = left.cleared
+        self._events.go_on_from(left.next_id)
 
     def step(self, tick: Tick) -> Decision:
         """Answer one tick. With no usable modality the action is UNKNOWN and every probability NaN."""

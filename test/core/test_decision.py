@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import gamma
 
-from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents, NominalEmbeddings
+from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
 from msstan_core.decision.calibration import (
     action_probabilities,
     expected_calibration_error,
     fit_temperature,
     imperfection_probabilities,
 )
+from msstan_core.decision.novelty import NominalEmbeddings
 from msstan_core.decision.result import EventPhase
 from msstan_core.decision.smoothing import ActionFilter, Duration, ExponentialWindow
 from msstan_core.decision.weld_sequence import SUCCESSORS

@@ -178,3 +178,47 @@ def test_event_points_where_the_network_looked_at_its_highest_score() -> None:
     assert said(4, 0.7, None) == places[2], "the camera is gone; what it showed stays"
     assert said(5, 0.0, places[4]) == places[2], "the clearance still says it"
     assert said(6, 0.6, places[4]) == places[4], "another event"
+
+
+def phases(events: AnomalyEvents, steps: list[tuple[float, float]], alarm_at: float = 0.9) -> list[list[str]]:
+    """(s, probability of spatter) -> what is said at each tick."""
+    alarms = np.full(len(IMPERFECTIONS) + 1, alarm_at, np.float32)
+    out = []
+    for at_s, probability in steps:
+        said = events.update(round(at_s * 1e9), spatter(probability), NAN, NAN, alarm_thresholds=alarms)
+        out.append([f"{e.phase.name}{' alarm' if e.alarm else ''}" for e in said])
+    return out
+
+
+@pytest.mark.parametrize("hole_s", [0.6, 3.0, 3600.0])
+def test_nothing_is_known_to_have_held_where_no_ticks_were_made(hole_s: float) -> None:
+    before = [(0.04 * n, 0.0) for n in range(10)]
+    lone = [*before, (0.4, 0.99), (0.4 + hole_s, 0.99), (0.44 + hole_s, 0.0)]
+    assert not any(phases(AnomalyEvents(AnomalyConfig()), lone))
+    after = [(0.4 + hole_s + 0.04 * n, 0.99) for n in range(40)]
+    said = phases(AnomalyEvents(AnomalyConfig()), [*before, (0.4, 0.99), *after])[len(before) + 1 :]
+    assert said.index(["ONSET"]) == 8 and ["ONGOING alarm"] in said
+    assert said.index(["ONGOING alarm"]) == 20
+
+
+def test_events_at_a_slow_rate_have_no_holes() -> None:
+    said = phases(AnomalyEvents(AnomalyConfig()), [(1.0 * n, 0.99) for n in range(1, 8)])
+    assert ["ONSET alarm"] in said or ["ONGOING alarm"] in said
+
+
+def test_an_event_that_was_open_before_a_long_hole_is_not_the_one_after_it() -> None:
+    events = AnomalyEvents(AnomalyConfig())
+    phases(events, [(0.04 * n, 0.99) for n in range(30)])
+    short = phases(events, [(3.0, 0.99), (3.04, 0.1), (3.08, 0.1)])
+    assert short == [["ONGOING alarm"]] * 3, "cleared only by what is seen after the hole"
+    assert phases(events, [(3600.0, 0.99), (3600.04, 0.99)]) == [["CLEARED alarm"], []]
+
+
+def test_a_monitor_that_takes_over_clears_what_was_open_and_goes_on_numbering() -> None:
+    old, new = AnomalyEvents(AnomalyConfig()), AnomalyEvents(AnomalyConfig())
+    phases(old, [(0.04 * n, 0.99) for n in range(30)])
+    left = old.leave(2_000_000_000)
+    assert [(e.event_id, e.phase) for e in left.cleared] == [(1, EventPhase.CLEARED)] and left.next_id == 2
+    new.go_on_from(left.next_id)
+    again = [e for n in range(30) for e in new.update(round((2 + 0.04 * n) * 1e9), spatter(0.99), NAN, NAN)]
+    assert {e.event_id for e in again} == {2}

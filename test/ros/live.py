@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,8 +30,9 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
+from msstan_core.decision.anomaly import EventsLeft
 from msstan_core.decision.pipeline import ModelInfo
-from msstan_core.decision.result import AnomalyEvent, Decision
+from msstan_core.decision.result import AnomalyEvent, Decision, EventPhase
 from msstan_core.errors import InputError
 from msstan_core.inference.model_package import ModelCard, SmoothingCard
 from msstan_core.model.configuration import ModelConfig
@@ -167,6 +169,7 @@ class FakeMonitor:
         self.delay_s = 0.0
         self.events: tuple[AnomalyEvent, ...] = ()
         self.resets = 0
+        self.left: EventsLeft | None = None
         self.ticks: list[Tick] = []
 
     def step(self, tick: Tick) -> Decision:
@@ -178,6 +181,13 @@ class FakeMonitor:
 
     def reset(self) -> None:
         self.resets += 1
+
+    def leave(self) -> EventsLeft:
+        cleared = tuple(replace(event, phase=EventPhase.CLEARED) for event in self.events)
+        return EventsLeft(cleared, max((event.event_id for event in self.events), default=0) + 1)
+
+    def succeed(self, left: EventsLeft) -> None:
+        self.left = left
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from live import Spinner, until
 from monitor_cell import Cell
 from rclpy.parameter import Parameter
 
-from msstan_core.decision.result import Decision
+from msstan_core.decision.result import AnomalyEvent, Decision, EventPhase
 from msstan_core.observation import Tick
 from msstan_core.vocabulary import Modality
 from msstan_msgs.msg import WeldContext, WeldMonitorState
@@ -38,6 +39,16 @@ def test_reload_takes_the_new_model_without_losing_a_number(cell: Cell) -> None:
     assert len(cell.monitors[1].ticks) > 2
     assert until(lambda: cell.infos and cell.infos[-1].model_revision == 2), cell.infos
     assert cell.infos[-1].weights_sha256 == answer.weights_sha256
+
+
+def test_a_reload_clears_what_the_old_model_left_open(cell: Cell) -> None:
+    cell.activate()
+    cell.monitors[-1].events = (AnomalyEvent(4, EventPhase.ONGOING, 602, "spatter", 0.9, 0.5, math.nan, 5, 5),)
+    cell.send_images(1)
+    assert cell.call(ReloadModel, "reload_model").success
+    left = cell.monitors[-1].left
+    assert left is not None and left.next_id == 5
+    assert [(e.event_id, e.phase) for e in left.cleared] == [(4, EventPhase.CLEARED)]
 
 
 def test_a_failed_reload_keeps_the_old_model(cell: Cell) -> None:

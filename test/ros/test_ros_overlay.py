@@ -161,7 +161,7 @@ def test_the_image_of_the_decision_is_drawn_with_its_stamp_and_the_open_anomaly(
     for offset, brightness in ((-40_000_000, 0), (0, 200), (40_000_000, 0)):
         camera.publish(image_message(np.full((48, 64), brightness, np.uint8), "mono8", stamp + offset, "weld_camera"))
     anomaly = WeldAnomaly(event_id=1, phase=WeldAnomaly.ONSET, iso_6520_1_code=602, name="spatter")
-    anomaly.alarm = True
+    anomaly.alarm, anomaly.session_id = True, "s"
     anomaly.image_region = [0.25, 0.5, 0.4, 0.75]
     anomalies.publish(anomaly)
     assert until(lambda: len(overlay._camera) == 3 and overlay._open)
@@ -174,6 +174,11 @@ def test_the_image_of_the_decision_is_drawn_with_its_stamp_and_the_open_anomaly(
     assert picture[300, 320, 0] == 200, "another image than the decision's"
     assert picture[2, 2, 2] > 200, "no red banner"
     assert (picture[300, 157:164] == ALARM).all(axis=-1).any(), "the region is not framed"
+    seen.clear()
+    actions.publish(action_message(decision_for(tick), "session of a restarted monitor", 0, 0.01))
+    assert until(lambda: seen)
+    picture = np.frombuffer(seen[0].data, np.uint8).reshape(seen[0].height, seen[0].width, 3)
+    assert picture[2, 2, 2] == 200, "the banner of an event that nobody will ever clear"
 
 
 def test_rubbish_on_any_input_is_said_and_the_next_good_decision_is_drawn(
