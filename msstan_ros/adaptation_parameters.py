@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 from rclpy.node import Node
 
 from msstan_core.adaptation.settings import AdaptationSettings
+from msstan_core.paths import typed_path
 from msstan_ros.parameters import ParameterSpec, value_of
 
 
@@ -41,4 +42,4 @@ def read_adaptation(node: Node) -> AdaptationSettings:
 def read_adaptation_folder(node: Node) -> Path | None:
     """Where revisions are kept; None: nowhere but in memory."""
     text = value_of(node, "adaptation.folder")
-    return Path(text).expanduser().resolve() if text else None
+    return typed_path(text).resolve() if text else None

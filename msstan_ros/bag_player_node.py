@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from rclpy.node import Node
@@ -16,6 +15,7 @@ from std_srvs.srv import Trigger
 from msstan_core.errors import InputError
 from msstan_core.messages import Topic, TopicKind
 from msstan_core.observation import NANOSECONDS_PER_SECOND
+from msstan_core.paths import typed_path
 from msstan_core.recordings.bag import BagReader, RawMessage
 from msstan_ros import qos
 from msstan_ros.conversions import stamp_message
@@ -69,7 +69,7 @@ class BagPlayerNode(Node):
         super().__init__("bag_player", **arguments)
         declare(self, SPECS)
         self.exit_status = 0
-        self._bag = Path(value_of(self, "bag")).expanduser()
+        self._bag = typed_path(value_of(self, "bag"))
         if not value_of(self, "bag"):
             raise InputError("parameter bag", "is empty", "name a rosbag2 folder")
         with BagReader(self._bag) as reader:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from msstan_core.errors import InputError
+from msstan_core.paths import typed_path
 from msstan_core.resources import share_path
 from msstan_core.vocabulary import MODALITIES, parse_modalities
 from msstan_ros.node_description import Argument, NodeSpec, ParameterValue, Profile
@@ -32,7 +33,7 @@ def _number(values: Mapping[str, str], name: str, minimum: float, maximum: float
 
 
 def _existing(values: Mapping[str, str], name: str) -> str:
-    path = Path(values[name]).expanduser()
+    path = typed_path(values[name])
     if not path.exists():
         raise InputError(path, f"no such file or folder (argument {name})", "check the path")
     return str(path.resolve())
@@ -72,7 +73,7 @@ def _gate_argument(default: str) -> Argument:
 
 def _wps(text: str) -> str:
     """A WPS file's full path, or an id as it is."""
-    path = Path(text).expanduser()
+    path = typed_path(text)
     if path.suffix.lower() == ".yaml" and not path.is_file():
         raise InputError(path, "no such WPS file (argument wps)", "check the path, or give a WPS id")
     return str(path.resolve()) if path.is_file() else text

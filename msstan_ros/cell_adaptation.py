@@ -29,7 +29,7 @@ from msstan_ros.conversions import stamp_nanoseconds
 from msstan_ros.model_loading import MonitorLike
 from msstan_ros.monitor_parameters import MonitorSettings
 from msstan_ros.node_process import last_word
-from msstan_ros.service_work import elsewhere
+from msstan_ros.service_work import answered, elsewhere
 
 #: Time between two statements on ``~/adaptation_state``, s; changes are said at once.
 STATE_PERIOD_S = 1.0
@@ -53,8 +53,8 @@ class CellAdaptation:
         self._background: BackgroundAdaptation | None = None
         self._timer: Timer | None = None
         self._publish = node.create_publisher(DiagnosticStatus, "~/adaptation_state", qos.MODEL_INFO).publish
-        node.create_service(LabelSpan, "~/feedback", self._label, callback_group=group)
-        node.create_service(SetAdaptation, "~/adaptation", self._command, callback_group=group)
+        node.create_service(LabelSpan, "~/feedback", answered(node, self._label), callback_group=group)
+        node.create_service(SetAdaptation, "~/adaptation", answered(node, self._command), callback_group=group)
 
     @property
     def revision(self) -> int:

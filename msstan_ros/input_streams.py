@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.subscription import Subscription
@@ -14,7 +15,8 @@ from rclpy.subscription import Subscription
 from msstan_core.errors import InputError
 from msstan_core.image_encodings import SensorScaling
 from msstan_core.messages import TOPICS, Topic, TopicKind, refuse_unset_stamp, sample_from_message
-from msstan_core.observation import Sample
+from msstan_core.observation import CameraFrame, Sample
+from msstan_core.preprocessing.images import decoded
 from msstan_core.vocabulary import MODALITIES, Modality
 from msstan_ros import qos
 from msstan_ros.health import InputHealth
@@ -74,6 +76,8 @@ class InputStreams:
         self._transport = transport
         self._subscriptions: dict[TopicKind, Subscription] = {}
         self._settled: TopicKind | None = None  #: camera transport that images come by
+        self._newest_encoded: bytes | None = None  #: newest image, where it came compressed
+        self._forgotten_at: float | None = None
         self.modalities = tuple(m for m in MODALITIES if m in modalities)
         self.arrivals = {m: Arrivals() for m in self.modalities}
 
@@ -91,12 +95,19 @@ class InputStreams:
         while self._subscriptions:
             self._node.destroy_subscription(self._subscriptions.popitem()[1])
 
-    def look_for_camera(self) -> None:
-        """In AUTO: listen to both transports again where the one that was read has fallen silent; cheap to ask."""
+    def look_for_camera(self, enters: bool = True) -> None:
+        """In AUTO: listen to both transports again where the one that was read is of no use; cheap to ask.
+
+        Args:
+            enters: whether decisions rest on the camera's images. Where they do not, and the newest one cannot be
+                decoded, that transport is given up as one that is silent is.
+        """
         arrivals = self.arrivals.get(Modality.CAMERA)
-        if self._transport != AUTO or arrivals is None or arrivals.last is None:
+        if self._transport != AUTO or arrivals is None or self._settled is None:
             return
-        if time.monotonic() - arrivals.last > TRANSPORT_SILENCE_S:
+        since = arrivals.last if arrivals.last is not None else self._forgotten_at
+        silent = since is not None and time.monotonic() - since > TRANSPORT_SILENCE_S
+        if silent or not (enters or _decodable(self._newest_encoded)):
             self.open()
 
     def _settle_on(self, kind: TopicKind) -> None:
@@ -119,6 +130,7 @@ class InputStreams:
     def forget(self) -> None:
         """Start counting anew."""
         self.arrivals = {m: Arrivals() for m in self.modalities}
+        self._forgotten_at = time.monotonic()
 
     def health(self, limits_s: dict[Modality, float]) -> list[InputHealth]:
         """State of every expected modality; ``limits_s``: silence from which it is missing."""
@@ -160,6 +172,10 @@ class InputStreams:
         if topic.modality is Modality.CAMERA:
             if self._settled not in (None, topic.kind):
                 return  # was on its way when the other transport was settled on
+            self._newest_encoded = sample.encoded if isinstance(sample, CameraFrame) else None
+            if self._settled is None and not _decodable(self._newest_encoded):
+                self._refuse(topic, f"{topic.name}: image cannot be decoded; send JPEG or PNG")
+                return
             self._settle_on(topic.kind)
         if topic.modality is not None:
             arrivals = self.arrivals[topic.modality]
@@ -175,3 +191,8 @@ class InputStreams:
             arrivals.last_malformed = time.monotonic()
             arrivals.reason = reason
         self._node.get_logger().warning(f"message refused: {reason}", throttle_duration_sec=LOG_INTERVAL_S)
+
+
+def _decodable(encoded: bytes | None) -> bool:
+    """Whether it is an image; one that is not compressed is."""
+    return encoded is None or decoded(encoded, cv2.IMREAD_REDUCED_GRAYSCALE_8) is not None

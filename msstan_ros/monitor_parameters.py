@@ -17,6 +17,7 @@ from msstan_core.errors import InputError
 from msstan_core.image_encodings import SensorScaling
 from msstan_core.inference.engine import Backend
 from msstan_core.inference.providers import PROVIDERS, Provider
+from msstan_core.paths import typed_path
 from msstan_core.resources import default_model_dir
 from msstan_core.vocabulary import MODALITIES, Modality, parse_modalities
 from msstan_ros.adaptation_parameters import ADAPTATION_SPECS, read_adaptation, read_adaptation_folder
@@ -137,7 +138,7 @@ class MonitorSettings:
 
 def model_dir_or_default(text: str) -> Path:
     """The named folder, or the shipped model's for ""; raises InputError when it is no folder."""
-    folder = Path(text).expanduser() if text else default_model_dir()
+    folder = typed_path(text) if text else default_model_dir()
     if not folder.is_dir():
         raise InputError(
             folder, "no such model folder", "give model_dir a folder written by msstan train or msstan export"

@@ -154,7 +154,7 @@ class MonitorSession:
         self._worker.notify()
 
     def _heartbeat(self) -> None:
-        self._streams.look_for_camera()
+        self._streams.look_for_camera(enters=Modality.CAMERA not in self._figures.unused())
         health, reason = self._assess()
         if health is not self._health:
             if health is Health.OK:  # also when it gets better: both ends are in the log

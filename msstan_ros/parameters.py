@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
@@ -13,6 +12,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from msstan_core.errors import InputError
+from msstan_core.paths import typed_path
 from msstan_core.vocabulary import parse_modalities
 
 Value = bool | int | float | str | list[str]
@@ -130,11 +130,11 @@ def value_of(node: Node, name: str) -> Any:
 
 def folder_or_empty(value: str) -> str:
     """Check: empty, or an existing folder."""
-    return (
-        ""
-        if not value or Path(value).expanduser().is_dir()
-        else f"{value!r} is no folder; give an existing one or leave it empty"
-    )
+    try:
+        found = not value or typed_path(value).is_dir()
+    except InputError as error:
+        return str(error)
+    return "" if found else f"{value!r} is no folder; give an existing one or leave it empty"
 
 
 def modality_names(value: list[str]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from rclpy.node import Node
 
 from msstan_core.advisory.wps_files import ProcedureBook
+from msstan_core.paths import typed_path
 from msstan_ros.parameters import ParameterSpec, folder_or_empty, value_of
 
 WPS_FOLDER_SPEC = ParameterSpec(
@@ -21,7 +22,7 @@ PROCEDURE_SPECS: tuple[ParameterSpec, ...] = (
 def read_folder(node: Node) -> Path | None:
     """Where a node's WPS files are; None: the installed examples."""
     folder = value_of(node, "wps_folder")
-    return Path(folder).expanduser() if folder else None
+    return typed_path(folder) if folder else None
 
 
 def read_procedures(node: Node) -> ProcedureBook:

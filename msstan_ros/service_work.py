@@ -1,15 +1,36 @@
-"""Work of a service that takes its time: in a thread of its own, while the executor goes on."""
+"""What services have in common: work that takes its time in a thread of its own, and no failure that ends the node."""
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Callable
-from typing import TypeVar
+import traceback
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from rclpy.node import Node
 from rclpy.task import Future
 
 Result = TypeVar("Result")
+
+
+def answered(node: Node, service: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
+    """A service of ``node`` whose unforeseen failure is its answer: raised in the executor it would end the node.
+
+    Args:
+        node: owner. service: callback; its response has ``success`` and ``message``.
+    """
+
+    @functools.wraps(service)  # as a method's, so that rclpy sees a coroutine
+    async def answer(request: Any, response: Any) -> Any:
+        try:
+            return await service(request, response)
+        except Exception as error:
+            node.get_logger().error(traceback.format_exc())
+            response.success, response.message = False, f"failed: {type(error).__name__}: {error}; see the node's log"
+            return response
+
+    return answer
 
 
 async def elsewhere(node: Node, work: Callable[[], Result]) -> Result:

@@ -6,7 +6,6 @@ import dataclasses
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 from rclpy.node import Node
@@ -16,6 +15,7 @@ from msstan_core.advisory.process_time import Moment
 from msstan_core.closed_loop.cell_robot import CellRobot
 from msstan_core.messages import TOPICS, Topic, TopicKind, topic_of_sample
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample
+from msstan_core.paths import typed_path
 from msstan_core.recordings.annotations import write_annotations
 from msstan_core.recordings.serialization import message_from_sample, serialize
 from msstan_core.simulation import WeldCell, load_scenario
@@ -110,7 +110,7 @@ class WeldCellNode(Node):
             cell = WeldCell(scenario)
             self._weld(cell)
             if cell.finished and (folder := value_of(self, "annotations_folder")):
-                file = Path(folder).expanduser() / f"{scenario.name}-{scenario.seed}.csv"
+                file = typed_path(folder) / f"{scenario.name}-{scenario.seed}.csv"
                 write_annotations(file, cell.annotations)
             self._stop.wait(BETWEEN_PARTS_S)
             if not value_of(self, "loop"):

@@ -11,13 +11,13 @@ import gc
 import sys
 import uuid
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 
 from msstan_core.errors import InputError
+from msstan_core.paths import typed_path
 from msstan_core.vocabulary import Modality
 from msstan_msgs.srv import ReloadModel, ResetMonitor, TakeSnapshot
 from msstan_ros.cell_adaptation import CellAdaptation
@@ -28,7 +28,7 @@ from msstan_ros.monitor_parameters import SPECS, MonitorSettings, model_dir_or_d
 from msstan_ros.monitor_session import MonitorSession
 from msstan_ros.node_process import run_node
 from msstan_ros.parameters import declare, value_of
-from msstan_ros.service_work import elsewhere
+from msstan_ros.service_work import answered, elsewhere
 from msstan_ros.stamp_clock import StampClock
 
 _NOT_CONFIGURED = "the monitor is not configured; configure it first"
@@ -58,7 +58,7 @@ class WeldMonitorNode(GuardedLifecycleNode):
             (ResetMonitor, "~/reset", self._reset),
             (TakeSnapshot, "~/snapshot", self._snapshot),
         ):
-            self.create_service(kind, name, callback, callback_group=self._aside)
+            self.create_service(kind, name, answered(self, callback), callback_group=self._aside)
 
     # -- lifecycle ----------------------------------------------------------------------------------------------
 
@@ -191,7 +191,6 @@ class WeldMonitorNode(GuardedLifecycleNode):
         if session is None or monitor is None:
             response.success, response.message = False, "the monitor is not active; activate it first"
             return response
-        directory = Path(request.directory or value_of(self, "snapshot.directory") or ".").expanduser().resolve()
         about: dict[str, object] = {
             "session_id": self._outputs.session_id,
             "model": f"{monitor.info.card.name} {monitor.info.card.version}",
@@ -199,6 +198,7 @@ class WeldMonitorNode(GuardedLifecycleNode):
             "weights_sha256": monitor.info.weights_sha256,
         }
         try:
+            directory = typed_path(request.directory or value_of(self, "snapshot.directory") or ".").resolve()
             folder = await elsewhere(self, lambda: session.history.write(directory, request.duration_s, about))
         except InputError as error:
             response.success, response.message = False, str(error)

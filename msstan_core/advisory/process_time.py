@@ -11,7 +11,7 @@ from msstan_core.observation import NANOSECONDS_PER_SECOND
 WALL_JUMP_S = 0.5
 #: A simulated clock that moves on by more than this between two looks was set, s.
 SIMULATED_JUMP_S = 1.0
-#: A simulated clock that stands still for this long (by the steady clock) cannot be waited for, s.
+#: A simulated clock that stands still, or jumps, for this long (by the steady clock) cannot be waited for, s.
 STALL_S = 1.0
 
 
@@ -36,7 +36,8 @@ class ProcessTime:
     """Measures the time that passes at the weld.
 
     On wall time that is the steady clock's, so that setting the wall clock moves nothing. On simulated time it is the
-    simulation's own, unless its clock stands still: then nobody tells the time any more and the steady clock counts.
+    simulation's own, unless its clock stands still or jumps about: then nobody tells the time any more and the steady
+    clock counts.
 
     Args:
         simulated: the stamps' clock is a simulated one (``use_sim_time``).
@@ -45,7 +46,7 @@ class ProcessTime:
     def __init__(self, simulated: bool) -> None:
         self._simulated = simulated
         self._last: Moment | None = None
-        self._still_s = 0.0
+        self._untold_s = 0.0  #: since simulated time last moved on as it should, by the steady clock
 
     def advance(self, moment: Moment) -> Passage:
         """Look at the clocks; nothing has passed at the first look."""
@@ -59,10 +60,11 @@ class ProcessTime:
             if abs(stamps - steady) > WALL_JUMP_S:
                 return Passage(steady, steady, f"the clock was set by {stamps - steady:+.1f} s")
             return Passage(steady, steady)
+        told = 0.0 < stamps <= SIMULATED_JUMP_S
+        self._untold_s = 0.0 if told else self._untold_s + steady
+        elapsed = steady if self._untold_s > STALL_S else stamps if told else 0.0
         if not 0.0 <= stamps <= SIMULATED_JUMP_S:
-            self._still_s = 0.0
-            return Passage(0.0, steady, f"simulated time jumped by {stamps:+.1f} s")
-        self._still_s = 0.0 if stamps > 0.0 else self._still_s + steady
-        if self._still_s > STALL_S:
-            return Passage(steady, steady, f"simulated time stands still for {self._still_s:.1f} s")
-        return Passage(stamps, steady)
+            return Passage(elapsed, steady, f"simulated time jumped by {stamps:+.1f} s")
+        if self._untold_s > STALL_S:
+            return Passage(elapsed, steady, f"simulated time stands still for {self._untold_s:.1f} s")
+        return Passage(elapsed, steady)

@@ -15,6 +15,8 @@ from msstan_core.advisory.parameters import PARAMETERS, Parameter
 from msstan_core.observation import TELEMETRY_CHANNELS, WeldContext
 from msstan_core.vocabulary import PROCESS_EFFICIENCY, Filler, Material, Process
 
+ParameterName = Literal["current_a", "voltage_v", "wire_feed_speed_m_s", "travel_speed_m_s", "stick_out_m"]
+
 #: Processes whose heat input follows from current, voltage and travel speed.
 ARC_PROCESSES = frozenset({Process.GMAW, Process.GTAW, Process.SAW})
 
@@ -22,6 +24,9 @@ ARC_PROCESSES = frozenset({Process.GMAW, Process.GTAW, Process.SAW})
 #: straight line, on which the product of voltage and current over travel speed may bulge over its ends: by up to 0.5 %
 #: where parameters may change by 25 %, 2 % where they may change by 40 %.
 HEAT_INPUT_RESERVE = 0.02
+#: For which the reserve is made: share of the nominal value by which what the heat input follows from may be changed.
+LARGEST_CHANGE = 0.4
+_HEAT_INPUT_FIELDS: tuple[ParameterName, ...] = ("current_a", "voltage_v", "wire_feed_speed_m_s", "travel_speed_m_s")
 
 
 class _Section(BaseModel):
@@ -59,9 +64,6 @@ class Interval(_Section):
 def _parameter(unit: str, low: float, high: float, description: str) -> Any:
     """A parameter's section with the range in which its values are plausible at all: catches wrong units."""
     return Field(None, description=description, json_schema_extra={"unit": unit, "low": low, "high": high})
-
-
-ParameterName = Literal["current_a", "voltage_v", "wire_feed_speed_m_s", "travel_speed_m_s", "stick_out_m"]
 
 
 class Wps(_Section):
@@ -136,6 +138,14 @@ class Wps(_Section):
                 raise ValueError(f"{field} is missing: the heat input follows from it")
         if self.wire_feed_speed_m_s is not None and self.wire_feed_speed_m_s.nominal <= 0:
             raise ValueError("wire_feed_speed_m_s.nominal must be above 0 m/s, or the section left out")
+        for field in (field for field in _HEAT_INPUT_FIELDS if field in self.adjustable):
+            section: ParameterRange = getattr(self, field)
+            most = LARGEST_CHANGE * section.nominal * (1 + 1e-9)
+            if max(section.max - section.nominal, section.nominal - section.min) > most:
+                raise ValueError(
+                    f"{field} may be changed by more than {LARGEST_CHANGE:.0%} of its nominal value: on the way back "
+                    f"the heat input could leave its window; narrow its range or take it out of adjustable"
+                )
         window, nominal = self.heat_input_j_m, self.nominal_heat_input_j_m
         if not window.min * (1 + HEAT_INPUT_RESERVE) <= nominal <= window.max * (1 - HEAT_INPUT_RESERVE):
             raise ValueError(

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from msstan_core.advisory.wps import Wps
 from msstan_core.errors import InputError
 from msstan_core.observation import WeldContext
+from msstan_core.paths import typed_path
 from msstan_core.resources import share_path
 
 WPS_FOLDER = "config/wps"
@@ -127,7 +128,7 @@ class ProcedureBook:
 
     def named(self, text: str) -> Wps:
         """A procedure by its file, or by its id in the folder; raises :class:`InputError`."""
-        path = Path(text).expanduser()
+        path = typed_path(text)
         if path.suffix.lower() == SUFFIX or path.is_file():
             return load_wps(path)
         if text not in self.ids:

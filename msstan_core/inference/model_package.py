@@ -188,10 +188,12 @@ def load_package(directory: Path) -> ModelPackage:
     card_path = directory / CARD_FILE
     try:
         text = card_path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(
             directory, f"is not a model folder ({CARD_FILE} is missing)", "give a folder from msstan train"
         ) from None
+    except OSError as error:
+        raise InputError(card_path, f"cannot be read ({error.strerror})", "check its rights") from None
     try:
         card = ModelCard.model_validate_json(text)
     except ValidationError as error:
@@ -208,7 +210,11 @@ def load_package(directory: Path) -> ModelPackage:
         path = directory / name
         if not path.is_file():
             raise InputError(path, "is missing", "restore the folder or train again")
-        if sha256(path) != expected:
+        try:
+            content = sha256(path)
+        except OSError as error:
+            raise InputError(path, f"cannot be read ({error.strerror})", "check its rights") from None
+        if content != expected:
             raise InputError(path, "does not match the card's sha256 (corrupt or half copied)", "copy the folder again")
     return ModelPackage(directory, card, hashlib.sha256(text).hexdigest())
 

@@ -64,6 +64,19 @@ def test_a_simulated_clock_that_stands_still_leads_back_by_the_steady_clock() ->
     assert "stands still" in cell.output.reason
 
 
+@pytest.mark.parametrize("steps_s", [(1.2,), (10.0, -10.0), (-0.5,)])
+def test_a_simulated_clock_that_jumps_about_leads_back_by_the_steady_clock(steps_s: tuple[float, ...]) -> None:
+    """A bag that is played at a hundred times its pace, two players of /clock, a clock that runs backwards."""
+    cell = advised(simulated=True)
+    for look in range(int((1.0 + RETURN_S) / 0.02) + 50):
+        cell.steady_s += 0.02
+        cell.now_ns += round(steps_s[look % len(steps_s)] * 1e9)
+        cell.beat()
+        cell.output = cell.gate.step(cell.moment)
+    assert cell.output.deltas == ZERO
+    assert "simulated time jumped" in cell.output.reason
+
+
 def test_a_gate_that_was_stopped_for_a_while_does_not_jump_when_it_goes_on() -> None:
     cell = advised()
     before = cell.output.deltas[Parameter.VOLTAGE]

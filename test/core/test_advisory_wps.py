@@ -59,6 +59,10 @@ def test_a_value_in_the_wrong_unit_is_refused_with_field_unit_and_range() -> Non
         ({"adjustable": ["current_a", "wire_feed_speed_m_s"]}, ["current_a and wire_feed_speed_m_s"]),
         ({"adjustable": ["gas_flow"]}, ["adjustable.0", "current_a"]),
         ({"stick_out_m": None}, ["stick_out_m", "no section"]),
+        (
+            {"travel_speed_m_s": {"nominal": 0.008, "min": 0.003, "max": 0.01, "max_rate_per_s": 0.01}},
+            ["travel_speed_m_s may be changed by more than 40%", "narrow its range"],
+        ),
         ({"process": "mag"}, ["process", "gmaw"]),
         ({"process": "laser"}, ["heat_input_j_m", "laser"]),
         ({"basis": ""}, ["basis", "WPQR"]),

@@ -163,6 +163,47 @@ def test_one_camera_transport_is_kept_to_and_both_are_listened_for_when_it_falls
     assert len(taken) == before
 
 
+def test_a_transport_whose_images_cannot_be_decoded_is_not_kept_to(
+    spinner: Spinner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, taken = spinner.peer(), []
+    listening = InputStreams(node, frozenset({Modality.CAMERA}), SensorScaling(), taken.append)
+    send_raw, send_compressed = images(spinner)
+    spinner.run(listening.open)
+    assert until(lambda: listeners(spinner, node) == (1, 1))
+    broken = CompressedImage(format="jpeg", data=b"\xff\xd8\xff" + bytes(64) + b"\xff\xd9")
+    broken.header.stamp = stamp_message(10**9)
+    spinner.run(lambda: listening._take(topic_of(TopicKind.CAMERA_COMPRESSED), broken))
+    assert not taken and "cannot be decoded" in listening.arrivals[Modality.CAMERA].reason
+    assert listeners(spinner, node) == (1, 1), "settled on what nobody can read"
+    assert until(lambda: [send_compressed()] and taken)
+    assert until(lambda: listeners(spinner, node) == (0, 1))
+    spinner.run(lambda: listening.look_for_camera(enters=False))
+    assert listeners(spinner, node) == (0, 1), "it can be decoded: the fault lies elsewhere"
+    spinner.run(lambda: listening._take(topic_of(TopicKind.CAMERA_COMPRESSED), broken))
+    spinner.run(lambda: listening.look_for_camera(enters=True))
+    assert listeners(spinner, node) == (0, 1), "one broken image among good ones"
+    spinner.run(lambda: listening.look_for_camera(enters=False))
+    assert until(lambda: listeners(spinner, node) == (1, 1))
+    assert until(lambda: [send_raw()] and listeners(spinner, node) == (1, 0))
+
+
+def test_a_camera_that_was_silent_at_a_reset_is_looked_for_again(
+    spinner: Spinner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, taken = spinner.peer(), []
+    listening = InputStreams(node, frozenset({Modality.CAMERA}), SensorScaling(), taken.append)
+    _, send_compressed = images(spinner)
+    spinner.run(listening.open)
+    assert until(lambda: [send_compressed()] and taken)
+    spinner.run(listening.forget)
+    spinner.run(listening.look_for_camera)
+    assert until(lambda: listeners(spinner, node) == (0, 1))
+    monkeypatch.setattr(input_streams, "TRANSPORT_SILENCE_S", 0.0)
+    spinner.run(listening.look_for_camera)
+    assert until(lambda: listeners(spinner, node) == (1, 1))
+
+
 @pytest.mark.parametrize(("transport", "expected"), [("raw", (1, 0)), ("compressed", (0, 1))])
 def test_a_named_transport_is_the_only_one(spinner: Spinner, transport: str, expected: tuple[int, int]) -> None:
     node = spinner.peer()

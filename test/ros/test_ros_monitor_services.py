@@ -51,6 +51,31 @@ def test_a_reload_clears_what_the_old_model_left_open(cell: Cell) -> None:
     assert [(e.event_id, e.phase) for e in left.cleared] == [(4, EventPhase.CLEARED)]
 
 
+@pytest.mark.parametrize("path", ["~nosuchuser/x", "x" * 300])
+def test_a_path_that_is_none_is_an_answer_and_ends_no_node(cell: Cell, path: str) -> None:
+    cell.activate()
+    for answer in (
+        cell.call(ReloadModel, "reload_model", model_dir=path),
+        cell.call(TakeSnapshot, "snapshot", directory=path),
+    ):
+        assert not answer.success and "check its spelling" in answer.message
+    refused = cell.spinner.run(lambda: cell.node.set_parameters([Parameter("snapshot.directory", value=path)]))[0]
+    assert not refused.successful and "check its spelling" in refused.reason
+    cell.send_images(1)
+
+
+def test_what_a_service_did_not_foresee_is_its_answer(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    cell.activate()
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("msstan_ros.weld_monitor_node.proven_monitor", broken)
+    answer = cell.call(ReloadModel, "reload_model")
+    assert not answer.success and "ZeroDivisionError" in answer.message
+    cell.send_images(1)
+
+
 def test_a_failed_reload_keeps_the_old_model(cell: Cell) -> None:
     cell.activate()
     cell.refuse = "is corrupt"
