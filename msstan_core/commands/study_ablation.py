@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         run_ablations,
         summarise,
     )
-    from msstan_core.studies.material_split import leave_materials_out, material_pair, parse_materials
+    from msstan_core.studies.material_split import leave_materials_out, parse_materials
     from msstan_core.training.ablations import FULL, PLAIN, load_ablations
     from msstan_core.training.progress import load_recordings, training_bar
 
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     def write() -> dict[str, dict[str, Any]]:
         table = summarise(configs, kept)
-        pairs = [sorted({material_pair(r) for r in side}) for side in (training, test)]
+        pairs = [sorted({r.material_pair for r in side}) for side in (training, test)]
         write_result(
             arguments.json,
             command=f"msstan study ablation --data ... --unseen {arguments.unseen} --seeds {arguments.seeds} "

@@ -36,7 +36,11 @@ def register(studies: Any) -> None:
     parser.add_argument("--json", type=Path, required=True, help="result file to write")
     parser.add_argument("--seeds", type=int, default=3, help="networks per shift (default: 3)")
     parser.add_argument("--steps", type=int, help="training steps (default: the configuration's)")
-    parser.add_argument("--known-pair", default="carbon_steel+carbon_steel", help="material pair of the known side")
+    parser.add_argument(
+        "--known-pair",
+        default="carbon_steel",
+        help="metals of the known side, e.g. aluminium+carbon_steel (default: carbon_steel, to itself)",
+    )
     parser.add_argument("--work", type=Path, default=Path("out/adaptation"), help="folder for features and networks")
     parser.set_defaults(run=run)
 
@@ -47,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from msstan_core.errors import InputError
     from msstan_core.results import write_result
-    from msstan_core.studies.adaptation_domains import material_pair, open_domain, split_by_pair, split_in_time
+    from msstan_core.studies.adaptation_domains import open_domain, split_by_pair, split_in_time
     from msstan_core.studies.adaptation_study import outcomes
     from msstan_core.training.configuration import load_training_config, with_changes
     from msstan_core.training.progress import load_recordings, training_bar
@@ -61,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     recordings = load_recordings(console, config, arguments.data, arguments.work / "features")
     shifts: dict[str, Any] = {}
     if any(r.simulated for r in recordings):
-        shifts["material"] = (*split_by_pair(recordings, arguments.known_pair), material_pair)
+        shifts["material"] = (*split_by_pair(recordings, arguments.known_pair), lambda r: r.material_pair)
     if not all(r.simulated for r in recordings):
         shifts["real"] = (*split_in_time(recordings), lambda r: "later runs")
     metrics: dict[str, Any] = {}

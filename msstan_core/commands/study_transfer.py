@@ -47,7 +47,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     from msstan_core.errors import InputError
     from msstan_core.results import write_result
-    from msstan_core.studies.material_split import material_pair
     from msstan_core.studies.transfer_study import (
         FIGURES,
         PROTOCOL,
@@ -79,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     models = arguments.json.with_name(arguments.json.name + ".models")
     planned = plan(arguments.seeds, counts)
     limit = TimeLimit(arguments.minutes)
-    pairs = [", ".join(sorted({material_pair(r) for r in side})) for side in (source, target)]
+    pairs = [", ".join(sorted({r.material_pair for r in side})) for side in (source, target)]
 
     def write() -> dict[str, Any]:
         metrics, baselines = summarise(counts, kept)

@@ -44,11 +44,6 @@ class Domain:
     welds: list[MetWeld]  #: in the order in which they are met
 
 
-def material_pair(recording: Recording) -> str:
-    """The job of a simulated weld."""
-    return "+".join(recording.attributes.get(f"material_{side}", "unknown") for side in "ab")
-
-
 def split_by_pair(recordings: Sequence[Recording], known: str) -> tuple[list[Recording], list[Recording]]:
     """Simulated welds of the known material pair, and of the others.
 
@@ -56,10 +51,10 @@ def split_by_pair(recordings: Sequence[Recording], known: str) -> tuple[list[Rec
         InputError: when one of the two sides is empty.
     """
     simulated = [r for r in recordings if r.simulated]
-    home = [r for r in simulated if material_pair(r) == known]
-    away = [r for r in simulated if material_pair(r) != known]
+    home = [r for r in simulated if r.material_pair == known]
+    away = [r for r in simulated if r.material_pair != known]
     if not home or not away:
-        pairs = ", ".join(sorted({material_pair(r) for r in simulated})) or "none"
+        pairs = ", ".join(sorted({r.material_pair for r in simulated})) or "none"
         raise InputError("--known-pair", f"{known} does not split the welds", f"choose one of: {pairs}")
     return home, away
 

@@ -9,12 +9,6 @@ from msstan_core.training.recording_features import Recording
 from msstan_core.vocabulary import Material
 
 
-def material_pair(recording: Recording) -> str:
-    """``"aluminium+carbon_steel"``, in alphabetical order; one name for a joint of one metal; "unknown" without."""
-    names = {recording.attributes.get(key, "").lower() for key in ("material_a", "material_b")} - {""}
-    return "+".join(sorted(names)) or "unknown"
-
-
 def parse_materials(text: str) -> frozenset[str]:
     """``"copper,magnesium"`` -> names.
 
@@ -42,9 +36,9 @@ def leave_materials_out(
     training: list[Recording] = []
     test: list[Recording] = []
     for recording in recordings:
-        (test if set(material_pair(recording).split("+")) & set(unseen) else training).append(recording)
+        (test if set(recording.material_pair.split("+")) & set(unseen) else training).append(recording)
     for side, name in ((training, "training"), (test, "test")):
         if not side:
-            pairs = ", ".join(sorted({material_pair(r) for r in recordings}))
+            pairs = ", ".join(sorted({r.material_pair for r in recordings}))
             raise InputError("--unseen", f"leaves no recording for {name}", f"the data has {pairs}")
     return training, test

@@ -9,9 +9,8 @@ from msstan_core.training.recording_features import Recording
 
 
 def material_pair(recording: Recording) -> str:
-    """The pair that is joined, e.g. "copper+stainless_steel"; "unknown" where the bag does not say."""
-    pair = [recording.attributes.get(name, "") for name in ("material_a", "material_b")]
-    return "+".join(sorted(pair)) if all(pair) else "unknown"
+    """The metals that are joined."""
+    return recording.material_pair
 
 
 def set_up(recording: Recording) -> str:

@@ -11,7 +11,6 @@ import numpy as np
 from msstan_core.errors import InputError
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.studies.kept_runs import KeptRuns
-from msstan_core.studies.material_split import material_pair
 from msstan_core.studies.recognition import over_seeds, recognition
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.network_runs import run_network
@@ -60,8 +59,8 @@ def split_welds(source: Sequence[Recording], target: Sequence[Recording], seed: 
     """
     pairs: dict[str, list[Recording]] = {}
     for recording in target:
-        pairs.setdefault(material_pair(recording), []).append(recording)
-    if shared := {material_pair(r) for r in source} & set(pairs):
+        pairs.setdefault(recording.material_pair, []).append(recording)
+    if shared := {r.material_pair for r in source} & set(pairs):
         raise InputError("--target", f"holds {', '.join(sorted(shared))}, which --source holds", "give other metals")
     if len(source) < 4:
         raise InputError("--source", f"holds {len(source)} welds", "four or more are needed")
@@ -214,7 +213,7 @@ def draw_transfer(model: MsStan, welds: Welds, path: Path, most: int = 1500) -> 
         rows = rows[:: max(1, -(-len(rows) // each))]
         embeddings.append(run_network(model, recording).embedding.numpy()[rows])
         actions += [_spoken(ACTIONS[int(labels[row])].name) for row in rows]
-        materials += [_spoken(material_pair(recording))] * len(rows)
+        materials += [_spoken(recording.material_pair)] * len(rows)
     palette = {_spoken(a.name): colour_of(a) for a in ACTIONS}
     draw_tsne(np.concatenate(embeddings), {"material pair": materials, "action": actions}, path, palette)
 

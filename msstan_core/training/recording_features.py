@@ -67,6 +67,12 @@ class Recording:
         return self.attributes.get("group") or self.attributes.get("configuration") or self.path.name
 
     @property
+    def material_pair(self) -> str:
+        """``"aluminium+carbon_steel"``, in alphabetical order; one name for a joint of one metal; "unknown" without."""
+        names = {self.attributes.get(key, "").lower() for key in ("material_a", "material_b")} - {"", "unknown"}
+        return "+".join(sorted(names)) or "unknown"
+
+    @property
     def simulated(self) -> bool:
         """Whether a simulator made it."""
         return self.attributes.get("simulated", "").lower() == "true"
