@@ -14,9 +14,9 @@ def register(subparsers: Any) -> None:
         help="train a model on bags",
         description="Train MS-STAN on annotated bags and write a model folder (weights, ONNX graph, card). A run that "
         "was interrupted goes on from its last checkpoint when the same command is given again.",
-        epilog="Example: msstan train config/training/default.yaml --data bags/ --out my_model",
+        epilog="Example: msstan train config/training/own_welds.yaml --data bags/ --out my_model",
     )
-    parser.add_argument("config", type=Path, help="training YAML, e.g. config/training/default.yaml")
+    parser.add_argument("config", type=Path, help="training YAML, e.g. config/training/own_welds.yaml")
     parser.add_argument("--data", type=Path, nargs="+", required=True, help="bags, or folders of bags")
     parser.add_argument(
         "--calibration",
@@ -51,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.training.finishing import fit, fit_anomalies, save_model
     from msstan_core.training.guarding import guard_set
     from msstan_core.training.progress import load_recordings, training_bar
+    from msstan_core.training.provenance import refuse_unshown
     from msstan_core.training.splits import hold_out_groups
     from msstan_core.training.trainer import train
     from msstan_core.training.transfer import initial_weights
@@ -73,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"holds out nothing of {len({r.group for r in recordings})} groups of recordings (four are needed)",
             "add recordings, or set it to 0 to calibrate on the training recordings",
         )
+    refuse_unshown(config, kept)
     initial = None if arguments.initial is None else initial_weights(arguments.initial, config)
     with training_bar(console, f"training {config.name}") as progress:
         model = train(config, kept, arguments.out, held_out=held_out, initial=initial, progress=progress)
@@ -87,10 +89,13 @@ def run(arguments: argparse.Namespace) -> int:
         "weights_of_step": model.steps,
     }
     guard = guard_set(model.model, kept, held_out, config.seed)
-    card = save_model(arguments.out, config, model, fitted, anomalies, kept, metrics, guard)
+    card = save_model(arguments.out, config, model, fitted, anomalies, kept, held_out, metrics, guard)
     table = Table(title=f"{card.name} {card.version}", show_header=False)
     table.add_row("recordings", f"{len(kept)} trained on, {len(held_out)} held out for calibration")
     table.add_row("actions", ", ".join(card.trained_actions))
+    table.add_row(
+        "imperfections", ", ".join(map(str, card.trained_imperfections)) or "none: too few are labelled completely"
+    )
     table.add_row("modalities", ", ".join(card.trained_modalities))
     guarded = f"{len(guard.sealed)} ticks" if guard else "none (too little held out): this model will not adapt"
     table.add_row("guard set", guarded)

@@ -100,7 +100,9 @@ class TrainingConfig(BaseModel):
         1.0, gt=0, le=60, description="of nominal welding: of all alarms together, and of novelty as a suspicion"
     )
     withhold: tuple[WithholdRule, ...] = ()
-    trained_imperfections: tuple[int, ...] = Field((), description="ISO codes the data labels completely")
+    trained_imperfections: Literal["labelled"] | tuple[int, ...] = Field(
+        (), description="ISO codes the data labels completely; labelled: those that seven of its recordings show"
+    )
     augmentation: AugmentationConfig = AugmentationConfig()
     trained_part: Literal["all", "head"] = Field("all", description="head: the output layers only, for few new welds")
     early_stopping: EarlyStoppingConfig = EarlyStoppingConfig()
@@ -109,8 +111,8 @@ class TrainingConfig(BaseModel):
     mixed_precision: bool = Field(True, description="where there is a CUDA device; a CPU computes in single precision")
     tensorboard: bool = Field(False, description="scalars for TensorBoard too; needs tensorboard installed")
     checkpoint_every: int = Field(50, ge=1, description="steps between checkpoints")
-    data_description: list[str] = Field(default_factory=list, description="for the model card")
-    limits: list[str] = Field(default_factory=list, description="for the model card")
+    data_description: list[str] = Field(default_factory=list, description="for the model card, beside what is counted")
+    limits: list[str] = Field(default_factory=list, description="for the model card, beside what follows from the data")
 
     @field_validator("size")
     @classmethod
@@ -121,8 +123,8 @@ class TrainingConfig(BaseModel):
 
     @field_validator("trained_imperfections")
     @classmethod
-    def _codes(cls, codes: tuple[int, ...]) -> tuple[int, ...]:
-        for code in codes:
+    def _codes(cls, codes: Literal["labelled"] | tuple[int, ...]) -> Literal["labelled"] | tuple[int, ...]:
+        for code in () if codes == "labelled" else codes:
             if code not in ISO_CODES:
                 raise ValueError(f"{code} is not one of {', '.join(map(str, ISO_CODES))}")
         return codes

@@ -40,6 +40,7 @@ from msstan_core.training.anomaly_fitting import (
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.durations import fit_durations
 from msstan_core.training.network_runs import NetworkRun, decided, filtered_beliefs, run_network, run_on
+from msstan_core.training.provenance import data_statements, imperfections_learnt, limit_statements
 from msstan_core.training.recalibration import alarm_limits
 from msstan_core.training.recording_features import UNLABELLED, Recording
 from msstan_core.training.subset_calibration import Thresholds, calibrate_subsets, fit_actions
@@ -101,6 +102,7 @@ def fit(trained_model: TrainedModel, training: Sequence[Recording], held_out: Se
 class Anomalies:
     """What the decision layer learns about anomalies and about missing modalities."""
 
+    trained: tuple[int, ...]  #: ISO codes that the model answers about
     novelty: CalibratedNovelty | None
     novelty_threshold: float  #: 0 without a detector
     imperfection_thresholds: dict[int, float]
@@ -125,7 +127,7 @@ def fit_anomalies(
         config: of the run. trained_model, fitted: see :func:`fit`. training, held_out: the same recordings as there.
         progress: called with what is being done.
     """
-    rate, codes = config.false_alarms_per_hour, config.trained_imperfections
+    rate, codes = config.false_alarms_per_hour, imperfections_learnt(config, training)
     progress("nominal welds")
     held = [Held(run, decided(run, b)) for run, b in zip(fitted.runs, fitted.beliefs, strict=True)] if held_out else []
     novelty = calibrate_novelty(
@@ -161,7 +163,7 @@ def fit_anomalies(
     )
     metrics: dict[str, object] = {"imperfections": imperfection_figures(runs, codes, thresholds)} if runs else {}
     severity = severity_maps(runs, codes)
-    return Anomalies(novelty, novelty_threshold, thresholds, limits, severity, subsets, statements, metrics)
+    return Anomalies(codes, novelty, novelty_threshold, thresholds, limits, severity, subsets, statements, metrics)
 
 
 def save_model(
@@ -171,10 +173,16 @@ def save_model(
     fitted: Fitted,
     anomalies: Anomalies,
     training: Sequence[Recording],
+    held_out: Sequence[Recording],
     metrics: dict[str, object],
     guard: GuardSet | None = None,
 ) -> ModelCard:
-    """Write the model folder: weights, ONNX graph, nominal embeddings, guard set, card (last)."""
+    """Write the model folder: weights, ONNX graph, nominal embeddings, guard set, card (last).
+
+    Args:
+        directory: to write. config: of the run. trained_model, fitted, anomalies: what came of it.
+        training, held_out: the recordings that the card tells of. metrics: for the card. guard: None: it will not adapt.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     torch.save(trained_model.model.state_dict(), directory / WEIGHTS_FILE)
     difference = export_step(trained_model.model, directory)
@@ -191,7 +199,7 @@ def save_model(
         version=config.version,
         config=config.model_config_of_size(),
         trained_actions=tuple(a.name for a, known in zip(ACTIONS, fitted.trained, strict=True) if known),
-        trained_imperfections=config.trained_imperfections,
+        trained_imperfections=anomalies.trained,
         trained_modalities=tuple(m.label for m in MODALITIES if seen[m]),
         temperature=fitted.temperature,
         published_temperature=fitted.published_temperature,
@@ -203,8 +211,8 @@ def save_model(
         severity=anomalies.severity,
         subsets=anomalies.subsets,
         alarms=anomalies.statements,
-        data=config.data_description,
-        limits=config.limits,
+        data=[*data_statements(training, held_out), *config.data_description],
+        limits=[*limit_statements(training, anomalies.trained), *config.limits],
         metrics={**fitted.metrics, **anomalies.metrics, **metrics, "onnx_difference": difference},
     )
     card = save_card(directory, card)
