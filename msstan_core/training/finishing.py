@@ -181,7 +181,8 @@ def save_model(
 
     Args:
         directory: to write. config: of the run. trained_model, fitted, anomalies: what came of it.
-        training, held_out: the recordings that the card tells of. metrics: for the card. guard: None: it will not adapt.
+        training, held_out: the recordings that the card tells of.
+        metrics: for the card. guard: None: it will not adapt.
     """
     directory.mkdir(parents=True, exist_ok=True)
     torch.save(trained_model.model.state_dict(), directory / WEIGHTS_FILE)

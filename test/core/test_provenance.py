@@ -16,6 +16,7 @@ from msstan_core.training.provenance import (
     imperfections_learnt,
     labelled_imperfections,
     limit_statements,
+    refuse_unshown,
 )
 from msstan_core.training.recording_features import Recording
 from msstan_core.vocabulary import ISO_CODES
@@ -40,7 +41,7 @@ def test_imperfections_are_learnt_where_seven_recordings_show_them() -> None:
     assert imperfections_learnt(asked, bags) == (602,)
     assert imperfections_learnt(CONFIG, bags) == (602,)
     with pytest.raises(InputError, match="401: occurs in no recording"):
-        imperfections_learnt(CONFIG.model_copy(update={"trained_imperfections": (602, 401)}), bags)
+        refuse_unshown(CONFIG.model_copy(update={"trained_imperfections": (602, 401)}), bags)
 
 
 def test_card_counts_what_there_is() -> None:
