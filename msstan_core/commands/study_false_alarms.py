@@ -101,11 +101,11 @@ def run(arguments: argparse.Namespace) -> int:
     own_figures: dict[str, Any] = {}
     if arguments.own_limits is not None:
         judged = judged_by_other_half(card, both, arguments.own_limits)
-        own_figures["own_limits"] = {
-            "chosen_per_hour": {"mean": arguments.own_limits},
-            "promised_upper95_per_hour": {"mean": judged.upper95_per_hour},
-            "false_alarms_per_hour": rates(judged.welds)["false_alarms_per_hour"],
-            "alarmed": {"mean": delays(judged.welds, "alarm").get("all", {}).get("said", math.nan)},
+        own_figures = {
+            "own_limits_chosen_per_hour": {"mean": arguments.own_limits},
+            "own_limits_promised_upper95_per_hour": {"mean": judged.upper95_per_hour},
+            "own_limits_false_alarms_per_hour": rates(judged.welds)["false_alarms_per_hour"],
+            "own_limits_alarmed": {"mean": delays(judged.welds, "alarm").get("all", {}).get("said", math.nan)},
         }
     sensors = " ".join(arguments.sensors)
     of_own = f" --own-limits {arguments.own_limits:g}" if arguments.own_limits is not None else ""
@@ -145,7 +145,7 @@ def run(arguments: argparse.Namespace) -> int:
     console.print(table)
     lines = [("alarms", headline), ("suspicions", suspicions)]
     if own_figures:
-        lines.append(("alarms by own limits", own_figures["own_limits"]["false_alarms_per_hour"]))
+        lines.append(("alarms by own limits", own_figures["own_limits_false_alarms_per_hour"]))
     for name, rate in lines:
         print(
             f"{arguments.json}: {rate['mean']:.2f} false {name} an hour in {found['hours']:.2f} h "
