@@ -84,4 +84,5 @@ def _in_words(age_s: NDArray[np.float32]) -> str:
     known = age_s[np.isfinite(age_s)]
     if len(known) < LEAST_USED_SHARE * len(age_s):
         return "none is at or before the ticks"
-    return f"{float(np.median(known)):.3g} s old at the ticks"
+    age = float(np.median(known))
+    return f"{age:.{0 if age >= 100 else 2}f} s old at the ticks"

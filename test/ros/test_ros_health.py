@@ -114,7 +114,7 @@ def test_sensors_that_enter_no_decision_are_said_with_how_they_lie_to_the_ticks(
         if tick == 3:
             assert figures.unused() == {}, "a few decisions at the beginning say nothing"
     assert figures.unused() == {
-        Modality.THERMAL: "3.6e+03 s old at the ticks",
+        Modality.THERMAL: "3600 s old at the ticks",
         Modality.ACOUSTIC: "none is at or before the ticks",
     }
     now[0] += 10
