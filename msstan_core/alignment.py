@@ -206,7 +206,9 @@ class TickAligner:
             newest = max(agreed.values()) if self._ticking is None else self._times.newest(self._ticking)
             if newest is None:  # the clock that the configuration names has not begun
                 return None
-            if self._last_tick_ns - newest >= self.config.time_jump_s * NANOSECONDS_PER_SECOND:
+            # A camera that comes back with what it had queued is late: time has not gone back, the others know.
+            now_ns = max(agreed.values()) if self.config.clock == "auto" else newest
+            if self._last_tick_ns - now_ns >= self.config.time_jump_s * NANOSECONDS_PER_SECOND:
                 self.statistics.time_jumps += 1
                 self._begin_ticks()
             if self._ticking is None:

@@ -275,6 +275,23 @@ def test_recording_that_begins_again_begins_the_ticks_again_once() -> None:
     assert valid_share(again[5:]).min() > 0.9
 
 
+def test_camera_that_comes_back_with_what_it_had_queued_does_not_turn_time_back() -> None:
+    aligner = TickAligner(AlignmentConfig(clock_timeout_s=1.0))
+    ticks = ticks_of(aligner, *everything(0, 2))
+    sound = [s for s in everything(2000, 2) if not isinstance(s, CameraFrame)]
+    ticks += ticks_of(aligner, *sound, *(camera(3100 + 33 * i) for i in range(10)), *everything(4000, 1))
+    assert not any(t.restarted for t in ticks) and aligner.statistics.time_jumps == 0
+    stamps = [t.stamp_ns for t in ticks]
+    assert stamps == sorted(set(stamps))
+
+
+def test_named_clock_ticks_on_whatever_the_others_say() -> None:
+    aligner = TickAligner(AlignmentConfig(clock="camera"))
+    ticks = ticks_of(aligner, *everything(0, 3, camera=3_600_000.0))
+    assert len(ticks) > 85 and sum(t.restarted for t in ticks) == 0
+    assert len({t.stamp_ns for t in ticks}) == len(ticks)
+
+
 def test_fast_thermal_camera_waits_for_a_late_visual_one() -> None:
     sent = [(i * 1000 / 60, thermal(i * 1000 / 60)) for i in range(180)]
     sent += [(i * 33 + 200, camera(i * 33)) for i in range(90)]
