@@ -5,11 +5,7 @@ The message holds float32. What is rounded is rounded to the safe side: deltas a
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
-
-from msstan_core.advisory.advice import Advice
+from msstan_core.advisory.advice import Advice, as_transmitted
 from msstan_core.advisory.parameters import PARAMETERS, Parameter, Values, values
 from msstan_msgs.msg import WeldParameterAdvisory
 from msstan_ros.conversions import stamp_message, stamp_nanoseconds
@@ -32,7 +28,7 @@ def _fields(parameter: Parameter) -> tuple[str, str, str, str]:
 
 def advisory_message(advice: Advice, frame_id: str = "") -> WeldParameterAdvisory:
     """An advice as it travels."""
-    message = WeldParameterAdvisory()
+    sent, message = as_transmitted(advice), WeldParameterAdvisory()
     message.header.stamp = stamp_message(advice.stamp_ns)
     message.header.frame_id = frame_id
     message.session_id = advice.session_id
@@ -40,14 +36,14 @@ def advisory_message(advice: Advice, frame_id: str = "") -> WeldParameterAdvisor
     message.model_revision = advice.model_revision
     message.cause_event_id = advice.cause_event_id
     message.cause_iso_code = advice.cause_iso_code
-    message.confidence = float(advice.confidence)
+    message.confidence = sent.confidence
     message.valid_until = stamp_message(advice.valid_until_ns)
     for p in PARAMETERS:
         delta, low, high, rate = _fields(p)
-        setattr(message, delta, towards(advice.deltas[p], 0.0))
-        setattr(message, low, towards(advice.minimum[p], math.inf))
-        setattr(message, high, towards(advice.maximum[p], -math.inf))
-        setattr(message, rate, towards(advice.max_rate[p], 0.0))
+        setattr(message, delta, sent.deltas[p])
+        setattr(message, low, sent.minimum[p])
+        setattr(message, high, sent.maximum[p])
+        setattr(message, rate, sent.max_rate[p])
     message.check_gas = advice.check_gas
     message.reason = advice.reason
     return message
@@ -75,10 +71,3 @@ def advice_from_message(message: WeldParameterAdvisory) -> Advice:
         check_gas=bool(message.check_gas),
         reason=str(message.reason),
     )
-
-
-def towards(number: float, side: float) -> float:
-    """``number`` as the nearest float32 that does not lie beyond it, seen from ``side``; NaN stays NaN."""
-    rounded = np.float32(number)
-    beyond = float(rounded) != number and (float(rounded) > number) == (number > side)
-    return float(np.nextafter(rounded, np.float32(side))) if beyond else float(rounded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,17 +33,23 @@ class Advice:
     reason: str = ""
 
 
-def as_received(advice: Advice) -> Advice:
-    """The same after its way as a message, whose numbers have 32 bits."""
+def as_transmitted(advice: Advice) -> Advice:
+    """The same as its message has it, whose numbers have 32 bits: rounded so that nothing lies beyond what was meant.
 
-    def rounded(vector: Values) -> Values:
-        return values(float(np.float32(number)) for number in vector)
-
+    Deltas and rates are rounded towards 0, limits to the inside.
+    """
     return replace(
         advice,
         confidence=float(np.float32(advice.confidence)),
-        deltas=rounded(advice.deltas),
-        minimum=rounded(advice.minimum),
-        maximum=rounded(advice.maximum),
-        max_rate=rounded(advice.max_rate),
+        deltas=values(towards(delta, 0.0) for delta in advice.deltas),
+        minimum=values(towards(limit, math.inf) for limit in advice.minimum),
+        maximum=values(towards(limit, -math.inf) for limit in advice.maximum),
+        max_rate=values(towards(rate, 0.0) for rate in advice.max_rate),
     )
+
+
+def towards(number: float, side: float) -> float:
+    """``number`` as the nearest float32 that does not lie beyond it, seen from ``side``; NaN stays NaN."""
+    rounded = np.float32(number)
+    beyond = float(rounded) != number and (float(rounded) > number) == (number > side)
+    return float(np.nextafter(rounded, np.float32(side))) if beyond else float(rounded)

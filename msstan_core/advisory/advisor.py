@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from msstan_core.advisory.advice import Advice
 from msstan_core.advisory.envelope import Envelope
 from msstan_core.advisory.evidence import Evidence, collect
-from msstan_core.advisory.parameters import PARAMETERS, ZERO, Parameter, Values, values
+from msstan_core.advisory.parameters import ZERO, Parameter, Values, values
 from msstan_core.advisory.remedies import Remedy, Rule, resolved, room
 from msstan_core.advisory.rules import rule_for
 from msstan_core.advisory.wps import Wps
@@ -260,18 +260,17 @@ class Advisor:
             reasons = [text] if running is None else [*reasons, text]
             if running is None:
                 iso_code, confidence = gas.event.iso_code, gas.confidence
-        wps = envelope.wps
-        sections = [wps.range_of(p) if wps.adjusts(p) else None for p in PARAMETERS]
+        stated = envelope.stated(self._deltas)
         return Advice(
             stamp_ns=stamp_ns,
             valid_until_ns=stamp_ns + round(self.config.validity_s * NANOSECONDS_PER_SECOND),
             cause_event_id=cause[0],
             cause_iso_code=iso_code,
             confidence=confidence,
-            deltas=values(self._deltas[p] if s else math.nan for p, s in zip(PARAMETERS, sections, strict=True)),
-            minimum=values(s.min if s else math.nan for s in sections),
-            maximum=values(s.max if s else math.nan for s in sections),
-            max_rate=values(s.max_rate_per_s if s else math.nan for s in sections),
+            deltas=stated.deltas,
+            minimum=stated.minimum,
+            maximum=stated.maximum,
+            max_rate=stated.max_rate,
             check_gas=gas is not None,
             reason="; ".join(reasons),
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from msstan_core.advisory.parameters import PARAMETERS, Parameter, Values, values
 from msstan_core.advisory.wps import HEAT_INPUT_RESERVE, Wps
@@ -18,6 +19,15 @@ from msstan_core.vocabulary import PROCESS_EFFICIENCY, Process
 _HALVINGS = 40
 #: Turns that the parameters take in one step to make room for each other in the heat-input window.
 _TURNS = 8
+
+
+class Stated(NamedTuple):
+    """What an advice says of every parameter; NaN where the procedure lets nobody adjust it."""
+
+    deltas: Values
+    minimum: Values  #: of setpoint + delta
+    maximum: Values
+    max_rate: Values  #: per second
 
 
 class Envelope:
@@ -73,6 +83,16 @@ class Envelope:
         if self.wire_sets_current and not math.isnan(wire):
             current *= 1 + deltas[Parameter.WIRE_FEED_SPEED] / wire
         return PROCESS_EFFICIENCY[self.wps.kind] * voltage * current / travel
+
+    def stated(self, deltas: Values) -> Stated:
+        """These deltas with their limits, as an advice states them."""
+        sections = [self.wps.range_of(p) if self.wps.adjusts(p) else None for p in PARAMETERS]
+        return Stated(
+            values(deltas[p] if s else math.nan for p, s in zip(PARAMETERS, sections, strict=True)),
+            values(s.min if s else math.nan for s in sections),
+            values(s.max if s else math.nan for s in sections),
+            values(s.max_rate_per_s if s else math.nan for s in sections),
+        )
 
     def contains(self, deltas: Values) -> bool:
         """Whether deltas are inside; never for NaN."""

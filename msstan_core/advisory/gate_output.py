@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import Enum
 
 from msstan_core.advisory.advice import Advice
-from msstan_core.advisory.envelope import Envelope
-from msstan_core.advisory.parameters import PARAMETERS, UNKNOWN, ZERO, Values, values
+from msstan_core.advisory.envelope import Envelope, Stated
+from msstan_core.advisory.parameters import UNKNOWN, ZERO, Values
 
 
 class GateState(Enum):
@@ -38,14 +37,9 @@ class GateOutput:
 
     def as_advice(self, session_id: str, sequence_id: int) -> Advice:
         """The message on ``weld/advisory_gated``; parameters that may not be adjusted hold NaN: no advice."""
-        deltas, minimum, maximum, rate = ZERO, UNKNOWN, UNKNOWN, UNKNOWN
+        stated = Stated(ZERO, UNKNOWN, UNKNOWN, UNKNOWN)
         if self.envelope is not None:
-            wps = self.envelope.wps
-            sections = [wps.range_of(p) if wps.adjusts(p) else None for p in PARAMETERS]
-            deltas = values(self.deltas[p] if s else math.nan for p, s in zip(PARAMETERS, sections, strict=True))
-            minimum = values(s.min if s else math.nan for s in sections)
-            maximum = values(s.max if s else math.nan for s in sections)
-            rate = values(s.max_rate_per_s if s else math.nan for s in sections)
+            stated = self.envelope.stated(self.deltas)
         return Advice(
             stamp_ns=self.stamp_ns,
             valid_until_ns=self.valid_until_ns,
@@ -55,10 +49,10 @@ class GateOutput:
             cause_event_id=self.cause_event_id,
             cause_iso_code=self.cause_iso_code,
             confidence=self.confidence,
-            deltas=deltas,
-            minimum=minimum,
-            maximum=maximum,
-            max_rate=rate,
+            deltas=stated.deltas,
+            minimum=stated.minimum,
+            maximum=stated.maximum,
+            max_rate=stated.max_rate,
             check_gas=self.check_gas,
             reason=self.reason,
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from msstan_core.advisory.advice import Advice, as_received
+from msstan_core.advisory.advice import Advice, as_transmitted
 from msstan_core.advisory.envelope import Envelope
 from msstan_core.advisory.follower import AdvisoryFollower
 from msstan_core.advisory.gate import AdvisoryGate, Heartbeat
@@ -174,11 +174,10 @@ class Line:
         if self._due("advice", ADVICE_S) and c.advises:
             for advice in c.twist(self._advice(now.now_ns)):
                 self._naive = values(0.0 if d != d else d for d in advice.deltas)
-                self._post(self._to_gate, as_received(advice), c.monitor_late_s)
+                self._post(self._to_gate, as_transmitted(advice), c.monitor_late_s)
 
     def _advice(self, now_ns: int) -> Advice:
-        sections = [self.wps.range_of(p) if self.wps.adjusts(p) else None for p in PARAMETERS]
-        nan = float("nan")
+        stated = self.envelope.stated(self._wish)
         advice = Advice(
             stamp_ns=now_ns - 40_000_000,
             valid_until_ns=now_ns + 560_000_000,
@@ -188,10 +187,10 @@ class Line:
             cause_event_id=1,
             cause_iso_code=402,
             confidence=0.9,
-            deltas=values(self._wish[p] if s else nan for p, s in zip(PARAMETERS, sections, strict=True)),
-            minimum=values(s.min if s else nan for s in sections),
-            maximum=values(s.max if s else nan for s in sections),
-            max_rate=values(s.max_rate_per_s if s else nan for s in sections),
+            deltas=stated.deltas,
+            minimum=stated.minimum,
+            maximum=stated.maximum,
+            max_rate=stated.max_rate,
         )
         self._advices += 1
         self.sent.append(advice)
@@ -222,7 +221,7 @@ class Line:
         self._judge(self._gated, output.deltas, self._elapsed_s(self._gated_at))
         self._gated, self._gated_at = output.deltas, self._clocks()
         if self.conditions.gate_heard:
-            self._post(self._to_robot, as_received(output.as_advice(self._gate_session, self._outputs)))
+            self._post(self._to_robot, as_transmitted(output.as_advice(self._gate_session, self._outputs)))
         self._outputs += 1
 
     def _run_robot(self) -> None:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from msstan_core.advisory.advice import Advice, as_received
+from msstan_core.advisory.advice import Advice, as_transmitted
 from msstan_core.advisory.advisor import Advisor
 from msstan_core.advisory.gate import AdvisoryGate, GateSettings, Heartbeat
 from msstan_core.advisory.gate_output import GateState
@@ -115,7 +115,7 @@ def weld(
                 if advice is not None:
                     advice = dataclasses.replace(advice, session_id=_SESSION, sequence_id=advices)
                     advices += 1
-                    on_the_way.append((tick_s + latency_s, as_received(advice)))
+                    on_the_way.append((tick_s + latency_s, as_transmitted(advice)))
             if now_s >= next_beat_s:
                 next_beat_s += BEAT_S
                 if disturb.beats(now_s):
@@ -126,7 +126,7 @@ def weld(
                 gate.receive(arrived, moment)
         output = gate.step(moment)
         if disturb.gate_lives(now_s):
-            robot.take(as_received(output.as_advice("gate", gated_count)), moment)
+            robot.take(as_transmitted(output.as_advice("gate", gated_count)), moment)
             gated_count += 1
         record.cycles.append(
             Cycle(

@@ -138,7 +138,10 @@ class Monitor:
         return Monitor(engine, info, self._nominal, smoothing=how, anomalies=self._anomalies)
 
     def reset(self) -> None:
-        """Forget the past: streaming state, filter and events. Open events are cleared with the next decision."""
+        """Forget the past: what inputs are read against, streaming state, filter and events. Open events are cleared
+        with the next decision.
+        """
+        self._preprocess.reset()
         self._engine.reset()
         if self._filter:
             self._filter.reset()

@@ -63,21 +63,25 @@ class Preprocessor:
     def __init__(self, spec: InputSpec, modalities: frozenset[Modality] = frozenset(MODALITIES)) -> None:
         self._spec = spec
         self._allowed = np.array([m in modalities for m in MODALITIES])
-        self._frames = FrameReader(spec.camera_px)
         self._no_camera = np.zeros((spec.camera_px, spec.camera_px, 3), np.uint8)
-        self._heat = ThermalStatistics()
-        self._thermal_frame: ThermalFrame | None = None  #: whose image is ``_thermal``: two ticks often share a frame
-        self._thermal: NDArray[np.float32] = np.zeros(0, np.float32)
         self._no_thermal = np.zeros((spec.thermal_px, spec.thermal_px), np.float32)
         self._no_sound = np.full((spec.log_mel.bands, spec.log_mel.frames), FLOOR_DB, np.float32)
         self._no_heat = np.zeros(STATISTICS_COUNT, np.float32)
-        self._past: list[ProcessDrift | ProcessHistory] = []
-        if spec.telemetry_drift:
-            self._past.append(ProcessDrift())
-        if spec.telemetry_history:
-            self._past.append(ProcessHistory())
         self._departure = ProgrammeDeparture() if spec.telemetry_programme else None
         self._no_telemetry = np.zeros(spec.telemetry_count, np.float32)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the past: the next tick is read as the first one."""
+        self._frames = FrameReader(self._spec.camera_px)
+        self._heat = ThermalStatistics()
+        self._thermal_frame: ThermalFrame | None = None  #: whose image is ``_thermal``: two ticks often share a frame
+        self._thermal: NDArray[np.float32] = np.zeros(0, np.float32)
+        self._past: list[ProcessDrift | ProcessHistory] = []
+        if self._spec.telemetry_drift:
+            self._past.append(ProcessDrift())
+        if self._spec.telemetry_history:
+            self._past.append(ProcessHistory())
 
     def __call__(
         self, tick: Tick, on_camera: Callable[[NDArray[np.uint8]], None] = lambda _image: None

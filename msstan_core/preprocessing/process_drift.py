@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.observation import NANOSECONDS_PER_SECOND, TelemetryWindow
-from msstan_core.preprocessing.process_quantities import LARGEST, LEAST, QUANTITIES, at_work
+from msstan_core.preprocessing.process_quantities import LARGEST, LEAST, LONGEST_GAP_S, QUANTITIES, at_work
 
 #: Seconds after the arc's start between which the beginning is averaged: after the hot start, before most faults.
 BEGINNING_S = (0.9, 2.4)
@@ -39,7 +39,7 @@ class ProcessDrift:
         self._memory = _Mean(MEMORY_S)
 
     def update(self, stamp_ns: int, window: TelemetryWindow, values: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Take in the telemetry of a tick; a stamp from the past starts over.
+        """Take in the telemetry of a tick; a stamp from the past, or a long silence, starts over.
 
         Args:
             stamp_ns: of the tick. window: rows [K, 5] with NaN where unmeasured. values: its ``quantities``.
@@ -48,9 +48,10 @@ class ProcessDrift:
             [DRIFT_COUNT]: log(now / beginning) of current, voltage, wire feed, travel, gas, arc power and heat input (0
             where unknown), the same against the running mean, then one flag each: 1 where there is such a reference.
         """
-        if self._stamp_ns is not None and stamp_ns < self._stamp_ns:
-            self._reset()
         passed_s = 0.0 if self._stamp_ns is None else (stamp_ns - self._stamp_ns) / NANOSECONDS_PER_SECOND
+        if not 0.0 <= passed_s <= LONGEST_GAP_S:
+            self._reset()
+            passed_s = 0.0
         self._stamp_ns = stamp_ns
         now = _logarithms(values)
         if not at_work(window):

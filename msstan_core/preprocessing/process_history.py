@@ -12,13 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.observation import NANOSECONDS_PER_SECOND, TelemetryWindow
-from msstan_core.preprocessing.process_quantities import LARGEST, LEAST, QUANTITIES, at_work
+from msstan_core.preprocessing.process_quantities import LARGEST, LEAST, LONGEST_GAP_S, QUANTITIES, at_work
 from msstan_core.preprocessing.telemetry_features import LEAST_TRAVEL_M_S
 
 #: Seconds that the present is compared over, rising.
 LAGS_S = (0.3, 0.7, 1.4, 3.0, 6.0)
-#: Telemetry that was silent for this long begins anew, s.
-LONGEST_GAP_S = 10.0
 #: The arc of a weld may break for this long without having ended, s.
 BREAK_S = 0.3
 #: Stamps are taken for equal within this, so that a regular stream is always compared over the same ticks, s.

@@ -17,6 +17,8 @@ ARC_CURRENT_A = 20.0
 QUANTITIES = len(TELEMETRY_CHANNELS) + 2
 #: Values below these say "none", not "little": A, V, m/s, m/s, l/min, W, J/m.
 LEAST = np.array([5.0, 2.0, 1e-3, LEAST_TRAVEL_M_S, 0.3, 50.0, 1e3])
+#: Telemetry that was silent for this long is not read against what came before, s.
+LONGEST_GAP_S = 10.0
 #: Logarithms of ratios are clipped to this: a factor of about seven.
 LARGEST = 2.0
 

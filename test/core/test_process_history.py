@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from msstan_core.observation import NANOSECONDS_PER_SECOND, TELEMETRY_CHANNELS, TelemetryWindow
 from msstan_core.preprocessing.input_spec import InputSpec
-from msstan_core.preprocessing.process_history import HISTORY_COUNT, LAGS_S, LONGEST_GAP_S, ProcessHistory
-from msstan_core.preprocessing.process_quantities import LARGEST, QUANTITIES, quantities
+from msstan_core.preprocessing.process_history import HISTORY_COUNT, LAGS_S, ProcessHistory
+from msstan_core.preprocessing.process_quantities import LARGEST, LONGEST_GAP_S, QUANTITIES, quantities
 from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
 from msstan_core.vocabulary import Process
 

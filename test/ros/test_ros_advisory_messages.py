@@ -5,13 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msstan_core.advisory.advice import Advice
+from msstan_core.advisory.advice import Advice, as_transmitted, towards
 from msstan_core.advisory.gate import AdvisoryGate, Heartbeat
+from msstan_core.advisory.parameters import values
 from msstan_core.advisory.process_time import Moment
 from msstan_core.advisory.wps_files import WPS_FOLDER, load_wps
 from msstan_core.resources import share_path
 from msstan_msgs.msg import WeldParameterAdvisory
-from msstan_ros.advisory_messages import advice_from_message, advisory_message, towards
+from msstan_ros.advisory_messages import advice_from_message, advisory_message
 
 NUMBERS = st.floats(-1e6, 1e6)
 ADVICE = Advice(
@@ -85,3 +86,12 @@ def test_a_delta_that_uses_all_its_room_is_inside_after_the_wire(share: float) -
     assert section is not None
     for delta in (share * (section.max - section.nominal), share * (section.min - section.nominal)):
         assert section.min <= section.nominal + towards(delta, 0.0) <= section.max
+
+
+@given(st.lists(NUMBERS, min_size=5, max_size=5))
+def test_what_is_simulated_as_transmitted_is_what_the_message_brings(numbers: list[float]) -> None:
+    told = values(numbers)
+    meant = Advice(1, 2, deltas=told, minimum=told, maximum=told, max_rate=told)
+    found, expected = advice_from_message(advisory_message(meant)), as_transmitted(meant)
+    for vector in ("deltas", "minimum", "maximum", "max_rate"):
+        np.testing.assert_array_equal(getattr(found, vector), getattr(expected, vector))
