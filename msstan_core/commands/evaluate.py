@@ -66,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console(stderr=True)
     if not console.is_terminal:
         console.width = 140  # a log file is wider than a terminal's default
+    _check_models(arguments.model_dir)
     bags = find_bags(arguments.data)
     subsets = modality_subsets(arguments.modalities) if arguments.subsets else {ALL: arguments.modalities}
     metrics: list[dict[str, Any]] = []
@@ -99,6 +100,23 @@ def run(arguments: argparse.Namespace) -> int:
         + ", ".join(f"{n.replace('_', ' ')} {'-' if v is None else format(v, '.3f')}" for n, v in mean.items())
     )
     return 0
+
+
+def _check_models(folders: list[Path]) -> None:
+    """See that every model can be read and is there once, before the first one is replayed for an hour.
+
+    Raises:
+        InputError: naming the model.
+    """
+    from msstan_core.errors import InputError
+    from msstan_core.inference.model_package import load_package
+
+    seen: set[Path] = set()
+    for folder in folders:
+        load_package(folder)
+        if folder.resolve() in seen:
+            raise InputError(folder, "is named twice", "a spread over seeds needs each model once")
+        seen.add(folder.resolve())
 
 
 def _replay(

@@ -73,20 +73,24 @@ class Recording:
 
 
 def find_bags(folders: Iterable[Path]) -> list[Path]:
-    """All bags in these folders (each a bag or a folder of bags), sorted.
+    """All bags in these folders (each a bag or a folder of bags), sorted within each.
+
+    A bag that several of them lead to comes once, under the first name: counted twice, a weld would weigh and promise
+    double.
 
     Raises:
         InputError: when a folder is missing or holds no bag.
     """
-    bags: list[Path] = []
+    bags: dict[Path, Path] = {}  # resolved -> as it was named
     for folder in folders:
         if not folder.is_dir():
             raise InputError(folder, "no such folder", "give a bag or a folder of bags")
         found = sorted(p.parent for p in folder.rglob("metadata.yaml"))
         if not found:
             raise InputError(folder, "holds no bag (no metadata.yaml below it)", "import or record some first")
-        bags.extend(found)
-    return bags
+        for bag in found:
+            bags.setdefault(bag.resolve(), bag)
+    return list(bags.values())
 
 
 def ticks_of_bag(
