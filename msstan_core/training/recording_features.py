@@ -54,12 +54,11 @@ class RecordingFeatures:
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
-    """Features with what is known about the recording."""
+class DescribedBag:
+    """A bag with what its metadata says: enough to see whether a split is possible before features are computed."""
 
     path: Path
     attributes: dict[str, str]
-    features: RecordingFeatures
 
     @property
     def group(self) -> str:
@@ -70,6 +69,13 @@ class Recording:
     def simulated(self) -> bool:
         """Whether a simulator made it."""
         return self.attributes.get("simulated", "").lower() == "true"
+
+
+@dataclass(frozen=True, slots=True)
+class Recording(DescribedBag):
+    """Features with what is known about the recording."""
+
+    features: RecordingFeatures
 
 
 def find_bags(folders: Iterable[Path]) -> list[Path]:
@@ -91,6 +97,20 @@ def find_bags(folders: Iterable[Path]) -> list[Path]:
         for bag in found:
             bags.setdefault(bag.resolve(), bag)
     return list(bags.values())
+
+
+def described_bags(folders: Iterable[Path]) -> list[DescribedBag]:
+    """All bags in these folders with their attributes.
+
+    Raises:
+        InputError: as :func:`find_bags`, or when one cannot be opened.
+    """
+
+    def described(bag: Path) -> DescribedBag:
+        with BagReader(bag) as reader:
+            return DescribedBag(bag, reader.attributes)
+
+    return [described(bag) for bag in find_bags(folders)]
 
 
 def ticks_of_bag(
