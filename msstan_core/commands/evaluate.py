@@ -88,6 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
                     own[name] = metrics_of(replays, card, ranked=False)
             by_subset.append(own)
     scores = [score_bag(replayed) for replayed in first]
+    if len(scores) < len(bags):
+        console.print(f"[yellow]{len(bags) - len(scores)} of {len(bags)} bags have no action labels: left out")
     _show(console, metrics[0], details[0], by_subset[0])
     if arguments.pictures is not None:
         for path in _draw(first, arguments.pictures):

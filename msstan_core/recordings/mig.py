@@ -177,7 +177,7 @@ def _read_process(run: _Run, path: Path) -> None:
     rows: list[tuple[float, ...]] = []
     skipped = 0
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
             for column in ("time_s", "current_a", "voltage_v"):
                 if column not in (reader.fieldnames or ()):
@@ -275,7 +275,7 @@ def _attributes(run_dir: Path, run: _Run, report: ImportReport) -> dict[str, str
 def _run_row(path: Path, run_id: str) -> dict[str, str]:
     if not path.is_file():
         return {}
-    with path.open(newline="", encoding="utf-8") as stream:
+    with path.open(newline="", encoding="utf-8-sig") as stream:
         return next((row for row in csv.DictReader(stream) if row.get("run_id") == run_id), {})
 
 

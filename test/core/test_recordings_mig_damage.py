@@ -94,6 +94,15 @@ def test_table_without_its_columns_is_refused_by_name(run_dir: Path, tmp_path: P
         import_mig_run(run_dir, tmp_path / "bag")
 
 
+def test_tables_that_a_spreadsheet_saved_are_read(run_dir: Path, tmp_path: Path) -> None:
+    path = run_dir / "process.csv"
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    runs = run_dir.parent.parent / "runs.csv"
+    runs.write_text(f"run_id,configuration\n{run_dir.name},lap\n", encoding="utf-8-sig")
+    report = import_mig_run(run_dir, tmp_path / "bag")
+    assert report.attributes["group"] == "lap" and report.annotations
+
+
 def test_run_without_an_arc_is_imported_unaligned_and_says_so(run_dir: Path, tmp_path: Path) -> None:
     soundfile.write(run_dir / "audio.flac", np.random.default_rng(0).normal(0, 0.001, 10 * RATE), RATE)
     (run_dir / "camera.avi").unlink()
