@@ -25,6 +25,7 @@ from msstan_core.image_encodings import SensorScaling
 from msstan_core.messages import Topic, TopicKind, is_unset, match_topic, refuse_unset_stamp, sample_from_message
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample
 from msstan_core.recordings.annotations import FILE_NAME, Annotation, Extent, read_annotations
+from msstan_core.recordings.bag_faults import broken, check_bag, one_line, unopened
 from msstan_core.recordings.bag_writer import BagWriter
 from msstan_core.recordings.serialization import INTERFACE_PACKAGE, message_types
 from msstan_core.vocabulary import Modality
@@ -77,17 +78,12 @@ class BagReader:
         self._firsts: list[tuple[int, int]] = []
 
     def __enter__(self) -> Self:
-        if not self.path.exists():
-            raise InputError(self.path, "no such bag", "give a bag folder (metadata.yaml and .mcap)")
-        if self.path.is_dir() and not (self.path / "metadata.yaml").is_file():
-            raise InputError(
-                self.path, "not a bag: metadata.yaml is missing", "give a bag folder, or run ros2 bag reindex"
-            )
+        check_bag(self.path)
         try:
             reader = Reader(self.path)
             reader.open()
         except Exception as error:  # rosbags answers broken files with many types of exception
-            raise self._broken(error) from error
+            raise unopened(self.path, error) from error
         self._reader = reader
         return self
 
@@ -261,7 +257,7 @@ class BagReader:
             except StopIteration:
                 return
             except Exception as error:  # see __enter__
-                raise self._broken(error) from error
+                raise broken(self.path, error) from error
             yield RawMessage(connection.topic, connection.msgtype, time_ns, cdr)
 
     def _types_for(self, connection: Connection) -> Typestore:
@@ -285,19 +281,13 @@ class BagReader:
         )
         return recorded
 
-    def _broken(self, error: Exception) -> InputError:
-        detail = " ".join(str(error).split()) or type(error).__name__
-        return InputError(
-            self.path, f"damaged or cut bag ({detail})", "record it again, or recover it with `mcap recover`"
-        )
-
 
 def _deserialize(types: Typestore, message: RawMessage) -> Any:
     try:
         return types.deserialize_cdr(message.cdr, message.type_name)
     except Exception as error:  # damaged CDR fails anywhere inside rosbags
-        detail = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(message.topic, f"undecodable {message.type_name} ({detail})", "record it again") from error
+        problem = f"undecodable {message.type_name} ({one_line(error)})"
+        raise InputError(message.topic, problem, "record it again") from error
 
 
 def _header_stamp_ns(message: RawMessage, where: str) -> tuple[int, int]:
