@@ -29,6 +29,8 @@ GUARD_FILE = "guard.npz"
 GATE_FILE, LOOK_FILE, HELD_STEP_FILE = "gate.onnx", "look.onnx", "held_step.onnx"
 #: What ``msstan export`` makes from the weights.
 GRAPH_FILES = (STEP_FILE, GATE_FILE, LOOK_FILE, HELD_STEP_FILE)
+#: Whose hashes a card holds, where they are there.
+MODEL_FILES = (*GRAPH_FILES, WEIGHTS_FILE, NOMINAL_FILE, GUARD_FILE)
 CARD_FORMAT = 1
 
 
@@ -236,8 +238,7 @@ def load_package(directory: Path, *, without_graphs: bool = False) -> ModelPacka
 
 def save_card(directory: Path, card: ModelCard) -> ModelCard:
     """Write ``card.json`` with the hashes of the files that are there, atomically; returns the card written."""
-    known = (*GRAPH_FILES, WEIGHTS_FILE, NOMINAL_FILE, GUARD_FILE)
-    names = [n for n in known if (directory / n).is_file()]
+    names = [n for n in MODEL_FILES if (directory / n).is_file()]
     card = card.model_copy(update={"files": {name: sha256(directory / name) for name in names}})
     temporary = directory / (CARD_FILE + ".part")
     temporary.write_text(json.dumps(card.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
