@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -50,9 +51,12 @@ def register(subparsers: Any) -> None:
 def _baseline(text: str) -> tuple[str, float]:
     name, _, value = text.rpartition("=")
     try:
-        return name, float(value)
+        score = float(value)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=F1, e.g. boosting=0.937") from None
+        score = math.nan
+    if not name or not math.isfinite(score):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=F1, e.g. boosting=0.937")
+    return name, score
 
 
 def run(arguments: argparse.Namespace) -> int:

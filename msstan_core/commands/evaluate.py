@@ -68,6 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         console.width = 140  # a log file is wider than a terminal's default
     _check_models(arguments.model_dir)
     bags = find_bags(arguments.data)
+    _check_labels(arguments.data[0], bags)
     subsets = modality_subsets(arguments.modalities) if arguments.subsets else {ALL: arguments.modalities}
     metrics: list[dict[str, Any]] = []
     details: list[dict[str, Any]] = []
@@ -119,6 +120,23 @@ def _check_models(folders: list[Path]) -> None:
         if folder.resolve() in seen:
             raise InputError(folder, "is named twice", "a spread over seeds needs each model once")
         seen.add(folder.resolve())
+
+
+def _check_labels(folder: Path, bags: list[Path]) -> None:
+    """See that the labels of all bags can be read, and that there are some.
+
+    Raises:
+        InputError: naming the line of a bad label, or ``folder`` where no action is labelled.
+    """
+    from msstan_core.errors import InputError
+    from msstan_core.recordings.bag import BagReader
+
+    labelled = False
+    for bag in bags:
+        with BagReader(bag) as reader:
+            labelled |= any(a.kind == "action" for a in reader.annotations)
+    if not labelled:
+        raise InputError(folder, "holds no annotated bag", "add annotations.csv to the bags")
 
 
 def _replay(

@@ -43,7 +43,7 @@ def register(subparsers: Any) -> None:
         help="start from this model's weights: to adapt it to few labelled welds, with `trained_part: head` or all",
     )
     parser.add_argument("--cache", type=Path, help="folder for extracted features (default: OUT/features)")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, output_folders=("out",))
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ from nominal_blocks import SHIPPED
 from sound_welds import sound_bags
 
 from msstan_core.cli import main
+from msstan_core.errors import InputError
+from msstan_core.evaluation import model_figures
 from msstan_core.training import progress
 
 CONFIG = Path(__file__).parents[2] / "config" / "training" / "mig_phases.yaml"
@@ -77,3 +81,85 @@ def test_training_is_refused_before_features_are_extracted(
 ) -> None:
     command = ["train", str(CONFIG), "--data", str(bags), "--out", str(tmp_path / "model"), *options]
     assert says in refused(command, capsys)
+
+
+@pytest.mark.usefixtures("nothing_is_read")
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["smoothing", str(CONFIG), "--folds", "BAGS", "--simulated", "nowhere"],
+        ["smoothing", str(CONFIG), "--folds", "BAGS", "--simulated", "BAGS", "--model", "nowhere"],
+        ["transfer", "--source", "BAGS", "--target", "nowhere"],
+        ["peers", str(CONFIG), "--data", "BAGS", "--phases", "nowhere"],
+    ],
+)
+def test_a_study_is_refused_before_half_of_it_is_done(
+    options: list[str], bags: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [str(bags) if option == "BAGS" else option for option in options]
+    assert "nowhere: " in refused(["study", *given, "--json", str(tmp_path / "x.json")], capsys)
+
+
+@pytest.mark.parametrize("wrong", ["label", "model"])
+def test_evaluation_sees_all_labels_and_models_before_the_first_replay(
+    wrong: str, bags: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def replayed(*_: object) -> None:
+        raise AssertionError("a bag is replayed before the arguments are checked")
+
+    monkeypatch.setattr(model_figures, "replay_bag", replayed)
+    models = [str(SHIPPED)]
+    shutil.copytree(bags, tmp_path / "bags")
+    if wrong == "label":
+        with (tmp_path / "bags" / "weld3" / "annotations.csv").open("a") as stream:
+            stream.write("1704067200,1704067201,action,COOLING,,me\n")
+    else:
+        models.append("nowhere")
+    where = ["--data", str(tmp_path / "bags"), "--json", str(tmp_path / "x.json")]
+    says = {"label": "weld3/annotations.csv:5: span", "model": "nowhere: is not a model folder"}[wrong]
+    assert says in refused(["evaluate", *models, *where], capsys)
+
+
+def test_a_replay_that_breaks_off_leaves_no_half_file(
+    bags: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = shutil.copytree(bags / "weld0", tmp_path / "weld0")
+    data = bytearray((bag / "weld0.mcap").read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 64] = bytes(64)
+    (bag / "weld0.mcap").write_bytes(data)
+    assert "damaged or cut bag" in refused(["replay", str(bag), "--csv", str(tmp_path / "out.csv")], capsys)
+    assert list(tmp_path.iterdir()) == [bag]
+
+
+def test_a_page_that_is_named_must_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").mkdir()
+    results = ["results", "--results", "results", "--out", "results.md", "--decisions", "nope.md"]
+    assert "nope.md: no such page" in refused(results, capsys)
+    assert "nope.md: has no section" in refused(["closed-loop", "--json", "x.json", "--page", "nope.md"], capsys)
+    assert [path.name for path in tmp_path.iterdir()] == ["results"]
+
+
+@pytest.mark.parametrize("number", ["nan", "-1"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["bench", "--live"],
+        ["bench", "--soak-minutes"],
+        ["study", "ablation", "--data", "x", "--minutes"],
+        ["study", "peers", "x.yaml", "--data", "x", "--budget"],
+    ],
+    ids=lambda command: command[-1],
+)
+def test_seconds_and_minutes_are_numbers(
+    command: list[str], number: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert f"{command[-1]}: is {number}" in refused([*command, number, "--json", str(tmp_path / "x.json")], capsys)
+
+
+def test_what_is_refused_in_another_process_is_said_in_this_one() -> None:
+    error = pickle.loads(pickle.dumps(InputError("bag", "is damaged", "record it again")))
+    assert str(error) == "bag: is damaged; record it again" and error.remedy == "record it again"
