@@ -14,6 +14,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from msstan_core import __version__
+from msstan_core.argument_parser import ArgumentParser
 from msstan_core.errors import InputError
 from msstan_core.linear_algebra import use_one_thread
 from msstan_core.output_files import check_output_file, check_output_folder
@@ -42,12 +43,13 @@ OUTPUT_FOLDERS = ("cache", "log", "out_bag", "out_dir", "pictures", "work")
 EXIT_OK, EXIT_INPUT_ERROR, EXIT_INTERRUPTED = 0, 1, 130
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> ArgumentParser:
     """The parser with all built-in and plugged-in commands."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="msstan",
         description="Weld monitoring with MS-STAN: import recordings, train, replay, and run the live monitor.",
-        epilog="Each command explains itself: msstan COMMAND --help",
+        epilog="Each command explains itself: msstan COMMAND --help. Exit status: 0 done, 1 refused or failed, 2 bad "
+        "arguments, 130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"msstan {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -73,7 +75,9 @@ def check_outputs(arguments: argparse.Namespace) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Entry point of the ``msstan`` command; returns the exit status."""
+    """Entry point of the ``msstan`` command; returns the exit status. Bad arguments raise ``SystemExit``, as argparse's
+    do.
+    """
     arguments = build_parser().parse_args(argv)
     use_one_thread()
     try:

@@ -163,3 +163,36 @@ def test_seconds_and_minutes_are_numbers(
 def test_what_is_refused_in_another_process_is_said_in_this_one() -> None:
     error = pickle.loads(pickle.dumps(InputError("bag", "is damaged", "record it again")))
     assert str(error) == "bag: is damaged; record it again" and error.remedy == "record it again"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ("replay", "msstan replay: bag, --csv: must be given; see msstan replay --help"),
+        ("replay bag --csv", "msstan replay: --csv: expected one argument; see msstan replay --help"),
+        ("replay bag --csv x.csv --fast 1", "msstan replay: --fast 1: not known here; see msstan replay --help"),
+        (
+            "train x.yaml --data x --out y --steps abc",
+            "msstan train: --steps: 'abc' is no whole number; see msstan train --help",
+        ),
+        ("import mig a b --fps x", "msstan import mig: --fps: 'x' is no number; see msstan import mig --help"),
+        (
+            "cross-validate x.yaml --data x --json y --baseline boosting=nan",
+            "msstan cross-validate: --baseline: 'boosting=nan' is not NAME=F1, e.g. boosting=0.937; "
+            "see msstan cross-validate --help",
+        ),
+    ],
+)
+def test_bad_arguments_are_one_line_and_status_2(arguments: str, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments.split())
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == line + "\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["dance"], ["--nope"], ["study"], ["study", "dance"], ["calibrate", "m"]])
+def test_no_usage_is_printed_for_an_unknown_command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    said = capsys.readouterr().err
+    assert ended.value.code == 2 and len(said.splitlines()) == 1 and said.endswith(" --help\n")
