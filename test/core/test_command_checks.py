@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import pickle
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from nominal_blocks import SHIPPED
 from sound_welds import sound_bags
 
-from msstan_core.cli import main
+from msstan_core.cli import build_parser, main
 from msstan_core.errors import InputError
 from msstan_core.evaluation import model_figures
 from msstan_core.training import progress
@@ -196,3 +198,20 @@ def test_no_usage_is_printed_for_an_unknown_command(arguments: list[str], capsys
         main(arguments)
     said = capsys.readouterr().err
     assert ended.value.code == 2 and len(said.splitlines()) == 1 and said.endswith(" --help\n")
+
+
+def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """This parser and those of all its commands, formats and studies."""
+    yield parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for own in action.choices.values():
+                yield from parsers(own)
+
+
+def test_no_help_shows_how_it_was_written() -> None:
+    """A % stands doubled in an option's help, where argparse fills in values, and single in all other texts."""
+    helps = [parser.format_help() for parser in parsers(build_parser())]
+    assert len(helps) > 20
+    for text in helps:
+        assert "%%" not in text and "%(" not in text, text
