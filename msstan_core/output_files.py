@@ -13,7 +13,7 @@ from msstan_core.errors import InputError
 
 
 def check_output_file(path: Path) -> None:
-    """Make the folder of a file that will be written, and see that the file can be.
+    """See that a file can be written, whose folder need not be there yet; nothing is made.
 
     Raises:
         InputError: where ``path`` is a folder, a device or a pipe (renaming onto it would replace it), or where its
@@ -23,14 +23,7 @@ def check_output_file(path: Path) -> None:
         raise InputError(path, "is a folder", "name a file in it")
     if path.exists() and not path.is_file():
         raise InputError(path, "is no regular file", "name another file")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise InputError(
-            path, f"cannot be written ({error.strerror or error})", "check path, space and rights"
-        ) from None
+    check_output_folder(path.parent)
 
 
 def check_output_folder(path: Path) -> None:
@@ -55,7 +48,11 @@ def check_output_folder(path: Path) -> None:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A file to write beside ``path``: takes its place when the block ends well, and is removed when it does not."""
+    """A file to write beside ``path``: takes its place when the block ends well, and is removed when it does not.
+
+    The folder is made where it is missing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
     try:
         yield partial

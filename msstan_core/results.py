@@ -43,7 +43,6 @@ def write_result(
         content["details"] = _finite(details)
     if notes := notes_of(path):
         content["notes"] = notes
-    path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as partial:
         partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 

@@ -48,7 +48,6 @@ def write_page(folder: Path, page: Path) -> tuple[int, list[str]]:
         if section.name in found:
             lines += _section(section, found[section.name])
     lines += _missing([section for section in sections if section.name not in found])
-    page.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(page) as partial:
         partial.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     return len(found), [section.name for section in sections if section.name not in found]

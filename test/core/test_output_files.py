@@ -12,11 +12,12 @@ from msstan_core.errors import InputError
 from msstan_core.output_files import check_output_file, check_output_folder, written_whole
 
 
-def test_folders_are_made_and_an_existing_file_stays(tmp_path: Path) -> None:
+def test_a_folder_is_made_by_who_writes_and_an_existing_file_stays(tmp_path: Path) -> None:
     path = tmp_path / "new" / "result.json"
     check_output_file(path)
-    assert path.parent.is_dir() and not list(path.parent.iterdir())
-    path.write_text("before")
+    assert list(tmp_path.iterdir()) == [], "what is refused later leaves nothing behind"
+    with written_whole(path) as partial:
+        partial.write_text("before")
     check_output_file(path)
     assert path.read_text() == "before" and list(path.parent.iterdir()) == [path]
 
