@@ -14,9 +14,10 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from msstan_core import __version__
+from msstan_core.argument_parser import ArgumentParser
 from msstan_core.errors import InputError
 from msstan_core.linear_algebra import use_one_thread
-from msstan_core.output_files import check_output_file
+from msstan_core.output_files import check_output_file, check_output_folder
 
 #: Built-in command modules; each has ``register(subparsers)`` and sets ``run`` with ``set_defaults``.
 COMMANDS = (
@@ -35,17 +36,20 @@ COMMANDS = (
     "results",
 )
 
-#: Options that name a file to write, whichever command has them.
-OUTPUT_FILES = ("csv", "json")
+#: Options that name a file to write, or a folder to write into, whichever command has them. A command that writes where
+#: another option says names it with ``set_defaults(output_files=...)`` or ``output_folders``.
+OUTPUT_FILES = ("csv", "json", "page", "picture", "runs")
+OUTPUT_FOLDERS = ("cache", "log", "out_bag", "out_dir", "pictures", "work")
 EXIT_OK, EXIT_INPUT_ERROR, EXIT_INTERRUPTED = 0, 1, 130
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> ArgumentParser:
     """The parser with all built-in and plugged-in commands."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="msstan",
         description="Weld monitoring with MS-STAN: import recordings, train, replay, and run the live monitor.",
-        epilog="Each command explains itself: msstan COMMAND --help",
+        epilog="Each command explains itself: msstan COMMAND --help. Exit status: 0 done, 1 refused or failed, 2 bad "
+        "arguments, 130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"msstan {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -56,14 +60,28 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def check_outputs(arguments: argparse.Namespace) -> None:
+    """See that all that a command was asked for can be written, before it begins.
+
+    Raises:
+        InputError: naming the file or folder.
+    """
+    files = (*OUTPUT_FILES, *getattr(arguments, "output_files", ()))
+    folders = (*OUTPUT_FOLDERS, *getattr(arguments, "output_folders", ()))
+    for names, check in ((files, check_output_file), (folders, check_output_folder)):
+        for name in names:
+            if isinstance(path := getattr(arguments, name, None), Path):
+                check(path)
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Entry point of the ``msstan`` command; returns the exit status."""
+    """Entry point of the ``msstan`` command; returns the exit status. Bad arguments raise ``SystemExit``, as argparse's
+    do.
+    """
     arguments = build_parser().parse_args(argv)
     use_one_thread()
     try:
-        for name in OUTPUT_FILES:
-            if isinstance(path := getattr(arguments, name, None), Path):
-                check_output_file(path)
+        check_outputs(arguments)
         return int(arguments.run(arguments) or EXIT_OK)
     except InputError as error:
         print(f"msstan {arguments.command}: {error}", file=sys.stderr)

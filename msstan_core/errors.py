@@ -17,3 +17,7 @@ class InputError(Exception):
         self.where = str(where)
         self.problem = problem
         self.remedy = remedy
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, str]]:
+        """From its three parts again, where it was raised in another process."""
+        return type(self), (self.where, self.problem, self.remedy)

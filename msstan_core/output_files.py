@@ -1,15 +1,19 @@
-"""Whether a result can be written where it is asked for: asked before the work, not after it."""
+"""Whether a result can be written where it is asked for: asked before the work, not after it. And files that are whole
+or not there.
+"""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from msstan_core.errors import InputError
 
 
 def check_output_file(path: Path) -> None:
-    """Make the folder of a file that will be written, and see that the file can be.
+    """See that a file can be written, whose folder need not be there yet; nothing is made.
 
     Raises:
         InputError: where ``path`` is a folder, a device or a pipe (renaming onto it would replace it), or where its
@@ -19,11 +23,40 @@ def check_output_file(path: Path) -> None:
         raise InputError(path, "is a folder", "name a file in it")
     if path.exists() and not path.is_file():
         raise InputError(path, "is no regular file", "name another file")
+    check_output_folder(path.parent)
+
+
+def check_output_folder(path: Path) -> None:
+    """See that files can be written into a folder, which need not be there yet; nothing is made.
+
+    Raises:
+        InputError: where ``path``, or what of it is there, is no folder or cannot be written to.
+    """
+    there = next(p for p in (path, *path.absolute().parents) if p.exists() or p.is_symlink())
+    if not there.is_dir():
+        if there == path:
+            raise InputError(path, "is no folder", "name another one, or one to be made")
+        raise InputError(path, f"cannot be made: {there} is no folder", "name a folder elsewhere")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent):
+        with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
         raise InputError(
-            path, f"cannot be written ({error.strerror or error})", "check path, space and rights"
+            path, f"cannot be written to ({error.strerror or error})", "check path, space and rights"
         ) from None
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A file to write beside ``path``: takes its place when the block ends well, and is removed when it does not.
+
+    The folder is made where it is missing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    try:
+        yield partial
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

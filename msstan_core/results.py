@@ -10,6 +10,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from msstan_core.output_files import written_whole
+
 
 def write_result(
     path: Path,
@@ -41,10 +43,8 @@ def write_result(
         content["details"] = _finite(details)
     if notes := notes_of(path):
         content["notes"] = notes
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with written_whole(path) as partial:
+        partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _finite(content: Any) -> Any:

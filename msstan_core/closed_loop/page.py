@@ -43,10 +43,24 @@ def write_live(page: Path, result: Path) -> None:
     _replace(page, LIVE_BEGIN, LIVE_END, live_section(json.loads(result.read_text(encoding="utf-8"))))
 
 
-def _replace(page: Path, begin: str, end: str, written: str) -> None:
+def check_page(page: Path, *, live: bool = False) -> None:
+    """See that a page has the section that will be rewritten; ``live``: the one about welds over DDS.
+
+    Raises:
+        InputError: when it has not.
+    """
+    _sectioned(page, *((LIVE_BEGIN, LIVE_END) if live else (BEGIN, END)))
+
+
+def _sectioned(page: Path, begin: str, end: str) -> str:
     text = page.read_text(encoding="utf-8") if page.is_file() else ""
     if begin not in text or end not in text:
         raise InputError(page, "has no section for the results", f"add the lines {begin} and {end}")
+    return text
+
+
+def _replace(page: Path, begin: str, end: str, written: str) -> None:
+    text = _sectioned(page, begin, end)
     before, rest = text.split(begin, 1)
     page.write_text(before + begin + "\n" + written + end + rest.split(end, 1)[1], encoding="utf-8")
 

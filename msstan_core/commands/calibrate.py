@@ -12,6 +12,7 @@ from msstan_core.vocabulary import MODALITIES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from msstan_core.simulation.material_pairs import Pair
     from msstan_core.training.nominal_scores import BySubset
 
 _EPILOG = """\
@@ -24,6 +25,10 @@ rate with --subsets first, then a stricter one for all sensors. Interrupted simu
   msstan calibrate models/default --nominal bags/good --modalities camera,acoustic,telemetry --out models/mine
   msstan calibrate models/default --simulate-hours 2 --seed 900000 --jobs 2 --out models/mine
 """
+
+
+#: No simulated weld lasts longer. The last one may end so much after the hours asked for.
+LONGEST_WELD_H = 5 / 60
 
 
 def register(subparsers: Any) -> None:
@@ -58,7 +63,7 @@ def register(subparsers: Any) -> None:
     simulated.add_argument("--seed", type=int, default=900_000, help="of the first weld (default: 900000)")
     simulated.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
     simulated.add_argument("--work", type=Path, default=Path("out/calibrate"), help="folder for what is done so far")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, output_folders=("out",))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -69,24 +74,30 @@ def run(arguments: argparse.Namespace) -> int:
 
     from msstan_core.errors import InputError
     from msstan_core.inference.model_package import load_package
+    from msstan_core.simulation.material_pairs import parse_pairs
     from msstan_core.training.nominal_scores import duration_h
-    from msstan_core.training.recalibration import recalibrated, save_recalibrated
+    from msstan_core.training.recalibration import check_destination, recalibrated, save_recalibrated
+    from msstan_core.training.recording_features import find_bags
 
     if not 0 < arguments.false_alarms_per_hour <= 60:
         raise InputError("--false-alarms-per-hour", f"is {arguments.false_alarms_per_hour:g}", "choose up to 60")
     if arguments.simulate_hours is not None and not 0 < arguments.simulate_hours <= 1000:
         raise InputError("--simulate-hours", f"is {arguments.simulate_hours:g}", "weld between 0 and 1000 hours")
+    _check_hours(arguments)
     if arguments.jobs < 1 or not 0 <= arguments.seed < 2**62:
         raise InputError("--jobs, --seed", "too small", "give at least one process and no negative seed")
     package = load_package(arguments.model_dir)
     if not package.card.modalities & arguments.modalities:
         raise InputError("--modalities", "the model knows none of them", "see its CARD.md")
-    if arguments.out.resolve() == arguments.model_dir.resolve():
-        raise InputError(arguments.out, "is the model itself", "give another folder with --out")
+    check_destination(package, arguments.out)
+    if arguments.nominal is not None and arguments.materials is not None:
+        raise InputError("--materials", "restricts simulated welds only", "leave it out, or give --simulate-hours")
+    bags = find_bags(arguments.nominal or ())
+    pairs = None if arguments.materials is None else tuple(parse_pairs(arguments.materials))
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("nominal welds", total=1.0)
-        welds = list(_watched(arguments, lambda share: progress.update(task, completed=share)))
+        welds = list(_watched(arguments, bags, pairs, lambda share: progress.update(task, completed=share)))
     hours = sum(map(duration_h, welds))
     materials = f", {arguments.materials}" if arguments.materials else ""
     kind = (
@@ -117,21 +128,38 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _watched(arguments: argparse.Namespace, progress: Any) -> Iterator[BySubset]:
+def _check_hours(arguments: argparse.Namespace) -> None:
+    """See that the simulated time can be enough for the rate, before any of it is welded.
+
+    Raises:
+        InputError: when it cannot.
+    """
+    from msstan_core.decision.joint_calibration import least_joint_hours
+    from msstan_core.errors import InputError
+
+    rate, hours = arguments.false_alarms_per_hour, arguments.simulate_hours
+    needed_h = least_joint_hours(rate)
+    if hours is not None and hours + LONGEST_WELD_H < needed_h:
+        raise InputError(
+            "--simulate-hours",
+            f"{hours:g} h of welds cannot promise {rate:g} false alarms an hour, {needed_h:.2f} h are needed",
+            "weld longer, or allow a higher --false-alarms-per-hour",
+        )
+
+
+def _watched(
+    arguments: argparse.Namespace, bags: list[Path], pairs: tuple[Pair, ...] | None, progress: Any
+) -> Iterator[BySubset]:
     """Scores of each weld asked for."""
     from msstan_core.decision.pipeline import Monitor
-    from msstan_core.simulation.material_pairs import parse_pairs
     from msstan_core.training.nominal_scores import NominalWelds, monitors_of, scores_of_bag, simulated_scores
-    from msstan_core.training.recording_features import find_bags
 
     if arguments.nominal is None:
-        pairs = None if arguments.materials is None else tuple(parse_pairs(arguments.materials))
         chosen = NominalWelds(arguments.seed, pairs, arguments.subsets, arguments.modalities)
         yield from simulated_scores(
             arguments.model_dir, chosen, arguments.simulate_hours, arguments.work, arguments.jobs, progress
         )
         return
-    bags = find_bags(arguments.nominal)
     monitors = monitors_of(Monitor.load(arguments.model_dir, modalities=arguments.modalities), arguments.subsets)
     for number, bag in enumerate(bags, start=1):
         yield scores_of_bag(monitors, bag)

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from msstan_core.closed_loop.figures import WeldFigures
-    from msstan_core.closed_loop.page import write_page
+    from msstan_core.closed_loop.page import check_page, write_page
     from msstan_core.closed_loop.study import (
         FIRST_SEED,
         Task,
@@ -57,6 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("--welds", f"{arguments.welds} asked for", "give a number from 1")
     if arguments.jobs < 1:
         raise InputError("--jobs", f"{arguments.jobs} asked for", "give a number from 1")
+    if arguments.page is not None:
+        check_page(arguments.page)
     codes = chosen_imperfections(arguments.imperfections)
     model_dir = arguments.model or default_model_dir()
     plan = tasks(codes, range(FIRST_SEED, FIRST_SEED + arguments.welds))

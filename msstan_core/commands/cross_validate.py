@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msstan_core.errors import InputError
+from msstan_core.vocabulary import MODALITIES
+
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from msstan_core.training.configuration import TrainingConfig
     from msstan_core.training.cross_validation import RecordingScore
 
 
@@ -46,26 +51,28 @@ def register(subparsers: Any) -> None:
 def _baseline(text: str) -> tuple[str, float]:
     name, _, value = text.rpartition("=")
     try:
-        return name, float(value)
+        score = float(value)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=F1, e.g. boosting=0.937") from None
+        score = math.nan
+    if not name or not math.isfinite(score):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=F1, e.g. boosting=0.937")
+    return name, score
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Cross-validate; print a table; write the result file."""
     from rich.console import Console
 
-    from msstan_core.errors import InputError
     from msstan_core.results import write_result
-    from msstan_core.training.configuration import WithholdRule, load_training_config
+    from msstan_core.training.configuration import load_training_config
     from msstan_core.training.cross_validation import Regime, cross_validate, summary
     from msstan_core.training.progress import load_recordings
 
+    if arguments.seeds < 1:
+        raise InputError("--seeds", f"is {arguments.seeds}", "give 1 or more")
     console = Console(stderr=True)
-    config = load_training_config(arguments.config)
-    if arguments.withhold:
-        everywhere = WithholdRule(where={}, modalities=tuple(arguments.withhold))
-        config = config.model_copy(update={"withhold": (*config.withhold, everywhere)})
+    config = _with_withheld(load_training_config(arguments.config), arguments.withhold)
+    _check_split(arguments)
     recordings = load_recordings(console, config, arguments.data, arguments.cache)
     groups = frozenset(arguments.groups) if arguments.groups else None
 
@@ -102,12 +109,47 @@ def run(arguments: argparse.Namespace) -> int:
     ):
         scores.append(score)
         write()
-    if not scores:
-        raise InputError("--groups", "names no group of the data", "see the bags' attribute group")
     console.print(_table(scores))
     f1 = write()["macro_f1"]
     print(f"{arguments.json}: phases macro-F1 {f1['mean']:.3f} +- {f1['std']:.3f} over {arguments.seeds} seeds")
     return 0
+
+
+def _with_withheld(config: TrainingConfig, names: list[str]) -> TrainingConfig:
+    from msstan_core.training.configuration import WithholdRule
+
+    known = [m.label for m in MODALITIES]
+    for name in names:
+        if name not in known:
+            raise InputError("--withhold", f"{name!r} is no modality", f"choose from {' '.join(known)}")
+    if not names:
+        return config
+    everywhere = WithholdRule(where={}, modalities=tuple(names))
+    return config.model_copy(update={"withhold": (*config.withhold, everywhere)})
+
+
+def _check_split(arguments: argparse.Namespace) -> None:
+    """See that there is something to leave out and to train on, by the bags' attributes, before any is read.
+
+    Raises:
+        InputError: naming the option that asks for what is not there.
+    """
+    from msstan_core.training.recording_features import described_bags
+    from msstan_core.training.splits import leave_one_group_out
+
+    bags = described_bags(arguments.data)
+    left_out = {group for group, _, _ in leave_one_group_out(bags)}
+    for group in arguments.groups or ():
+        if group not in left_out:
+            raise InputError(
+                "--groups", f"no real recording is of {group!r}", f"there are {', '.join(sorted(left_out))}"
+            )
+    if arguments.regime != "together" and not any(bag.simulated for bag in bags):
+        raise InputError(
+            "--data",
+            f"holds no simulated recording for --regime {arguments.regime}",
+            "add the output of msstan simulate",
+        )
 
 
 def _table(scores: list[RecordingScore]) -> Table:

@@ -66,7 +66,9 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console(stderr=True)
     if not console.is_terminal:
         console.width = 140  # a log file is wider than a terminal's default
+    _check_models(arguments.model_dir)
     bags = find_bags(arguments.data)
+    _check_labels(arguments.data[0], bags)
     subsets = modality_subsets(arguments.modalities) if arguments.subsets else {ALL: arguments.modalities}
     metrics: list[dict[str, Any]] = []
     details: list[dict[str, Any]] = []
@@ -87,6 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
                     own[name] = metrics_of(replays, card, ranked=False)
             by_subset.append(own)
     scores = [score_bag(replayed) for replayed in first]
+    if len(scores) < len(bags):
+        console.print(f"[yellow]{len(bags) - len(scores)} of {len(bags)} bags have no action labels: left out")
     _show(console, metrics[0], details[0], by_subset[0])
     if arguments.pictures is not None:
         for path in _draw(first, arguments.pictures):
@@ -99,6 +103,40 @@ def run(arguments: argparse.Namespace) -> int:
         + ", ".join(f"{n.replace('_', ' ')} {'-' if v is None else format(v, '.3f')}" for n, v in mean.items())
     )
     return 0
+
+
+def _check_models(folders: list[Path]) -> None:
+    """See that every model can be read and is there once, before the first one is replayed for an hour.
+
+    Raises:
+        InputError: naming the model.
+    """
+    from msstan_core.errors import InputError
+    from msstan_core.inference.model_package import load_package
+
+    seen: set[Path] = set()
+    for folder in folders:
+        load_package(folder)
+        if folder.resolve() in seen:
+            raise InputError(folder, "is named twice", "a spread over seeds needs each model once")
+        seen.add(folder.resolve())
+
+
+def _check_labels(folder: Path, bags: list[Path]) -> None:
+    """See that the labels of all bags can be read, and that there are some.
+
+    Raises:
+        InputError: naming the line of a bad label, or ``folder`` where no action is labelled.
+    """
+    from msstan_core.errors import InputError
+    from msstan_core.recordings.bag import BagReader
+
+    labelled = False
+    for bag in bags:
+        with BagReader(bag) as reader:
+            labelled |= any(a.kind == "action" for a in reader.annotations)
+    if not labelled:
+        raise InputError(folder, "holds no annotated bag", "add annotations.csv to the bags")
 
 
 def _replay(

@@ -13,8 +13,8 @@ def register(subparsers: Any) -> None:
         "export",
         help="export a model folder's weights to ONNX",
         description="Write step.onnx from weights.pt, one graph with explicit streaming state, and its parts look.onnx "
-        "(the camera backbone) and held_step.onnx (the rest). A graph is kept only when it agrees with torch to 1e-4 "
-        "over 80 random ticks.",
+        "(the camera backbone) and held_step.onnx (the rest), whether these are there, missing or corrupt. A graph is "
+        "kept only when it agrees with torch to 1e-4 over 80 random ticks.",
     )
     parser.add_argument("model_dir", type=Path, help="model folder, as written by msstan train")
     parser.set_defaults(run=run)
@@ -26,8 +26,10 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.inference.engine import TorchEngine
     from msstan_core.inference.export import export_step
     from msstan_core.inference.model_package import STEP_FILE, load_package, save_card
+    from msstan_core.output_files import check_output_file
 
-    package = load_package(arguments.model_dir)
+    package = load_package(arguments.model_dir, without_graphs=True)
+    check_output_file(package.directory / STEP_FILE)
     engine = TorchEngine(package)
     difference = export_step(engine.model, package.directory)
     measured = package.card.model_copy(update={"metrics": {**package.card.metrics, "onnx_difference": difference}})

@@ -83,6 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.alignment import TickAligner
     from msstan_core.decision.pipeline import Monitor
     from msstan_core.errors import InputError
+    from msstan_core.output_files import written_whole
     from msstan_core.recordings.bag import BagReader
     from msstan_core.resources import default_model_dir
 
@@ -101,8 +102,8 @@ def run(arguments: argparse.Namespace) -> int:
     degraded: dict[str, int] = {}
     with BagReader(arguments.bag, namespace=arguments.namespace) as reader:
         duration = max(reader.duration_s, 1e-9)
-        partial = arguments.csv.with_name(arguments.csv.name + ".part")
         with (
+            written_whole(arguments.csv) as partial,
             partial.open("w", newline="", encoding="utf-8") as stream,
             Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
         ):
@@ -121,11 +122,9 @@ def run(arguments: argparse.Namespace) -> int:
                     for reason in decision.degraded:
                         degraded[reason] = degraded.get(reason, 0) + 1
                     progress.update(task, completed=time_s)
-        if ticks == 0:
-            partial.unlink()
-            names = ", ".join(m.label for m in MODALITIES if m in arguments.modalities)
-            raise InputError(arguments.bag, f"gives no tick from {names}", "name modalities that it holds")
-        partial.replace(arguments.csv)
+            if ticks == 0:
+                names = ", ".join(m.label for m in MODALITIES if m in arguments.modalities)
+                raise InputError(arguments.bag, f"gives no tick from {names}", "name modalities that it holds")
         for topic, count in reader.rejected.items():
             console.print(
                 f"[yellow]{topic}: {count} messages rejected; first: {reader.reasons[topic]}", highlight=False

@@ -21,7 +21,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--out", type=Path, required=True, help="HTML file to write; it needs no other file")
     parser.add_argument("--model", type=Path, help="model folder (default: the shipped model)")
     parser.add_argument("--namespace", help="cell to read where the bag holds several, e.g. /cell_2")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, output_files=("out",))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.errors import InputError
     from msstan_core.explain.weld_report import Course, report_page
     from msstan_core.inference.card_text import alarm_promise
+    from msstan_core.output_files import written_whole
     from msstan_core.recordings.bag import BagReader
     from msstan_core.resources import default_model_dir
     from msstan_core.vocabulary import MODALITIES
@@ -59,11 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
     if not course.seconds:
         raise InputError(arguments.bag, "gives no tick", "record at least one of the monitor's sensors")
     card = monitor.info.card
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    partial = arguments.out.with_name(arguments.out.name + ".part")
     title, model = arguments.bag.resolve().name, f"{card.name} {card.version}"
-    partial.write_text(report_page(course, title, model, alarm_promise(card)), "utf-8")
-    partial.replace(arguments.out)
+    with written_whole(arguments.out) as partial:
+        partial.write_text(report_page(course, title, model, alarm_promise(card)), "utf-8")
     alarms = sum(not math.isnan(s.alarm_s) for s in course.suspicions.values())
     print(f"{arguments.out}: {len(course.seconds)} ticks, {len(course.suspicions)} suspicions, {alarms} of them alarms")
     return 0

@@ -23,14 +23,20 @@ def register(subparsers: Any) -> None:
     parser.add_argument(
         "--decisions", type=Path, help="page whose tables are made anew (default: decisions.md beside the page)"
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, output_files=("out",))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the page; say what is missing."""
+    from msstan_core.errors import InputError
+    from msstan_core.output_files import check_output_file
     from msstan_core.results_page.page import write_page
     from msstan_core.results_page.tables_in_text import refresh_tables
 
+    if arguments.decisions is not None:
+        if not arguments.decisions.is_file():
+            raise InputError(arguments.decisions, "no such page", "give one with marked tables, e.g. docs/decisions.md")
+        check_output_file(arguments.decisions)
     files, missing = write_page(arguments.results, arguments.out)
     print(f"{arguments.out}: {files} result files" + (f"; not measured yet: {', '.join(missing)}" if missing else ""))
     decisions = arguments.decisions or arguments.out.with_name("decisions.md")

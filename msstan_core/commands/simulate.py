@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from msstan_core.simulation.scenario import Scenario
 
 
+#: Simulated recordings per set of --compare.
+DEFAULT_SEEDS = 8
+_APART = ("goes not together with --compare or --pictures", "ask for them one after the other")
+
+
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
@@ -54,7 +59,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--pictures", type=Path, metavar="DIR", help="write pictures of the simulator, with --compare also of real data"
     )
     parser.add_argument(
-        "--seeds", type=int, default=8, metavar="N", help="with --compare: simulated recordings per set (default 8)"
+        "--seeds", type=int, metavar="N", help=f"with --compare: simulated recordings per set (default {DEFAULT_SEEDS})"
     )
     parser.set_defaults(run=run)
 
@@ -66,6 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.list:
         print("\n".join(builtin_scenarios()))
         return 0
+    _refuse_what_does_not_go_together(arguments)
     if arguments.compare is not None or arguments.pictures is not None:
         return _compare(arguments)
     if arguments.seed is not None and not 0 <= arguments.seed < 2**63:
@@ -76,12 +82,38 @@ def run(arguments: argparse.Namespace) -> int:
             if not bag.exists():
                 _report(scenario, bag, arguments.raw_images)
         return 0
-    if arguments.materials is not None:
-        raise InputError("--materials", "restricts randomised welds only", "add --random N --out-dir DIR")
     if arguments.scenario is None or arguments.out_bag is None:
         raise InputError("arguments", "SCENARIO and OUT_BAG are needed", "see msstan simulate --help, or --list")
     _report(load_scenario(arguments.scenario, arguments.seed), arguments.out_bag, arguments.raw_images)
     return 0
+
+
+def _refuse_what_does_not_go_together(arguments: argparse.Namespace) -> None:
+    """See that no option is given that would be left aside.
+
+    Raises:
+        InputError: naming it.
+    """
+    drawn = arguments.random is not None or arguments.faults is not None
+    judged = arguments.compare is not None or arguments.pictures is not None
+    random, compared = arguments.random is not None, arguments.compare is not None
+    for option, used, problem, remedy in (
+        *((option, not judged, *_APART) for option in ("--random", "--faults", "--seed", "--raw-images")),
+        ("--out-dir", drawn, "is for the bags of --random and --faults", "give OUT_BAG, or --random N"),
+        ("--materials", random, "restricts randomised welds only", "add --random N --out-dir DIR"),
+        ("--json", compared, "holds the distances of --compare", "add --compare DATA"),
+        ("--seeds", compared, "counts the recordings of --compare", "the option for a seed is --seed"),
+    ):
+        if _given(arguments, option) and not used:
+            raise InputError(option, problem, remedy)
+    if arguments.scenario is not None and (drawn or judged):
+        option = next(o for o in ("--random", "--faults", "--compare", "--pictures") if _given(arguments, o))
+        raise InputError(option, "chooses its own scenarios", "leave out SCENARIO and OUT_BAG")
+
+
+def _given(arguments: argparse.Namespace, option: str) -> bool:
+    value = getattr(arguments, option.removeprefix("--").replace("-", "_"))
+    return value is not None and value is not False
 
 
 def _drawn(arguments: argparse.Namespace) -> Iterator[tuple[str, Scenario]]:
@@ -96,8 +128,6 @@ def _drawn(arguments: argparse.Namespace) -> Iterator[tuple[str, Scenario]]:
         raise InputError("--faults", "goes not together with --random", "ask for them one after the other")
     if arguments.out_dir is None:
         raise InputError(option, "needs a folder for the bags", "add --out-dir DIR")
-    if arguments.scenario is not None:
-        raise InputError(option, "draws its own scenarios", "leave out SCENARIO and OUT_BAG")
     if count < 1:
         raise InputError(option, f"{count} bags asked for", "give a number from 1")
     seeds = range(arguments.seed or 0, (arguments.seed or 0) + count)
@@ -107,8 +137,6 @@ def _drawn(arguments: argparse.Namespace) -> Iterator[tuple[str, Scenario]]:
             scenario = randomised(seed, pairs)
             yield f"random-{seed:06d}{scenario.name.removeprefix(f'random-{seed}')}", scenario
         return
-    if arguments.materials is not None:
-        raise InputError("--materials", "restricts randomised welds only", "add --random N --out-dir DIR")
     if seeds[-1] >= FIRST_SEED:
         raise InputError(option, f"seed {seeds[-1]} is one of the study's", f"stay below seed {FIRST_SEED}")
     yield from ((f"faults-{code:04d}-{seed:02d}", study_weld(code, seed)) for seed in seeds for code in FAULTS)
@@ -131,19 +159,20 @@ def _compare(arguments: argparse.Namespace) -> int:
     from msstan_core.simulation.pictures import write_pictures
     from msstan_core.simulation.realism_study import print_table, study, write_results
 
-    if arguments.seeds < 1:
-        raise InputError("--seeds", f"{arguments.seeds} recordings asked for", "give a number from 1")
+    seeds = DEFAULT_SEEDS if arguments.seeds is None else arguments.seeds
+    if seeds < 1:
+        raise InputError("--seeds", f"{seeds} recordings asked for", "give a number from 1")
     if arguments.compare is not None:
         if not arguments.compare.is_dir():
             raise InputError(
                 arguments.compare, "is no folder", "give the folder that holds robotic_mig/ and thermal_arc/"
             )
-        found = study(arguments.compare, arguments.seeds)
+        found = study(arguments.compare, seeds)
         print_table(found)
         if arguments.json is not None:
-            command = f"msstan simulate --compare DATA --seeds {arguments.seeds} --json {arguments.json}"
-            write_results(found, arguments.seeds, command, arguments.json)
+            command = f"msstan simulate --compare DATA --seeds {seeds} --json {arguments.json}"
+            write_results(found, seeds, command, arguments.json)
     if arguments.pictures is not None:
-        for file in write_pictures(arguments.pictures, arguments.compare, arguments.seeds):
+        for file in write_pictures(arguments.pictures, arguments.compare, seeds):
             print(file)
     return 0

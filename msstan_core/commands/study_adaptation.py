@@ -27,7 +27,7 @@ def register(studies: Any) -> None:
         "adaptation",
         help="compare adaptation from feedback with none, entropy minimisation and norm statistics",
         description="Trains networks on one side of a shift (one material pair; the first real runs), lets them meet "
-        "the other side in order, with 5 %% of the ticks labelled rightly or wrongly, and compares ways of adapting.",
+        "the other side in order, with 5 % of the ticks labelled rightly or wrongly, and compares ways of adapting.",
         epilog="Trained networks and features are kept in --work and read again. Example: msstan study adaptation "
         "config/training/default.yaml --data bags/simulated bags/real --json docs/results/adaptation.json",
     )

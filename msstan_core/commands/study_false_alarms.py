@@ -16,7 +16,7 @@ def register(studies: Any) -> None:
         "false-alarms",
         help="false alarms an hour on simulated nominal welds, and the delay of alarms on faulty ones",
         description="Weld randomised parts before a monitor. Those without disturbances must raise no alarm: every "
-        "alarm of theirs is a false one, every other event a false suspicion, counted an hour with exact 95 %% "
+        "alarm of theirs is a false one, every other event a false suspicion, counted an hour with exact 95 % "
         "intervals. Those with disturbances give how often and how late each imperfection is said. For unseen "
         "materials name pairs that the model was not trained on, and for any a first seed that its training set and "
         "its calibration do not hold.",

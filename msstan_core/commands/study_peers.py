@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,14 +100,17 @@ def run(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> None:
     from msstan_core.errors import InputError
     from msstan_core.studies.peer_entrants import ENTRANTS
+    from msstan_core.training.recording_features import find_bags
 
     if not arguments.data and not arguments.phases:
         raise InputError("--data", "is missing, and --phases too", "give bags to compare on")
-    if arguments.budget <= 0:
+    if not 0 < arguments.budget < math.inf:
         raise InputError("--budget", f"is {arguments.budget:g} s", "give seconds above 0")
     for name in ("folds", "seeds", "heavy_seeds", "decision_stride"):
         if getattr(arguments, name) < 1:
             raise InputError(f"--{name.replace('_', '-')}", f"is {getattr(arguments, name)}", "give 1 or more")
+    for folders in (arguments.data, arguments.phases):
+        find_bags(folders)  # refuses before the others are read
     for entrant in arguments.peers or ():
         if entrant not in ENTRANTS:
             raise InputError("--peers", f"{entrant} is no entrant", f"choose from {', '.join(ENTRANTS)}")

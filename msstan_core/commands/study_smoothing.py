@@ -61,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("--folds, --simulated", "are both missing", "give real bags, simulated ones, or both")
     if arguments.folds and arguments.config is None:
         raise InputError("config", "is missing", "name the training YAML, e.g. config/training/mig_phases.yaml")
+    _check_inputs(arguments)
     console = Console(stderr=True)
     kinds = {"real": _real(arguments, console), "simulated": _simulated(arguments, console)}
     metrics: dict[str, Any] = {}
@@ -120,6 +121,22 @@ PROTOCOL = (
     "never said within 3 s. Accuracy and macro-F1 on real streams are at the best common shift of the labels; "
     "extinction counts as deposition there."
 )
+
+
+def _check_inputs(arguments: argparse.Namespace) -> None:
+    """See that bags and model are there, before networks are trained on some of them.
+
+    Raises:
+        InputError: naming what is not.
+    """
+    from msstan_core.inference.model_package import load_package
+    from msstan_core.resources import default_model_dir
+    from msstan_core.training.recording_features import find_bags
+
+    find_bags(arguments.folds)
+    find_bags(arguments.simulated)
+    if arguments.simulated:
+        load_package(arguments.model or default_model_dir())
 
 
 def _real(arguments: argparse.Namespace, console: Console) -> list[Stream]:

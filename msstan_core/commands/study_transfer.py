@@ -59,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         summarise,
     )
     from msstan_core.training.progress import load_recordings, training_bar
+    from msstan_core.training.recording_features import find_bags
 
     if arguments.seeds < 1 or min(arguments.welds) < 1:
         raise InputError("--seeds, --welds", "ask for nothing", "one or more of each")
@@ -66,6 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
     adapt_steps = max(1, config.steps // 4) if arguments.adapt_steps is None else arguments.adapt_steps
     if adapt_steps < 1:
         raise InputError("--adapt-steps", f"is {adapt_steps}", "one or more")
+    for folders in (arguments.source, arguments.target):
+        find_bags(folders)  # refuses before the others are read
     console = Console(stderr=True)
     source, target = (
         load_recordings(console, config, folders, arguments.cache) for folders in (arguments.source, arguments.target)

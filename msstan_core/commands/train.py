@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from msstan_core.errors import InputError
+
+if TYPE_CHECKING:
+    from msstan_core.training.configuration import TrainingConfig
 
 
 def register(subparsers: Any) -> None:
@@ -38,7 +43,7 @@ def register(subparsers: Any) -> None:
         help="start from this model's weights: to adapt it to few labelled welds, with `trained_part: head` or all",
     )
     parser.add_argument("--cache", type=Path, help="folder for extracted features (default: OUT/features)")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, output_folders=("out",))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -46,7 +51,6 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from msstan_core.errors import InputError
     from msstan_core.training.configuration import load_training_config, with_changes
     from msstan_core.training.finishing import fit, fit_anomalies, save_model
     from msstan_core.training.guarding import guard_set
@@ -61,21 +65,13 @@ def run(arguments: argparse.Namespace) -> int:
     changed = {k: getattr(arguments, k) for k in ("seed", "steps") if getattr(arguments, k) is not None}
     config = with_changes(config, changed)
     cache = arguments.cache or arguments.out / "features"
+    initial = None if arguments.initial is None else initial_weights(arguments.initial, config)
+    _check_groups(arguments, config)
     recordings = load_recordings(console, config, arguments.data, cache)
     more = load_recordings(console, config, arguments.calibration, cache) if arguments.calibration else []
-    shared = sorted({r.group for r in recordings} & {r.group for r in more})
-    if shared:
-        raise InputError("--calibration", f"shares the group {shared[0]} with --data", "leave it out of one of them")
     kept, held_out = hold_out_groups(recordings, config.validation_share, config.seed)
     held_out += more
-    if config.validation_share > 0 and not held_out:
-        raise InputError(
-            f"validation_share: {config.validation_share}",
-            f"holds out nothing of {len({r.group for r in recordings})} groups of recordings (four are needed)",
-            "add recordings, or set it to 0 to calibrate on the training recordings",
-        )
     refuse_unshown(config, kept)
-    initial = None if arguments.initial is None else initial_weights(arguments.initial, config)
     with training_bar(console, f"training {config.name}") as progress:
         model = train(config, kept, arguments.out, held_out=held_out, initial=initial, progress=progress)
     with console.status("calibrating the actions") as status:
@@ -108,3 +104,25 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{arguments.out}: trained in {model.seconds:.0f} s")
     print(f"try it: msstan replay BAG --model {arguments.out} --csv OUT.csv")
     return 0
+
+
+def _check_groups(arguments: argparse.Namespace, config: TrainingConfig) -> None:
+    """See that training and calibration have recordings and share none, by the bags' attributes, before any is read.
+
+    Raises:
+        InputError: naming the option or field that asks for what is not there.
+    """
+    from msstan_core.training.recording_features import described_bags
+    from msstan_core.training.splits import hold_out_groups
+
+    bags, more = described_bags(arguments.data), described_bags(arguments.calibration)
+    shared = sorted({bag.group for bag in bags} & {bag.group for bag in more})
+    if shared:
+        raise InputError("--calibration", f"shares the group {shared[0]} with --data", "leave it out of one of them")
+    _, held_out = hold_out_groups(bags, config.validation_share, config.seed)
+    if config.validation_share > 0 and not held_out and not more:
+        raise InputError(
+            f"validation_share: {config.validation_share}",
+            f"holds out nothing of {len({bag.group for bag in bags})} groups of recordings (four are needed)",
+            "add recordings, or set it to 0 to calibrate on the training recordings",
+        )

@@ -32,11 +32,14 @@ def study_config(arguments: argparse.Namespace) -> TrainingConfig:
     """The configuration that ``--config`` and ``--steps`` ask for.
 
     Raises:
-        InputError: when the file is missing or wrong.
+        InputError: when the file is missing or wrong, or ``--minutes`` is no length of time.
     """
+    from msstan_core.errors import InputError
     from msstan_core.resources import share_path
     from msstan_core.training.configuration import load_training_config, with_changes
 
+    if arguments.minutes is not None and not arguments.minutes >= 0:
+        raise InputError("--minutes", f"is {arguments.minutes:g}", "give 0 or more")
     config = load_training_config(arguments.config or share_path("config/training/study.yaml"))
     if arguments.steps is None:
         return config

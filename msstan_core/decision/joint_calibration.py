@@ -159,6 +159,11 @@ def least_joint_blocks(rate_per_hour: float, block_s: float = BLOCK_S) -> int:
     return max(_all_blocks(least_blocks(rate_per_hour, block_s)), FIT_EVERY * FEWEST_BLOCKS)
 
 
+def least_joint_hours(rate_per_hour: float, block_s: float = BLOCK_S) -> float:
+    """Hours of clean welding that a joint rate needs at least: 1.33 for one alarm an hour."""
+    return least_joint_blocks(rate_per_hour, block_s) * block_s / SECONDS_PER_HOUR
+
+
 def calibrate_jointly(
     nominal: Sequence[NominalScores],
     trained: Sequence[int],

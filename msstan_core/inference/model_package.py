@@ -27,6 +27,10 @@ NOMINAL_FILE = "nominal.npz"
 GUARD_FILE = "guard.npz"
 #: The step in parts, for models with an importance gate (inference/step_graph.py).
 GATE_FILE, LOOK_FILE, HELD_STEP_FILE = "gate.onnx", "look.onnx", "held_step.onnx"
+#: What ``msstan export`` makes from the weights.
+GRAPH_FILES = (STEP_FILE, GATE_FILE, LOOK_FILE, HELD_STEP_FILE)
+#: Whose hashes a card holds, where they are there.
+MODEL_FILES = (*GRAPH_FILES, WEIGHTS_FILE, NOMINAL_FILE, GUARD_FILE)
 CARD_FORMAT = 1
 
 
@@ -175,12 +179,19 @@ class ModelPackage:
             InputError: when this model has no such file.
         """
         if name not in self.card.files:
-            raise InputError(self.directory, f"has no {name}", "export it again: msstan export MODEL_DIR")
+            raise InputError(self.directory, f"has no {name}", _remedy(name, "train the model again"))
         return self.directory / name
 
 
-def load_package(directory: Path) -> ModelPackage:
+def _remedy(name: str, otherwise: str) -> str:
+    return "write it anew: msstan export MODEL_DIR" if name in GRAPH_FILES else otherwise
+
+
+def load_package(directory: Path, *, without_graphs: bool = False) -> ModelPackage:
     """Read and verify a model folder.
+
+    Args:
+        directory: model folder. without_graphs: leave out GRAPH_FILES, for who writes them anew from the weights.
 
     Raises:
         InputError: naming what is missing, corrupt, or made for another vocabulary.
@@ -207,22 +218,27 @@ def load_package(directory: Path) -> ModelPackage:
     ):
         raise InputError(card_path, "was made for another vocabulary", "train the model again with this version")
     for name, expected in card.files.items():
+        if without_graphs and name in GRAPH_FILES:
+            continue
         path = directory / name
         if not path.is_file():
-            raise InputError(path, "is missing", "restore the folder or train again")
+            raise InputError(path, "is missing", _remedy(name, "restore the folder or train again"))
         try:
             content = sha256(path)
         except OSError as error:
             raise InputError(path, f"cannot be read ({error.strerror})", "check its rights") from None
         if content != expected:
-            raise InputError(path, "does not match the card's sha256 (corrupt or half copied)", "copy the folder again")
+            raise InputError(
+                path,
+                "does not match the card's sha256 (corrupt or half copied)",
+                _remedy(name, "copy the folder again"),
+            )
     return ModelPackage(directory, card, hashlib.sha256(text).hexdigest())
 
 
 def save_card(directory: Path, card: ModelCard) -> ModelCard:
     """Write ``card.json`` with the hashes of the files that are there, atomically; returns the card written."""
-    known = (STEP_FILE, GATE_FILE, LOOK_FILE, HELD_STEP_FILE, WEIGHTS_FILE, NOMINAL_FILE, GUARD_FILE)
-    names = [n for n in known if (directory / n).is_file()]
+    names = [n for n in MODEL_FILES if (directory / n).is_file()]
     card = card.model_copy(update={"files": {name: sha256(directory / name) for name in names}})
     temporary = directory / (CARD_FILE + ".part")
     temporary.write_text(json.dumps(card.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")

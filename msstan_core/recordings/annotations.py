@@ -26,6 +26,9 @@ from msstan_core.vocabulary import ACTIONS, ISO_CODES, Action, parse_action
 FILE_NAME = "annotations.csv"
 COLUMNS = ("start_s", "end_s", "kind", "label", "severity", "source")
 
+#: Labels may reach this much beyond a bag, s: people are rough.
+OVERSHOOT_S = 0.5
+
 Kind = Literal["action", "imperfection"]
 KINDS: tuple[Kind, ...] = ("action", "imperfection")
 
@@ -69,24 +72,54 @@ class Annotation:
         return int(self.label) if self.kind == "imperfection" else 0
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What a bag's labels must lie in."""
+
+    first_stamp_ns: int  #: time zero of the labels
+    length_s: float  #: from the first stamp to the end of what was recorded, s
+
+    def refuse_outside(self, where: str, annotation: Annotation) -> None:
+        """Check that a span lies in the bag, but for OVERSHOOT_S.
+
+        Raises:
+            InputError: at ``where``, when it does not.
+        """
+        if annotation.start_s < -OVERSHOOT_S or annotation.end_s > self.length_s + OVERSHOOT_S:
+            raise InputError(
+                where,
+                f"span {annotation.start_s:.13g} .. {annotation.end_s:.13g} s lies outside the bag, which is "
+                f"{self.length_s:.1f} s long",
+                f"times count in seconds from the bag's first stamp ({self.first_stamp_ns / 1e9:.3f} s)",
+            )
+
+
 def action_span(start_s: float, end_s: float, action: Action, source: str) -> Annotation:
     """An action label."""
     return Annotation(start_s, end_s, "action", action.name, source=source)
 
 
-def read_annotations(path: Path) -> list[Annotation]:
+def read_annotations(path: Path, extent: Extent | None = None) -> list[Annotation]:
     """Read an ``annotations.csv``, sorted by start. A missing file is a recording without labels: ``[]``.
+
+    Args:
+        path: of the file. extent: of its bag, which no span may leave; None: not checked.
 
     Raises:
         InputError: naming file, line and column of the first bad entry.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
+        with path.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets begin UTF-8 with a byte order mark
             reader = csv.DictReader(stream)
             missing = [c for c in COLUMNS[:4] if c not in (reader.fieldnames or ())]
             if missing:
                 raise InputError(path, f"column {missing[0]} is missing", f"the header must be {','.join(COLUMNS)}")
-            spans = [_parse_row(path, reader.line_num, row) for row in reader]
+            spans = []
+            for row in reader:
+                span = _parse_row(path, reader.line_num, row)
+                if extent is not None:
+                    extent.refuse_outside(f"{path}:{reader.line_num}", span)
+                spans.append(span)
     except FileNotFoundError:
         return []
     except (UnicodeDecodeError, csv.Error) as error:
@@ -108,6 +141,9 @@ def _parse_row(path: Path, line: int, row: dict[str, str | None]) -> Annotation:
                 f"{path}:{line}", f"{column} is {text!r}, not a number", "write seconds as 12.345"
             ) from None
 
+    severity = number("severity", math.nan)
+    if math.isnan(severity) and (row.get("severity") or "").strip():
+        raise InputError(f"{path}:{line}", "severity is no number", "write 0 to 1, or nothing where it was not judged")
     kind = (row.get("kind") or "").strip()
     label = (row.get("label") or "").strip()
     try:
@@ -116,7 +152,7 @@ def _parse_row(path: Path, line: int, row: dict[str, str | None]) -> Annotation:
             end_s=number("end_s"),
             kind=cast(Kind, kind),
             label=label.upper(),
-            severity=number("severity", math.nan),
+            severity=severity,
             source=(row.get("source") or "").strip(),
         )
     except ValueError as error:

@@ -24,7 +24,8 @@ from msstan_core.errors import InputError
 from msstan_core.image_encodings import SensorScaling
 from msstan_core.messages import Topic, TopicKind, is_unset, match_topic, refuse_unset_stamp, sample_from_message
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample
-from msstan_core.recordings.annotations import FILE_NAME, Annotation, read_annotations
+from msstan_core.recordings.annotations import FILE_NAME, Annotation, Extent, read_annotations
+from msstan_core.recordings.bag_faults import broken, check_bag, one_line, unopened
 from msstan_core.recordings.bag_writer import BagWriter
 from msstan_core.recordings.serialization import INTERFACE_PACKAGE, message_types
 from msstan_core.vocabulary import Modality
@@ -74,20 +75,15 @@ class BagReader:
         self.reasons: dict[str, str] = {}
         self._scaling = scaling
         self._reader: Reader | None = None
-        self._start_ns: int | None = None
+        self._firsts: list[tuple[int, int]] = []
 
     def __enter__(self) -> Self:
-        if not self.path.exists():
-            raise InputError(self.path, "no such bag", "give a bag folder (metadata.yaml and .mcap)")
-        if self.path.is_dir() and not (self.path / "metadata.yaml").is_file():
-            raise InputError(
-                self.path, "not a bag: metadata.yaml is missing", "give a bag folder, or run ros2 bag reindex"
-            )
+        check_bag(self.path)
         try:
             reader = Reader(self.path)
             reader.open()
         except Exception as error:  # rosbags answers broken files with many types of exception
-            raise self._broken(error) from error
+            raise unopened(self.path, error) from error
         self._reader = reader
         return self
 
@@ -136,23 +132,18 @@ class BagReader:
 
     @property
     def annotations(self) -> list[Annotation]:
-        """The labels beside the bag, sorted by start; empty when there are none."""
-        return read_annotations((self.path if self.path.is_dir() else self.path.parent) / FILE_NAME)
+        """The labels beside the bag, sorted by start; empty when there are none.
+
+        Raises:
+            InputError: naming file and line of an entry that is wrong or lies outside the bag.
+        """
+        path = (self.path if self.path.is_dir() else self.path.parent) / FILE_NAME
+        return read_annotations(path, self._extent() if path.is_file() else None)
 
     @property
     def start_ns(self) -> int:
         """The bag's first stamp: zero of ``annotations.csv`` and of replay's ``time_s``."""
-        if self._start_ns is None:
-            firsts = []
-            for connection in self._inputs():
-                for raw in self._messages([connection]):
-                    firsts.append(_header_stamp_ns(raw, connection.topic))
-                    break
-            set_stamps = [stamp for stamp, recorded in firsts if not is_unset(stamp, recorded)]
-            if not set_stamps:
-                raise InputError(self.path, "no message has a stamp", "stamp messages with the acquisition time")
-            self._start_ns = min(set_stamps)
-        return self._start_ns
+        return min(stamp for stamp, _ in self._first_stamps())
 
     @property
     def end_ns(self) -> int:
@@ -205,6 +196,29 @@ class BagReader:
         connections = [c for c in self._open_reader.connections if topics is None or c.topic in topics]
         return self._messages(connections, from_ns, to_ns) if connections else iter(())
 
+    def _first_stamps(self) -> list[tuple[int, int]]:
+        """(stamp, when it was recorded) of the first message of each topic that the monitor reads and that has one."""
+        if not self._firsts:
+            found = []
+            for connection in self._inputs():
+                for raw in self._messages([connection]):
+                    found.append(_header_stamp_ns(raw, connection.topic))
+                    break
+            self._firsts = [(stamp, recorded) for stamp, recorded in found if not is_unset(stamp, recorded)]
+            if not self._firsts:
+                raise InputError(self.path, "no message has a stamp", "stamp messages with the acquisition time")
+        return self._firsts
+
+    def _extent(self) -> Extent:
+        """What labels must lie in."""
+        # Where stamps are ahead of the recorder's clock the last ones are, too.
+        ahead_ns = max(0, *(stamp - recorded for stamp, recorded in self._first_stamps()))
+        # The last sample of the densest sensor may be this long before the end.
+        sensors = [row for row in self.topics if row.matches is not None and row.matches.modality is not None]
+        samples = max((row.count for row in sensors if not row.ignored), default=0)
+        length_s = self.duration_s + ahead_ns / NANOSECONDS_PER_SECOND
+        return Extent(self.start_ns, length_s + length_s / max(1, samples - 1))
+
     @property
     def _open_reader(self) -> Reader:
         if self._reader is None:
@@ -243,7 +257,7 @@ class BagReader:
             except StopIteration:
                 return
             except Exception as error:  # see __enter__
-                raise self._broken(error) from error
+                raise broken(self.path, error) from error
             yield RawMessage(connection.topic, connection.msgtype, time_ns, cdr)
 
     def _types_for(self, connection: Connection) -> Typestore:
@@ -267,19 +281,13 @@ class BagReader:
         )
         return recorded
 
-    def _broken(self, error: Exception) -> InputError:
-        detail = " ".join(str(error).split()) or type(error).__name__
-        return InputError(
-            self.path, f"damaged or cut bag ({detail})", "record it again, or recover it with `mcap recover`"
-        )
-
 
 def _deserialize(types: Typestore, message: RawMessage) -> Any:
     try:
         return types.deserialize_cdr(message.cdr, message.type_name)
     except Exception as error:  # damaged CDR fails anywhere inside rosbags
-        detail = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(message.topic, f"undecodable {message.type_name} ({detail})", "record it again") from error
+        problem = f"undecodable {message.type_name} ({one_line(error)})"
+        raise InputError(message.topic, problem, "record it again") from error
 
 
 def _header_stamp_ns(message: RawMessage, where: str) -> tuple[int, int]:

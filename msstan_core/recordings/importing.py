@@ -26,6 +26,9 @@ JPEG_QUALITY = 90
 #: Counts (of 255) by which the channels of a mono camera's video may differ after decoding.
 CODEC_COLOUR_ROUNDING = 4
 
+#: Frame rates of a camera, 1/s.
+LOWEST_FPS, HIGHEST_FPS = 0.1, 10_000.0
+
 #: Called with the seconds of the recording written so far.
 Progress = Callable[[float], None]
 
@@ -99,6 +102,16 @@ def encode_jpeg(image: NDArray[np.uint8], quality: int = JPEG_QUALITY) -> bytes:
     return data.tobytes()
 
 
+def check_frame_rate(fps: float | None) -> None:
+    """See that a frame rate that was given is possible, whether or not there is a video to use it for.
+
+    Raises:
+        InputError: when it is not a number from LOWEST_FPS to HIGHEST_FPS.
+    """
+    if fps is not None and not LOWEST_FPS <= fps <= HIGHEST_FPS:
+        raise InputError("--fps", f"is {fps:g}", f"give frames per second, {LOWEST_FPS:g} to {HIGHEST_FPS:g}")
+
+
 class VideoFile:
     """Frames of a video file that OpenCV reads.
 
@@ -115,7 +128,7 @@ class VideoFile:
             raise InputError(path, "is no video that OpenCV can read", "convert it, for example to MJPEG in .avi")
         nominal = float(self._capture.get(cv2.CAP_PROP_FPS))
         self.fps = fps if fps is not None else nominal
-        if not 0.1 <= self.fps <= 10_000:
+        if not LOWEST_FPS <= self.fps <= HIGHEST_FPS:
             self._capture.release()
             raise InputError(path, f"the frame rate is {self.fps:g} per second", "give the true one with --fps")
         self.announced = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))  #: frames by the header; 0: unknown

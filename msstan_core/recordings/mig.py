@@ -28,6 +28,7 @@ from msstan_core.recordings.importing import (
     Progress,
     VideoFile,
     bag_stamp_ns,
+    check_frame_rate,
     compressed_frames,
     encode_jpeg,
     write_recording,
@@ -100,18 +101,23 @@ def import_mig_run(
         progress: called with the seconds written.
 
     Raises:
-        InputError: no stream at all, a malformed ``process.csv``, an existing ``out_bag``, a full disk.
+        InputError: no stream at all, an impossible ``fps``, a malformed ``process.csv``, an existing ``out_bag``, or a
+            full disk.
     """
     if not run_dir.is_dir():
         raise InputError(run_dir, "no such run folder", "give a folder with audio.flac, process.csv or camera.avi")
     if out_bag.exists():
         raise InputError(out_bag, "exists already", "remove it or give another name")
+    check_frame_rate(fps)
     run = _Run()
     _read_audio(run, run_dir / "audio.flac")
     _read_process(run, run_dir / "process.csv")
     _read_camera(run, run_dir / "camera.avi", fps)
     if not run.streams:
-        raise InputError(run_dir, "holds no readable stream", "it needs audio.flac, process.csv or camera.avi")
+        reasons = "; ".join(run.notes)
+        raise InputError(
+            run_dir, f"holds no readable stream ({reasons})", "it needs audio.flac, process.csv or camera.avi"
+        )
     report = ImportReport(out_bag, notes=run.notes, camera_raw_bytes=run.camera_raw_bytes)
     report.clock = _share_clock(run)
     report.offsets = {name: s.offset for name, s in run.streams.items() if s.offset is not None}
@@ -177,7 +183,7 @@ def _read_process(run: _Run, path: Path) -> None:
     rows: list[tuple[float, ...]] = []
     skipped = 0
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
             for column in ("time_s", "current_a", "voltage_v"):
                 if column not in (reader.fieldnames or ()):
@@ -207,8 +213,10 @@ def _read_process(run: _Run, path: Path) -> None:
 
 
 def _read_camera(run: _Run, path: Path, fps: float | None) -> None:
-    if not path.is_file():
-        return  # most runs have none
+    if not path.is_file():  # most runs have none
+        if fps is not None:
+            run.notes.append("no camera.avi: the frame rate that was given is not used")
+        return
     try:
         video = VideoFile(path, fps)
         brightness = []
@@ -275,7 +283,7 @@ def _attributes(run_dir: Path, run: _Run, report: ImportReport) -> dict[str, str
 def _run_row(path: Path, run_id: str) -> dict[str, str]:
     if not path.is_file():
         return {}
-    with path.open(newline="", encoding="utf-8") as stream:
+    with path.open(newline="", encoding="utf-8-sig") as stream:
         return next((row for row in csv.DictReader(stream) if row.get("run_id") == run_id), {})
 
 

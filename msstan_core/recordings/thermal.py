@@ -19,6 +19,8 @@ from msstan_core.errors import InputError
 from msstan_core.observation import Sample, TelemetrySample, ThermalFrame, WeldContext
 from msstan_core.recordings.annotations import Annotation, action_span
 from msstan_core.recordings.importing import (
+    HIGHEST_FPS,
+    LOWEST_FPS,
     RECORDING_EPOCH_NS,
     ImportReport,
     Progress,
@@ -117,6 +119,6 @@ def _read(file: Path) -> _ThermalWeld:
         raise InputError(file, f"process has shape {process.shape}", f"it must be [{len(celsius)}, 2 or more]")
     if arc_on.shape != (len(celsius),):
         raise InputError(file, f"arc_on has shape {arc_on.shape}", f"it must be [{len(celsius)}]")
-    if not 0.1 <= fps <= 10_000:
-        raise InputError(file, f"fps is {fps:g}", "give frames per second, 0.1 to 10000")
+    if not LOWEST_FPS <= fps <= HIGHEST_FPS:
+        raise InputError(file, f"fps is {fps:g}", f"give frames per second, {LOWEST_FPS:g} to {HIGHEST_FPS:g}")
     return _ThermalWeld(celsius, process[:, 0], process[:, 1], arc_on, fps)

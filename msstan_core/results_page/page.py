@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from msstan_core.errors import InputError
+from msstan_core.output_files import written_whole
 from msstan_core.results_page.figures import ABSENT, cell, is_figure, number_of, table, text_of, words
 from msstan_core.results_page.section import Section
 from msstan_core.results_page.sections import SECTIONS
@@ -47,10 +48,8 @@ def write_page(folder: Path, page: Path) -> tuple[int, list[str]]:
         if section.name in found:
             lines += _section(section, found[section.name])
     lines += _missing([section for section in sections if section.name not in found])
-    page.parent.mkdir(parents=True, exist_ok=True)
-    temporary = page.with_name(page.name + ".part")
-    temporary.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
-    temporary.replace(page)
+    with written_whole(page) as partial:
+        partial.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
     return len(found), [section.name for section in sections if section.name not in found]
 
 

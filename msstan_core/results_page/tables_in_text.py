@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from msstan_core.errors import InputError
+from msstan_core.output_files import written_whole
 from msstan_core.results_page.figures import ABSENT, table
 
 #: ``<!-- table FILE PATH PREFIX COLUMN... -->`` ... ``<!-- end of table -->``
@@ -49,9 +50,8 @@ def refresh_tables(page: Path, results: Path) -> int:
 
     changed = _MARK.sub(made, text)
     if changed != text:
-        temporary = page.with_name(page.name + ".part")
-        temporary.write_text(changed, encoding="utf-8")
-        temporary.replace(page)
+        with written_whole(page) as partial:
+            partial.write_text(changed, encoding="utf-8")
     return count
 
 

@@ -196,7 +196,7 @@ def real_sound_and_current(root: Path) -> tuple[list[Description], list[Descript
     for run in runs:
         samples, rate = soundfile.read(run / "audio.flac", dtype="float32")
         sound.append(describe_sound(samples, rate))
-        with (run / "process.csv").open(newline="") as stream:
+        with (run / "process.csv").open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.DictReader(stream))
         time_s, amps, volts = (np.array([float(r[c]) for r in rows]) for c in ("time_s", "current_a", "voltage_v"))
         current.append(describe_current(time_s, amps, volts))

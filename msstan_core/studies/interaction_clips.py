@@ -53,7 +53,7 @@ def read_clips(
     table = folder / "set1.csv"
     if not table.is_file():
         raise InputError(table, "no such file", "give the folder that holds set1.csv and set1/")
-    with table.open(encoding="utf-8", newline="") as stream:
+    with table.open(encoding="utf-8-sig", newline="") as stream:
         rows = list(csv.DictReader(stream))
     if not rows:
         raise InputError(table, "names no clip", "it needs rows of file, sequence, label")

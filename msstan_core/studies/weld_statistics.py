@@ -84,7 +84,7 @@ def read_weld_table(path: Path) -> WeldTable:
         InputError: naming the file and the column or row at fault.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.DictReader(stream))
     except FileNotFoundError:
         raise InputError(path, "no such file", "give the table of welds (runs.csv)") from None

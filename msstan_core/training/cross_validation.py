@@ -73,7 +73,7 @@ def cross_validate(
     )
     if regime is not Regime.TOGETHER and not simulated:
         raise InputError(
-            "--data", f"holds no simulated recording to be {regime} on", "add the output of msstan simulate"
+            "--data", f"holds no simulated recording for --regime {regime}", "add the output of msstan simulate"
         )
     for seed in range(config.seed, config.seed + seeds):
         seeded = config.model_copy(update={"seed": seed})

@@ -10,26 +10,26 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from msstan_core.training.configuration import TrainingConfig
-from msstan_core.training.recording_features import FeatureExtractor, Recording, find_bags
+from msstan_core.training.recording_features import FeatureExtractor, Recording, described_bags
 
 #: Steps between progress lines where standard error is no terminal.
 LINES_EVERY = 50
 
 
 def load_recordings(console: Console, config: TrainingConfig, folders: list[Path], cache: Path) -> list[Recording]:
-    """Features of all bags in these folders, without what the configuration withholds."""
-    from msstan_core.recordings.bag import BagReader
+    """Features of all bags in these folders, without what the configuration withholds.
 
+    Raises:
+        InputError: when a folder or bag cannot be read; of a bag that cannot even be opened before the first is read.
+    """
+    bags = described_bags(folders)
     extract = FeatureExtractor(config.model_config_of_size(), cache)
-    bags = find_bags(folders)
     recordings = []
     with _bar(console) as progress:
         task = progress.add_task("reading bags", total=len(bags), note="")
         for bag in bags:
-            with BagReader(bag) as reader:
-                withheld = config.withheld(reader.attributes)
-            recordings.append(extract(bag, withheld))
-            progress.update(task, advance=1, note=bag.name)
+            recordings.append(extract(bag.path, config.withheld(bag.attributes)))
+            progress.update(task, advance=1, note=bag.path.name)
     return recordings
 
 

@@ -10,7 +10,16 @@ from typing import NamedTuple
 from msstan_core.decision.joint_calibration import JointThresholds, TooFewBlocks, calibrate_jointly
 from msstan_core.errors import InputError
 from msstan_core.inference.card_text import CARD_TEXT_FILE, card_markdown
-from msstan_core.inference.model_package import AlarmLimits, ModelCard, ModelPackage, SubsetCard, save_card, subset_name
+from msstan_core.inference.model_package import (
+    CARD_FILE,
+    MODEL_FILES,
+    AlarmLimits,
+    ModelCard,
+    ModelPackage,
+    SubsetCard,
+    save_card,
+    subset_name,
+)
 from msstan_core.training.nominal_scores import BySubset
 
 
@@ -71,15 +80,29 @@ def alarm_limits(joint: JointThresholds, source: str) -> AlarmLimits:
     )
 
 
+def check_destination(package: ModelPackage, directory: Path) -> None:
+    """See that a model folder may be written there: a new or empty one, or another model's, as ``msstan train`` has it.
+
+    Raises:
+        InputError: when ``directory`` is the package's own, or holds something else.
+    """
+    if directory.resolve() == package.directory.resolve():
+        raise InputError(directory, "is the model itself", "give another folder with --out")
+    if directory.is_dir() and any(directory.iterdir()) and not (directory / CARD_FILE).is_file():
+        raise InputError(directory, "is not empty and no model folder", "give a new folder with --out")
+
+
 def save_recalibrated(package: ModelPackage, card: ModelCard, directory: Path) -> ModelCard:
     """Write the model folder with this card: the package's files as they are, the card last.
 
     Raises:
-        InputError: when ``directory`` is the package's own.
+        InputError: see :func:`check_destination`.
     """
-    if directory.resolve() == package.directory.resolve():
-        raise InputError(directory, "is the model itself", "give another folder with --out")
+    check_destination(package, directory)
     directory.mkdir(parents=True, exist_ok=True)
+    for name in MODEL_FILES:
+        if name not in package.card.files:
+            (directory / name).unlink(missing_ok=True)  # of a model that was here before
     for name in package.card.files:
         shutil.copyfile(package.directory / name, directory / name)
     card = save_card(directory, card)

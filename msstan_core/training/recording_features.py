@@ -54,12 +54,11 @@ class RecordingFeatures:
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
-    """Features with what is known about the recording."""
+class DescribedBag:
+    """A bag with what its metadata says: enough to see whether a split is possible before features are computed."""
 
     path: Path
     attributes: dict[str, str]
-    features: RecordingFeatures
 
     @property
     def group(self) -> str:
@@ -78,21 +77,46 @@ class Recording:
         return self.attributes.get("simulated", "").lower() == "true"
 
 
+@dataclass(frozen=True, slots=True)
+class Recording(DescribedBag):
+    """Features with what is known about the recording."""
+
+    features: RecordingFeatures
+
+
 def find_bags(folders: Iterable[Path]) -> list[Path]:
-    """All bags in these folders (each a bag or a folder of bags), sorted.
+    """All bags in these folders (each a bag or a folder of bags), sorted within each.
+
+    A bag that several of them lead to comes once, under the first name: counted twice, a weld would weigh and promise
+    double.
 
     Raises:
         InputError: when a folder is missing or holds no bag.
     """
-    bags: list[Path] = []
+    bags: dict[Path, Path] = {}  # resolved -> as it was named
     for folder in folders:
         if not folder.is_dir():
             raise InputError(folder, "no such folder", "give a bag or a folder of bags")
         found = sorted(p.parent for p in folder.rglob("metadata.yaml"))
         if not found:
             raise InputError(folder, "holds no bag (no metadata.yaml below it)", "import or record some first")
-        bags.extend(found)
-    return bags
+        for bag in found:
+            bags.setdefault(bag.resolve(), bag)
+    return list(bags.values())
+
+
+def described_bags(folders: Iterable[Path]) -> list[DescribedBag]:
+    """All bags in these folders with their attributes.
+
+    Raises:
+        InputError: as :func:`find_bags`, or when one cannot be opened.
+    """
+
+    def described(bag: Path) -> DescribedBag:
+        with BagReader(bag) as reader:
+            return DescribedBag(bag, reader.attributes)
+
+    return [described(bag) for bag in find_bags(folders)]
 
 
 def ticks_of_bag(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from msstan_core.errors import InputError
-from msstan_core.training.recording_features import Recording
+from msstan_core.training.recording_features import DescribedBag
+
+#: Recordings with their features, or what is known of them before.
+_Bag = TypeVar("_Bag", bound=DescribedBag)
 
 
-def hold_out_groups(
-    recordings: Sequence[Recording], share: float, seed: int
-) -> tuple[list[Recording], list[Recording]]:
+def hold_out_groups(recordings: Sequence[_Bag], share: float, seed: int) -> tuple[list[_Bag], list[_Bag]]:
     """Hold out about ``share`` of the groups, from real and simulated recordings alike.
 
     Returns:
@@ -27,7 +29,7 @@ def hold_out_groups(
     return [r for r in recordings if r.group not in held], [r for r in recordings if r.group in held]
 
 
-def leave_one_group_out(recordings: Sequence[Recording]) -> Iterator[tuple[str, list[Recording], list[Recording]]]:
+def leave_one_group_out(recordings: Sequence[_Bag]) -> Iterator[tuple[str, list[_Bag], list[_Bag]]]:
     """(group, training, test) for every group of real recordings; simulated recordings are always in training.
 
     Raises:

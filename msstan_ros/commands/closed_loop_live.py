@@ -34,7 +34,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Weld; status 0 only when every weld was heard and no limit was left."""
-    from msstan_core.closed_loop.page import write_live
+    from msstan_core.closed_loop.page import check_page, write_live
     from msstan_core.closed_loop.study import (
         FIRST_SEED,
         LIVE_ARMS,
@@ -54,6 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(
             "--rate", f"{arguments.rate:g} is not possible", "0.05 to 20, but not 1: the cell tells the time"
         )
+    if arguments.page is not None:
+        check_page(arguments.page, live=True)
     model_dir = arguments.model or default_model_dir()
     codes = chosen_imperfections(arguments.imperfections)
 

@@ -22,7 +22,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--seconds", type=float, default=60.0, help="end after this long at the latest (default 60)")
     parser.add_argument("--model", type=Path, help="model folder (default: the shipped one)")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for picture and log (default: out)")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, output_folders=("out",))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,6 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_ros.bringup import profile_named
     from msstan_ros.transport import environment
 
+    if not arguments.seconds > 0:
+        raise InputError("--seconds", f"is {arguments.seconds:g}", "give seconds above 0")
     given = {"scenario": arguments.scenario, "loop": "false", "at_end": "exit", "overlay": "false"}
     if arguments.model is not None:
         given["model"] = str(arguments.model)

@@ -25,6 +25,9 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.errors import InputError
     from msstan_ros.transport import environment
 
+    if not arguments.seconds >= 0:
+        raise InputError("--seconds", f"is {arguments.seconds:g}", "give 0 or more")
+
     os.environ.update(environment()[0])
 
     from msstan_ros.live_status import LiveListener

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,15 @@ from msstan_core.cli import main
 from msstan_core.errors import InputError
 from msstan_core.inference.bound_graph import Places
 from msstan_core.inference.engine import MODEL_THRESHOLD, OnnxEngine, load_engine
-from msstan_core.inference.model_package import STEP_FILE, ModelPackage, load_package, save_card
+from msstan_core.inference.model_package import (
+    CARD_FILE,
+    GATE_FILE,
+    HELD_STEP_FILE,
+    STEP_FILE,
+    WEIGHTS_FILE,
+    ModelPackage,
+    load_package,
+)
 from msstan_core.inference.providers import chosen_providers
 from msstan_core.inference.sampling_engine import SamplingEngine
 from msstan_core.model.ms_stan import Features, MsStan
@@ -203,12 +212,23 @@ def test_a_model_leaves_the_arithmetic_of_the_process_alone(package: ModelPackag
     assert done.returncode == 0, done.stderr
 
 
-def test_a_model_is_exported_anew(package: ModelPackage, tmp_path: Path) -> None:
+def test_a_model_is_exported_anew(package: ModelPackage, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever has become of its graphs; of the rest nothing may be missing or corrupt."""
     folder = tmp_path / "model"
     shutil.copytree(package.directory, folder)
     (folder / STEP_FILE).write_bytes(b"an older graph")
+    with pytest.raises(InputError, match=r"step\.onnx: does not match .*; write it anew: msstan export"):
+        load_package(folder)
+    (folder / HELD_STEP_FILE).unlink()
+    with (folder / WEIGHTS_FILE).open("ab") as stream:
+        stream.write(b"more")
+    assert main(["export", str(folder)]) == 1
+    assert "weights.pt: does not match the card's sha256" in capsys.readouterr().err
+    shutil.copy(package.directory / WEIGHTS_FILE, folder)
+    (folder / GATE_FILE).write_bytes(b"cut")
     card = load_package(package.directory).card
-    save_card(folder, card.model_copy(update={"metrics": {"onnx_difference": 1.0, "other": 2.0}}))
+    changed = card.model_copy(update={"metrics": {"onnx_difference": 1.0, "other": 2.0}})
+    (folder / CARD_FILE).write_text(json.dumps(changed.model_dump(mode="json")), encoding="utf-8")
     assert main(["export", str(folder)]) == 0
     exported = load_package(folder)  # compares the hashes
     assert exported.card.metrics["other"] == 2.0

@@ -16,7 +16,7 @@ from msstan_core.decision.joint_calibration import (
     calibrate_jointly,
 )
 from msstan_core.errors import InputError
-from msstan_core.inference.model_package import AlarmLimits, SubsetCard, load_package
+from msstan_core.inference.model_package import GATE_FILE, AlarmLimits, SubsetCard, load_package
 from msstan_core.training.recalibration import recalibrated, save_recalibrated
 from msstan_core.vocabulary import Modality
 
@@ -106,7 +106,7 @@ def test_command_refuses_too_little_and_names_what_is_needed(
     with pytest.raises(SystemExit):
         main(["calibrate", str(SHIPPED), "--simulate-hours", "1", "--out", "x", "--modalities", "smell"])
     assert "smell" in capsys.readouterr().err
-    given = ["calibrate", str(SHIPPED), "--simulate-hours", "0.1", "--out", str(tmp_path / "new")]
+    given = ["calibrate", str(SHIPPED), "--simulate-hours", "2", "--out", str(tmp_path / "new")]
     assert main(given) == 1
     assert "60 clean blocks" in capsys.readouterr().err and not (tmp_path / "new").exists()
     assert main([*given, "--false-alarms-per-hour", "30"]) == 0
@@ -114,3 +114,42 @@ def test_command_refuses_too_little_and_names_what_is_needed(
     assert "at most 30 alarmed blocks an hour" in said.out and "with acoustic only, limits stay" in said.err
     card = json.loads((tmp_path / "new" / "card.json").read_text())
     assert len(card["alarm_limits"]["imperfection_thresholds"]) == len(card["trained_imperfections"])
+
+
+def test_what_cannot_be_promised_or_written_is_refused_before_any_weld(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from msstan_core.training import nominal_scores
+
+    def scores(*_: object) -> None:
+        raise AssertionError("welds are watched before the arguments are checked")
+
+    monkeypatch.setattr(nominal_scores, "simulated_scores", scores)
+    monkeypatch.setattr(nominal_scores, "scores_of_bag", scores)
+
+    def refused(*options: str) -> str:
+        assert main(["calibrate", str(SHIPPED), *options]) == 1
+        said = capsys.readouterr()
+        assert said.out == "" and len(said.err.splitlines()) == 1
+        return said.err
+
+    new = str(tmp_path / "new")
+    assert "1 h of welds cannot promise 1 false alarms an hour, 1.33 h" in refused(
+        "--simulate-hours", "1", "--out", new
+    )
+    foreign = tmp_path / "holiday"
+    foreign.mkdir()
+    (foreign / "photo.jpg").touch()
+    assert "holiday: is not empty and no model folder" in refused("--simulate-hours", "2", "--out", str(foreign))
+    assert "nowhere: no such folder" in refused("--nominal", "nowhere", "--out", new)
+    assert "--materials: restricts simulated" in refused("--nominal", ".", "--materials", "magnesium", "--out", new)
+    assert "--materials" in refused("--simulate-hours", "2", "--materials", "cheese", "--out", new)
+
+
+def test_a_model_that_was_there_before_leaves_nothing_in_the_new_one(tmp_path: Path) -> None:
+    package = load_package(SHIPPED)
+    save_recalibrated(package, package.card, tmp_path)
+    (tmp_path / GATE_FILE).write_bytes(b"of another network")
+    assert GATE_FILE not in package.card.files
+    assert save_recalibrated(package, package.card, tmp_path).files == package.card.files
+    assert not (tmp_path / GATE_FILE).exists()

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bag_examples import SECOND, weld_samples, write, write_foreign
 from hypothesis import given
 from hypothesis import strategies as st
 
 from msstan_core.errors import InputError
+from msstan_core.observation import AudioChunk, TelemetrySample
 from msstan_core.recordings.annotations import (
     Annotation,
     action_span,
@@ -20,6 +22,7 @@ from msstan_core.recordings.annotations import (
     seconds_by_action,
     write_annotations,
 )
+from msstan_core.recordings.bag import BagReader
 from msstan_core.vocabulary import ACTIONS, ISO_CODES, Action
 
 HEADER = "start_s,end_s,kind,label,severity,source\n"
@@ -68,6 +71,7 @@ def test_no_file_means_no_labels(tmp_path: Path) -> None:
         ("1,2,imperfection,999,,x", "unknown ISO 6520-1 code '999'"),
         ("1,2,verdict,IDLE,,x", "unknown kind 'verdict'"),
         ("1,2,imperfection,510,1.5,x", "severity 1.5 is outside 0..1"),
+        ("1,2,imperfection,510,nan,x", "severity is no number"),
     ],
 )
 def test_a_bad_row_is_named_with_its_line(tmp_path: Path, row: str, says: str) -> None:
@@ -77,6 +81,50 @@ def test_a_bad_row_is_named_with_its_line(tmp_path: Path, row: str, says: str) -
         read_annotations(path)
     assert f"{path}:3" in str(raised.value)
     assert says in str(raised.value)
+
+
+def test_a_spreadsheets_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "annotations.csv"
+    path.write_text(HEADER + "0,1,action,IDLE,,x\n", encoding="utf-8-sig")
+    assert [a.action for a in read_annotations(path)] == [Action.IDLE]
+
+
+@pytest.mark.parametrize(
+    "span", ["1704067200,1704067200.5", "-5,0.2", "0.2,100", "100,200"], ids=["stamps", "before", "to after", "after"]
+)
+def test_a_span_outside_the_bag_is_named_with_its_line(tmp_path: Path, span: str) -> None:
+    bag = write(tmp_path / "bag", weld_samples(start_ns=1_704_067_200 * SECOND))
+    (bag / "annotations.csv").write_text(HEADER + f"0,0.4,action,IDLE,,x\n{span},action,COOLING,,x\n")
+    with pytest.raises(InputError) as raised, BagReader(bag) as reader:
+        _ = reader.annotations
+    said = str(raised.value)
+    assert f"annotations.csv:3: span {span.replace(',', ' .. ')} s lies outside the bag" in said
+    assert said.endswith("times count in seconds from the bag's first stamp (1704067200.000 s)")
+
+
+def test_labels_may_end_a_little_after_the_last_sample(tmp_path: Path) -> None:
+    """What was recorded lasts a sample longer than its last stamp, and a bag of one frame a second up to a second."""
+    for name, samples in (
+        ("all sensors", weld_samples()),
+        ("slow", [TelemetrySample(k * SECOND, current_a=1.0) for k in range(1, 9)]),
+        ("sound", [AudioChunk(SECOND, 16_000, np.zeros(16_000, np.float32), "microphone")]),
+    ):
+        bag = write(tmp_path / name, samples)
+        with BagReader(bag) as reader:
+            end_s = reader.duration_s + (1.0 if name == "slow" else 0.0) + 0.49
+        write_annotations(bag / "annotations.csv", [action_span(0, end_s, Action.IDLE, "")])
+        with BagReader(bag) as reader:
+            assert len(reader.annotations) == 1, name
+
+
+def test_labels_of_sensors_whose_clock_is_ahead_of_the_recorders_are_read(tmp_path: Path) -> None:
+    samples = [TelemetrySample((3600 + k) * SECOND, current_a=1.0) for k in range(1, 9)]
+    bag = write_foreign(
+        tmp_path / "bag", [("/welder/telemetry", s, s.stamp_ns - 3600 * SECOND + SECOND // 10) for s in samples]
+    )
+    write_annotations(bag / "annotations.csv", [action_span(0, 7, Action.IDLE, "")])
+    with BagReader(bag) as reader:
+        assert len(reader.annotations) == 1
 
 
 def test_a_file_that_cannot_be_written_is_named_with_the_cause(tmp_path: Path) -> None:

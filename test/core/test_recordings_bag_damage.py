@@ -40,17 +40,36 @@ def test_bad_messages_are_counted_and_the_rest_is_read(tmp_path: Path) -> None:
     [
         (lambda p: None, "no such bag"),
         (lambda p: p.mkdir(), "metadata.yaml is missing"),
-        (lambda p: (p.mkdir(), (p / "metadata.yaml").write_text("a: [")), "damaged or cut bag"),
-        (lambda p: (p.mkdir(), (p / "metadata.yaml").write_text("a: 1")), "damaged or cut bag"),
-        (lambda p: (p.mkdir(), (p / "metadata.yaml").write_bytes(b"\xff\xfe\x00")), "damaged or cut bag"),
+        (lambda p: p.write_text("process: gmaw"), "bag: not a bag; give a bag folder"),
+        (lambda p: (p.mkdir(), (p / "metadata.yaml").write_text("a: [")), r"metadata\.yaml: cannot be read \(while"),
+        (lambda p: (p.mkdir(), (p / "metadata.yaml").write_text("a: 1")), r"metadata\.yaml: describes no rosbag2 bag"),
+        (lambda p: (p.mkdir(), (p / "metadata.yaml").write_text("- a")), r"metadata\.yaml: describes no rosbag2 bag"),
+        (
+            lambda p: (p.mkdir(), (p / "metadata.yaml").write_bytes(b"\xff\xfe\x00")),
+            r"metadata\.yaml: cannot be read \('utf-8'",
+        ),
+        (
+            lambda p: (write(p, weld_samples(2)) / "bag.mcap").unlink(),
+            r"bag\.mcap: is missing, but metadata\.yaml names",
+        ),
+        (lambda p: _edit(p, "version: 9", "version: 99"), r"metadata\.yaml: does not fit its bag \(.*version 99"),
+        (lambda p: _edit(p, "storage_identifier: mcap", "storage_identifier: sqlite3"), "does not fit its bag"),
+        (lambda p: _edit(p, "relative_file_paths:", "other_paths:"), "does not fit its bag"),
     ],
 )
-def test_what_is_no_bag_is_named(tmp_path: Path, make: Any, says: str) -> None:
+def test_what_is_no_bag_is_named_with_the_part_at_fault(tmp_path: Path, make: Any, says: str) -> None:
     make(tmp_path / "bag")
     with pytest.raises(InputError, match=says) as raised, BagReader(tmp_path / "bag"):
         pass
     assert str(tmp_path / "bag") in str(raised.value)
-    assert "\n" not in str(raised.value)
+    assert "\n" not in str(raised.value) and "mcap recover" not in str(raised.value)
+
+
+def _edit(bag: Path, old: str, new: str) -> None:
+    metadata = write(bag, weld_samples(2)) / "metadata.yaml"
+    text = metadata.read_text()
+    assert old in text
+    metadata.write_text(text.replace(old, new))
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.001, 0.3, 0.9, 0.999])

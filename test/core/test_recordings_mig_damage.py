@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -49,9 +50,27 @@ def test_folder_with_nothing_usable_is_refused(tmp_path: Path) -> None:
         import_mig_run(tmp_path / "nowhere", tmp_path / "bag")
     for name in ("audio.flac", "camera.avi"):
         (empty / name).write_bytes(b"not media at all")
-    with pytest.raises(InputError, match="holds no readable stream"):
+    (empty / "process.csv").write_text("time_s,current_a,voltage_v\nx,y,z\n")
+    with pytest.raises(InputError, match="holds no readable stream") as raised:
         import_mig_run(empty, tmp_path / "bag")
+    said = str(raised.value)
+    assert "\n" not in said
+    for reason in ("audio.flac is unreadable", "process.csv: 1 rows skipped", "camera.avi: is no video"):
+        assert reason in said, reason
     assert not (tmp_path / "bag").exists()
+
+
+@pytest.mark.parametrize("fps", [math.nan, math.inf, 0.0, -30.0])
+def test_an_impossible_frame_rate_is_refused_with_and_without_a_camera(
+    run_dir: Path, tmp_path: Path, fps: float
+) -> None:
+    with pytest.raises(InputError, match=f"--fps: is {fps:g}; give frames per second"):
+        import_mig_run(run_dir, tmp_path / "bag", fps=fps)
+    (run_dir / "camera.avi").unlink()
+    with pytest.raises(InputError, match=f"--fps: is {fps:g}; give frames per second"):
+        import_mig_run(run_dir, tmp_path / "bag", fps=fps)
+    report = import_mig_run(run_dir, tmp_path / "bag", fps=30.0)
+    assert any("the frame rate that was given is not used" in note for note in report.notes)
 
 
 @pytest.mark.parametrize("name", ["audio.flac", "camera.avi"])
@@ -92,6 +111,15 @@ def test_table_without_its_columns_is_refused_by_name(run_dir: Path, tmp_path: P
     (run_dir / "process.csv").write_text("time,current\n0,0\n")
     with pytest.raises(InputError, match=r"process\.csv: column time_s is missing"):
         import_mig_run(run_dir, tmp_path / "bag")
+
+
+def test_tables_that_a_spreadsheet_saved_are_read(run_dir: Path, tmp_path: Path) -> None:
+    path = run_dir / "process.csv"
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    runs = run_dir.parent.parent / "runs.csv"
+    runs.write_text(f"run_id,configuration\n{run_dir.name},lap\n", encoding="utf-8-sig")
+    report = import_mig_run(run_dir, tmp_path / "bag")
+    assert report.attributes["group"] == "lap" and report.annotations
 
 
 def test_run_without_an_arc_is_imported_unaligned_and_says_so(run_dir: Path, tmp_path: Path) -> None:

@@ -52,15 +52,31 @@ def test_no_weld_of_the_study_can_be_drawn_for_training(
         (["--faults", "1", "--random", "1", "--out-dir", "x"], "not together"),
         (["gmaw_steel_lap", "--faults", "1", "--out-dir", "x"], "leave out SCENARIO"),
         ([], "SCENARIO and OUT_BAG are needed"),
+        (["gmaw_steel_lap", "bag", "--out-dir", "x"], "--out-dir: is for the bags of --random and --faults"),
+        (["gmaw_steel_lap", "bag", "--seeds", "3"], "--seeds: counts the recordings of --compare"),
+        (["gmaw_steel_lap", "bag", "--json", "q.json"], "--json: holds the distances of --compare"),
+        (["gmaw_steel_lap", "bag", "--materials", "magnesium"], "--materials: restricts randomised welds only"),
+        (["--faults", "1", "--out-dir", "x", "--materials", "magnesium"], "--materials: restricts randomised"),
+        (["gmaw_steel_lap", "bag", "--pictures", "x"], "--pictures: chooses its own scenarios"),
+        (["--pictures", "x", "--json", "q.json"], "--json: holds the distances"),
+        (["--compare", "x", "--seed", "0"], "--seed: goes not together with --compare"),
+        (["--compare", "x", "--random", "0"], "--random: goes not together with --compare"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(
-    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    said: str,
+    welded: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     assert main(["simulate", *arguments]) != 0
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+    assert welded == [] and list(tmp_path.iterdir()) == []
 
 
 def test_a_recorded_weld_says_how_it_was_made(tmp_path: Path) -> None:

@@ -46,10 +46,15 @@ def test_unlabelled_data_is_refused(recordings: list[Recording]) -> None:
         train(CONFIG, bare)
 
 
-def test_trained_model_tells_arc_from_silence_on_an_unseen_weld(model_dir: Path, tmp_path: Path) -> None:
+def test_trained_model_tells_arc_from_silence_on_an_unseen_weld(
+    model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_weld(tmp_path / "unseen", seed=99, group="other")
+    write_weld(tmp_path / "unlabelled", seed=98, group="other")
+    (tmp_path / "unlabelled" / "annotations.csv").unlink()
     where = ["--data", str(tmp_path), "--json", str(tmp_path / "out.json"), "--pictures", str(tmp_path / "pictures")]
     assert main(["evaluate", str(model_dir), *where, "--modalities", "acoustic,telemetry", "--subsets"]) == 0
+    assert "1 of 2 bags have no action labels: left out" in capsys.readouterr().err
     result = json.loads((tmp_path / "out.json").read_text())
     assert result["metrics"]["accuracy"]["mean"] > 0.85
     assert result["metrics"]["action_accuracy"]["mean"] == result["metrics"]["accuracy"]["mean"]

@@ -59,3 +59,15 @@ def test_backbone_features_equal_the_torch_backbone() -> None:
     with torch.inference_mode():
         expected = CameraBackbone(config).eval()(torch.from_numpy(np.stack(images))).numpy()
     np.testing.assert_allclose(got.astype(np.float32), expected, rtol=2e-3, atol=2e-3)  # kept in half precision
+
+
+def test_a_recording_is_found_once_however_often_it_is_named(tmp_path: Path) -> None:
+    for name in ("a", "deeper/b", "deeper/c"):
+        (tmp_path / "bags" / name).mkdir(parents=True)
+        (tmp_path / "bags" / name / "metadata.yaml").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "bags" / "a")
+    bags = tmp_path / "bags"
+    once = [bags / "a", bags / "deeper/b", bags / "deeper/c"]
+    assert find_bags([bags]) == once
+    assert find_bags([bags, bags, bags / "deeper", bags / "a", bags / "deeper" / ".." / "a", tmp_path / "link"]) == once
+    assert find_bags([bags / "deeper/c", bags]) == [once[2], once[0], once[1]], "under the first name, in that order"

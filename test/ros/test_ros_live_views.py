@@ -2,9 +2,11 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pytest
 from live import Spinner, decision_for, until
 from rich.console import Console
 
+from msstan_core.cli import main
 from msstan_core.observation import Tick
 from msstan_core.vocabulary import ACTIONS, Action
 from msstan_msgs.msg import WeldAction, WeldAnomaly, WeldMonitorState
@@ -110,3 +112,10 @@ def test_the_listener_follows_actions_states_and_the_life_of_an_anomaly(spinner:
     assert status.newest is not None
     assert status.newest.action is Action.MATERIAL_DEPOSITION
     assert status.newest.stamp_s == 7.0
+
+
+@pytest.mark.parametrize("command", ["watch", "demo"])
+@pytest.mark.parametrize("seconds", ["nan", "-1"])
+def test_a_length_of_time_is_a_number(command: str, seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--seconds", seconds]) == 1
+    assert f"msstan {command}: --seconds: is {seconds}" in capsys.readouterr().err
