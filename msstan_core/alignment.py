@@ -9,7 +9,7 @@ and a late sensor is said rather than waited for.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -349,6 +349,14 @@ class TickAligner:
         self._last_tick_ns = self._last_seen_frame_ns = _NEVER_NS
         self._next_index = 0
         self._restarted = True
+
+
+def ticks_of(samples: Iterable[Sample], config: AlignmentConfig | None = None) -> Iterator[Tick]:
+    """The ticks of a recording or a simulation, as the live monitor would make them of these samples."""
+    aligner = TickAligner(config)
+    for sample in samples:
+        aligner.push(sample)
+        yield from aligner.drain()
 
 
 _MODALITY_OF: dict[type, Modality] = {

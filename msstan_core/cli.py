@@ -40,6 +40,8 @@ COMMANDS = (
 #: another option says names it with ``set_defaults(output_files=...)`` or ``output_folders``.
 OUTPUT_FILES = ("csv", "json", "page", "picture", "runs")
 OUTPUT_FOLDERS = ("cache", "log", "out_bag", "out_dir", "pictures", "work")
+#: What environments that only monitor are without.
+TRAINING_LIBRARY = "torch"
 EXIT_OK, EXIT_INPUT_ERROR, EXIT_INTERRUPTED = 0, 1, 130
 
 
@@ -85,6 +87,15 @@ def main(argv: list[str] | None = None) -> int:
         return int(arguments.run(arguments) or EXIT_OK)
     except InputError as error:
         print(f"msstan {arguments.command}: {error}", file=sys.stderr)
+        return EXIT_INPUT_ERROR
+    except ModuleNotFoundError as error:
+        if error.name != TRAINING_LIBRARY:
+            raise
+        print(
+            f"msstan {arguments.command}: needs {TRAINING_LIBRARY}, which is not installed; run make setup without "
+            f"TRAINING=no, or pip install {TRAINING_LIBRARY}",
+            file=sys.stderr,
+        )
         return EXIT_INPUT_ERROR
     except OSError as error:
         place = error.filename or "file system"

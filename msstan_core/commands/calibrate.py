@@ -74,10 +74,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     from msstan_core.errors import InputError
     from msstan_core.inference.model_package import load_package
+    from msstan_core.recordings.bag_folders import find_bags
     from msstan_core.simulation.material_pairs import parse_pairs
     from msstan_core.training.nominal_scores import duration_h
     from msstan_core.training.recalibration import check_destination, recalibrated, save_recalibrated
-    from msstan_core.training.recording_features import find_bags
 
     if not 0 < arguments.false_alarms_per_hour <= 60:
         raise InputError("--false-alarms-per-hour", f"is {arguments.false_alarms_per_hour:g}", "choose up to 60")

@@ -134,7 +134,7 @@ def _check_split(arguments: argparse.Namespace) -> None:
     Raises:
         InputError: naming the option that asks for what is not there.
     """
-    from msstan_core.training.recording_features import described_bags
+    from msstan_core.recordings.bag_folders import described_bags
     from msstan_core.training.splits import leave_one_group_out
 
     bags = described_bags(arguments.data)

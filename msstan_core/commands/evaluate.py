@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.evaluation.model_figures import details_of, metrics_of, replay_all
     from msstan_core.evaluation.spread import over_models
     from msstan_core.evaluation.subsets import ALL, modality_subsets
-    from msstan_core.training.recording_features import find_bags
+    from msstan_core.recordings.bag_folders import find_bags
 
     console = Console(stderr=True)
     if not console.is_terminal:

@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
-    from msstan_core.alignment import TickAligner
+    from msstan_core.alignment import ticks_of
     from msstan_core.decision.pipeline import Monitor
     from msstan_core.errors import InputError
     from msstan_core.explain.weld_report import Course, report_page
@@ -41,20 +41,17 @@ def run(arguments: argparse.Namespace) -> int:
 
     console = Console(stderr=True)
     monitor = Monitor.load(arguments.model or default_model_dir())
-    aligner = TickAligner()
     course = Course()
     with (
         BagReader(arguments.bag, namespace=arguments.namespace) as reader,
         Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
     ):
         task = progress.add_task(f"replaying {arguments.bag.name}", total=max(reader.duration_s, 1e-9))
-        for sample in reader.samples(frozenset(MODALITIES)):
-            aligner.push(sample)
-            for tick in aligner.drain():
-                decision = monitor.step(tick)
-                time_s = reader.seconds(decision.stamp_ns)
-                course.add(decision, time_s)
-                progress.update(task, completed=time_s)
+        for tick in ticks_of(reader.samples(frozenset(MODALITIES))):
+            decision = monitor.step(tick)
+            time_s = reader.seconds(decision.stamp_ns)
+            course.add(decision, time_s)
+            progress.update(task, completed=time_s)
         for topic, count in reader.rejected.items():
             course.degraded[f"{topic}: messages rejected; first: {reader.reasons[topic]}"] = count
     if not course.seconds:

@@ -99,8 +99,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check(arguments: argparse.Namespace) -> None:
     from msstan_core.errors import InputError
+    from msstan_core.recordings.bag_folders import find_bags
     from msstan_core.studies.peer_entrants import ENTRANTS
-    from msstan_core.training.recording_features import find_bags
 
     if not arguments.data and not arguments.phases:
         raise InputError("--data", "is missing, and --phases too", "give bags to compare on")

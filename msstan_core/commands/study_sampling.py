@@ -31,9 +31,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     from msstan_core.errors import InputError
     from msstan_core.inference.model_package import load_package
+    from msstan_core.recordings.bag_folders import find_bags
     from msstan_core.results import write_result
     from msstan_core.studies.sampling_study import curves, overall, recommended, tried_thresholds, watch
-    from msstan_core.training.recording_features import find_bags
 
     console = Console(stderr=True)
     package = load_package(arguments.model)

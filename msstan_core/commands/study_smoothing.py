@@ -130,8 +130,8 @@ def _check_inputs(arguments: argparse.Namespace) -> None:
         InputError: naming what is not.
     """
     from msstan_core.inference.model_package import load_package
+    from msstan_core.recordings.bag_folders import find_bags
     from msstan_core.resources import default_model_dir
-    from msstan_core.training.recording_features import find_bags
 
     find_bags(arguments.folds)
     find_bags(arguments.simulated)
@@ -159,9 +159,10 @@ def _real(arguments: argparse.Namespace, console: Console) -> list[Stream]:
 def _simulated(arguments: argparse.Namespace, console: Console) -> list[Stream]:
     from msstan_core.inference.engine import TorchEngine
     from msstan_core.inference.model_package import load_package
+    from msstan_core.recordings.bag_folders import find_bags
     from msstan_core.resources import default_model_dir
     from msstan_core.studies.fold_streams import streams_of_model
-    from msstan_core.training.recording_features import FeatureExtractor, find_bags
+    from msstan_core.training.recording_features import FeatureExtractor
 
     if not arguments.simulated:
         return []

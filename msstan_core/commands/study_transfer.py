@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.table import Table
 
     from msstan_core.errors import InputError
+    from msstan_core.recordings.bag_folders import find_bags
     from msstan_core.results import write_result
     from msstan_core.studies.transfer_study import (
         FIGURES,
@@ -59,7 +60,6 @@ def run(arguments: argparse.Namespace) -> int:
         summarise,
     )
     from msstan_core.training.progress import load_recordings, training_bar
-    from msstan_core.training.recording_features import find_bags
 
     if arguments.seeds < 1 or min(arguments.welds) < 1:
         raise InputError("--seeds, --welds", "ask for nothing", "one or more of each")

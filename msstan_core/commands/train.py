@@ -112,7 +112,7 @@ def _check_groups(arguments: argparse.Namespace, config: TrainingConfig) -> None
     Raises:
         InputError: naming the option or field that asks for what is not there.
     """
-    from msstan_core.training.recording_features import described_bags
+    from msstan_core.recordings.bag_folders import described_bags
     from msstan_core.training.splits import hold_out_groups
 
     bags, more = described_bags(arguments.data), described_bags(arguments.calibration)

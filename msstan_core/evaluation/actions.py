@@ -13,7 +13,7 @@ from msstan_core.decision.calibration import expected_calibration_error
 from msstan_core.evaluation.ranking import average_precision, roc_auc
 from msstan_core.evaluation.replayed import ReplayedBag
 from msstan_core.evaluation.spread import finite_mean
-from msstan_core.training.recording_features import UNLABELLED
+from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.vocabulary import ACTIONS
 
 #: A predicted onset this far from the labelled one is another onset, s.

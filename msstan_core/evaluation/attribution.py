@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from msstan_core.training.recording_features import UNLABELLED
+from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.vocabulary import ACTIONS, ARC_ON
 
 if TYPE_CHECKING:

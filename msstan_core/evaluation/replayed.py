@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from msstan_core.alignment import ticks_of
 from msstan_core.decision.event_log import EventLog
 from msstan_core.decision.pipeline import Monitor
 from msstan_core.evaluation.attribution import (
@@ -20,9 +21,8 @@ from msstan_core.evaluation.attribution import (
 )
 from msstan_core.evaluation.weld_region import weld_region
 from msstan_core.observation import WeldContext
-from msstan_core.recordings.annotations import action_track, imperfection_track
+from msstan_core.recordings.annotations import UNLABELLED, action_track, imperfection_track
 from msstan_core.recordings.bag import BagReader
-from msstan_core.training.recording_features import UNLABELLED, ticks_of_bag
 from msstan_core.vocabulary import Material, Modality
 
 
@@ -88,7 +88,7 @@ def replay_bag(
     looked_back = []
     with BagReader(bag) as reader:
         annotations = reader.annotations
-        for tick in ticks_of_bag(reader, modalities):
+        for tick in ticks_of(reader.samples(modalities)):
             decision = monitor.step(tick)
             log.add(decision.events)
             decisions.append(decision)

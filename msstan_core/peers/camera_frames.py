@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from msstan_core.alignment import ticks_of
 from msstan_core.errors import InputError
 from msstan_core.preprocessing.images import FrameReader
 from msstan_core.recordings.bag import BagReader
-from msstan_core.training.recording_features import Recording, ticks_of_bag
+from msstan_core.training.recording_features import Recording
 from msstan_core.vocabulary import MODALITIES, Modality
 
 #: Raise when the frames' meaning changes.
@@ -49,7 +50,7 @@ def _read(bag: Path, modalities: frozenset[Modality], px: int) -> NDArray[np.uin
     frames: list[NDArray[np.uint8]] = []
     last_stamp = -1
     with BagReader(bag) as source:
-        for tick in ticks_of_bag(source, modalities):
+        for tick in ticks_of(source.samples(modalities)):
             if not tick.valid[Modality.CAMERA] or tick.camera is None:
                 continue
             if tick.camera.stamp_ns == last_stamp and frames:

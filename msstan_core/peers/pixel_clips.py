@@ -12,7 +12,8 @@ from torch import Tensor
 
 from msstan_core.errors import InputError
 from msstan_core.peers.peer import Sampling
-from msstan_core.training.recording_features import UNLABELLED, Recording
+from msstan_core.recordings.annotations import UNLABELLED
+from msstan_core.training.recording_features import Recording
 
 #: Share of the clips that end near a change of action, as the clip sampler of MS-STAN places its clips.
 AROUND_CHANGE = 0.7

@@ -26,6 +26,9 @@ from msstan_core.vocabulary import ACTIONS, ISO_CODES, Action, parse_action
 FILE_NAME = "annotations.csv"
 COLUMNS = ("start_s", "end_s", "kind", "label", "severity", "source")
 
+#: Index of a tick's action where there is no label.
+UNLABELLED = -1
+
 #: Labels may reach this much beyond a bag, s: people are rough.
 OVERSHOOT_S = 0.5
 

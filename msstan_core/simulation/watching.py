@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from msstan_core.alignment import TickAligner
-from msstan_core.observation import NANOSECONDS_PER_SECOND, Tick
+from msstan_core.alignment import ticks_of
+from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample, Tick
 from msstan_core.simulation.cell import WeldCell
 from msstan_core.simulation.scenario import Scenario
 
@@ -28,8 +28,9 @@ def with_sensors(scenario: Scenario, names: Sequence[str]) -> Scenario:
 
 def ticks_of_cell(cell: WeldCell) -> Iterator[Tick]:
     """Let a cell weld to its end; yields the ticks of its sensors as they become due."""
-    aligner = TickAligner()
-    while not cell.finished:
-        for sample in cell.advance(cell.time_s + STEP_S):
-            aligner.push(sample)
-            yield from aligner.drain()
+
+    def samples() -> Iterator[Sample]:
+        while not cell.finished:
+            yield from cell.advance(cell.time_s + STEP_S)
+
+    return ticks_of(samples())

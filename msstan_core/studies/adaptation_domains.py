@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from msstan_core.adaptation.guard import GuardSet
 from msstan_core.errors import InputError
+from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.guarding import guard_set
 from msstan_core.training.network_runs import run_on
-from msstan_core.training.recording_features import UNLABELLED, Recording
+from msstan_core.training.recording_features import Recording
 from msstan_core.training.splits import hold_out_groups
 from msstan_core.training.trainer import train
 from msstan_core.vocabulary import ACTIONS

@@ -9,9 +9,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.studies.adaptation_domains import Domain, MetWeld
 from msstan_core.studies.adaptation_methods import METHODS, Method, Ticks
-from msstan_core.training.recording_features import UNLABELLED
 
 #: Share of ticks that are labelled, and ticks of one label.
 LABELLED, SPAN_TICKS = 0.05, 5

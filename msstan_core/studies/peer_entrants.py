@@ -17,9 +17,10 @@ from msstan_core.peers.prediction import watch
 from msstan_core.peers.registry import PEERS
 from msstan_core.peers.tick_features import ALL
 from msstan_core.peers.training import train_peer
+from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.finishing import run_network
-from msstan_core.training.recording_features import UNLABELLED, Recording
+from msstan_core.training.recording_features import Recording
 from msstan_core.training.trainer import train
 from msstan_core.vocabulary import ACTIONS, MODALITIES, Modality
 

@@ -10,9 +10,10 @@ import torch
 
 from msstan_core.decision.novelty_calibration import separation
 from msstan_core.model.ms_stan import MsStan
+from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.clips import whole_recording
 from msstan_core.training.metrics import macro_f1
-from msstan_core.training.recording_features import UNLABELLED, Recording
+from msstan_core.training.recording_features import Recording
 from msstan_core.vocabulary import ACTIONS, ISO_CODES
 
 #: An imperfection with fewer positive ticks than this in the test data is not judged.

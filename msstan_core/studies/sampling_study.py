@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from msstan_core.alignment import ticks_of
 from msstan_core.decision.pipeline import Monitor
 from msstan_core.inference.model_package import ModelPackage
-from msstan_core.recordings.annotations import action_track
+from msstan_core.recordings.annotations import UNLABELLED, action_track
 from msstan_core.recordings.bag import BagReader
 from msstan_core.training.metrics import macro_f1, shifted_phase_macro_f1
-from msstan_core.training.recording_features import UNLABELLED, ticks_of_bag
 from msstan_core.vocabulary import ACTIONS, MODALITIES, Modality
 
 #: Thresholds tried beside the model's own: from looking at nearly every frame to nearly none.
@@ -74,7 +74,7 @@ def watch(
     with BagReader(bag) as reader:
         annotations, simulated = reader.annotations, reader.attributes.get("simulated", "").lower() == "true"
         duration = max(reader.duration_s, 1e-9)
-        for tick in ticks_of_bag(reader, frozenset(MODALITIES)):
+        for tick in ticks_of(reader.samples(frozenset(MODALITIES))):
             seen = tick.has(Modality.CAMERA)
             frames += seen
             for turn in range(len(monitors)):

@@ -10,11 +10,12 @@ import numpy as np
 
 from msstan_core.errors import InputError
 from msstan_core.model.ms_stan import MsStan
+from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.studies.kept_runs import KeptRuns
 from msstan_core.studies.recognition import over_seeds, recognition
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.network_runs import run_network
-from msstan_core.training.recording_features import UNLABELLED, Recording
+from msstan_core.training.recording_features import Recording
 from msstan_core.training.semi_supervised import is_labelled
 from msstan_core.training.trainer import train
 from msstan_core.training.transfer import adapt

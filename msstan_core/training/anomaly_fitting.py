@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,16 +18,13 @@ from msstan_core.decision.novelty_calibration import WeldTicks
 from msstan_core.decision.severity import SeverityMap, fit_severity
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.recordings.annotations import FILE_NAME, Annotation, read_annotations
+from msstan_core.recordings.nominal_times import nominal_times
 from msstan_core.training.network_runs import NetworkRun, run_on, spread_over_groups
 from msstan_core.training.recording_features import Recording
 from msstan_core.vocabulary import ACTIONS, ARC_ON, ISO_CODES
 
 #: Recordings whose nominal ticks a detector is fitted on at most: more cost network time and add little.
 MOST_NOMINAL_RECORDINGS = 30
-#: What leads to an imperfection can be seen before its label begins, s: not nominal any more.
-OMEN_S = 2.0
-#: How long the embedding remembers an imperfection that is over (64 ticks), s: not nominal yet.
-MEMORY_S = 2.5
 #: An onset that comes up to this long after a labelled span still belongs to it, s.
 LATEST_S = 1.0
 _ARC = [ACTIONS.index(a) for a in ARC_ON]
@@ -44,17 +41,6 @@ class Held:
 def nominal_ticks(recording: Recording) -> NDArray[np.bool_]:
     """[N] no labelled imperfection now, just before or soon; none at all in a recording whose verdict is not good."""
     return nominal_times(recording.features.time_s, _defective(recording), recording.attributes)
-
-
-def nominal_times(
-    time_s: NDArray[np.float64], defective: NDArray[np.bool_], attributes: Mapping[str, str]
-) -> NDArray[np.bool_]:
-    """[N] times, [N] whether an imperfection is labelled there, attributes of a recording -> [N] nominal ticks."""
-    if attributes.get("verdict", "good") != "good":
-        return np.zeros(len(time_s), bool)
-    last = np.maximum.accumulate(np.where(defective, time_s, -np.inf))
-    following = np.minimum.accumulate(np.where(defective, time_s, np.inf)[::-1])[::-1]
-    return np.asarray((time_s - last > MEMORY_S) & (following - time_s > OMEN_S))
 
 
 def training_welds(model: MsStan, training: Sequence[Recording], seed: int) -> list[WeldTicks]:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from msstan_core.model.ms_stan import Features
+from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.augmentation import augment
 from msstan_core.training.configuration import AugmentationConfig, TrainingConfig
-from msstan_core.training.recording_features import UNLABELLED, Recording, RecordingFeatures
+from msstan_core.training.recording_features import Recording, RecordingFeatures
 from msstan_core.vocabulary import ACTIONS, Modality
 
 _IMAGES = [Modality.CAMERA, Modality.THERMAL]

@@ -11,6 +11,7 @@ import numpy as np
 from msstan_core.decision.calibration import action_probabilities, expected_calibration_error
 from msstan_core.errors import InputError
 from msstan_core.model.ms_stan import MsStan
+from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.finishing import Fitted, filtered_actions, fit, run_network
 from msstan_core.training.metrics import (
@@ -20,7 +21,7 @@ from msstan_core.training.metrics import (
     shifted_phase_macro_f1,
     switches,
 )
-from msstan_core.training.recording_features import UNLABELLED, Recording
+from msstan_core.training.recording_features import Recording
 from msstan_core.training.splits import hold_out_groups, leave_one_group_out
 from msstan_core.training.trainer import TrainedModel, train
 from msstan_core.vocabulary import ACTIONS, Action

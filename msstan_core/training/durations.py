@@ -9,7 +9,8 @@ import numpy as np
 from scipy.stats import gamma
 
 from msstan_core.decision.smoothing import LEAST_DURATION_S
-from msstan_core.training.recording_features import UNLABELLED, Recording
+from msstan_core.recordings.annotations import UNLABELLED
+from msstan_core.training.recording_features import Recording
 from msstan_core.vocabulary import ACTIONS, Action
 
 #: More stages than this change little and cost a larger matrix at every tick.

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.model_package import SmoothingCard
+from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.metrics import PHASES, macro_f1, shifted_phase_macro_f1
 from msstan_core.training.network_runs import NetworkRun, decided, filtered_beliefs
-from msstan_core.training.recording_features import UNLABELLED
 from msstan_core.vocabulary import ACTIONS, Action
 
 EMISSION_POWERS = (0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5)

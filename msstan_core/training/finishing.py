@@ -27,6 +27,7 @@ from msstan_core.inference.model_package import (
     SubsetCard,
     save_card,
 )
+from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.anomaly_fitting import (
     Held,
     defective_welds,
@@ -42,7 +43,7 @@ from msstan_core.training.durations import fit_durations
 from msstan_core.training.network_runs import NetworkRun, decided, filtered_beliefs, run_network, run_on
 from msstan_core.training.provenance import data_statements, imperfections_learnt, limit_statements
 from msstan_core.training.recalibration import alarm_limits
-from msstan_core.training.recording_features import UNLABELLED, Recording
+from msstan_core.training.recording_features import Recording
 from msstan_core.training.subset_calibration import Thresholds, calibrate_subsets, fit_actions
 from msstan_core.training.trainer import TrainedModel
 from msstan_core.vocabulary import ACTIONS, MODALITIES

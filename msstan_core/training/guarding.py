@@ -17,8 +17,9 @@ from msstan_core.adaptation.guard import (
     balanced,
 )
 from msstan_core.model.ms_stan import MsStan
+from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.finishing import run_network
-from msstan_core.training.recording_features import UNLABELLED, Recording
+from msstan_core.training.recording_features import Recording
 
 
 def guard_set(

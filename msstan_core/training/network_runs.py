@@ -14,8 +14,9 @@ from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.model.ms_stan import MsStan, Output
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.preprocessing.preprocessor import OLDEST_AGE_S
+from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.clips import whole_recording
-from msstan_core.training.recording_features import UNLABELLED, Recording
+from msstan_core.training.recording_features import Recording
 from msstan_core.vocabulary import MODALITIES, Modality
 
 

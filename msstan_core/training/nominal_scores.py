@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from msstan_core.alignment import ticks_of
 from msstan_core.decision.conformal import SECONDS_PER_HOUR
 from msstan_core.decision.joint_calibration import NominalScores
 from msstan_core.decision.pipeline import Monitor
@@ -23,13 +24,12 @@ from msstan_core.observation import NANOSECONDS_PER_SECOND, Tick
 from msstan_core.parallel import in_order
 from msstan_core.recordings.annotations import Annotation, imperfection_track
 from msstan_core.recordings.bag import BagReader
+from msstan_core.recordings.nominal_times import nominal_times
 from msstan_core.simulation import WeldCell
 from msstan_core.simulation.material_pairs import Pair
 from msstan_core.simulation.nominal import nominal_weld
 from msstan_core.simulation.watching import SENSOR_SECTIONS, START_NS, ticks_of_cell, with_sensors
-from msstan_core.training.anomaly_fitting import nominal_times
 from msstan_core.training.kept_scores import kept_or_made, scores_folder
-from msstan_core.training.recording_features import ticks_of_bag
 from msstan_core.vocabulary import ISO_CODES, MODALITIES, Modality
 
 #: One weld before monitors with different sensors: name of the set of modalities -> scores.
@@ -86,7 +86,7 @@ def scores_of_bag(monitors: Mapping[str, Monitor], bag: Path) -> BySubset:
     """
     with BagReader(bag) as reader:
         ticks, annotations, attributes = (
-            ticks_of_bag(reader, frozenset(MODALITIES)),
+            ticks_of(reader.samples(frozenset(MODALITIES))),
             reader.annotations,
             reader.attributes,
         )

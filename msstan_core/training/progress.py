@@ -9,8 +9,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from msstan_core.recordings.bag_folders import described_bags
 from msstan_core.training.configuration import TrainingConfig
-from msstan_core.training.recording_features import FeatureExtractor, Recording, described_bags
+from msstan_core.training.recording_features import FeatureExtractor, Recording
 
 #: Steps between progress lines where standard error is no terminal.
 LINES_EVERY = 50

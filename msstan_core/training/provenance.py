@@ -9,8 +9,9 @@ import numpy as np
 
 from msstan_core.decision.conformal import SECONDS_PER_HOUR
 from msstan_core.errors import InputError
+from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.configuration import TrainingConfig
-from msstan_core.training.recording_features import UNLABELLED, Recording
+from msstan_core.training.recording_features import Recording
 from msstan_core.vocabulary import ACTIONS, ISO_CODES, MODALITIES
 
 #: An imperfection that fewer recordings show is not learnt from them.

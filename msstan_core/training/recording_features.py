@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -16,21 +15,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from msstan_core.alignment import AlignmentConfig, TickAligner
+from msstan_core.alignment import ticks_of
 from msstan_core.errors import InputError
 from msstan_core.model.configuration import ModelConfig
 from msstan_core.model.thumbnail import SHRINK, grey_thumbnail
-from msstan_core.observation import Tick
 from msstan_core.preprocessing.preprocessor import NetworkInput, Preprocessor
 from msstan_core.recordings.annotations import action_track, imperfection_track
 from msstan_core.recordings.bag import BagReader
+from msstan_core.recordings.bag_folders import DescribedBag
 from msstan_core.training.array_file import mapped_arrays
 from msstan_core.training.backbone_features import BackboneFeatures
 from msstan_core.vocabulary import MODALITIES, Modality
 
 #: Raise when the arrays' meaning changes: caches of older meaning are then not read.
 CACHE_FORMAT = 4
-UNLABELLED = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,79 +52,10 @@ class RecordingFeatures:
 
 
 @dataclass(frozen=True, slots=True)
-class DescribedBag:
-    """A bag with what its metadata says: enough to see whether a split is possible before features are computed."""
-
-    path: Path
-    attributes: dict[str, str]
-
-    @property
-    def group(self) -> str:
-        """Recordings of one group never stand on both sides of a split: configuration, else the bag itself."""
-        return self.attributes.get("group") or self.attributes.get("configuration") or self.path.name
-
-    @property
-    def material_pair(self) -> str:
-        """``"aluminium+carbon_steel"``, in alphabetical order; one name for a joint of one metal; "unknown" without."""
-        names = {self.attributes.get(key, "").lower() for key in ("material_a", "material_b")} - {"", "unknown"}
-        return "+".join(sorted(names)) or "unknown"
-
-    @property
-    def simulated(self) -> bool:
-        """Whether a simulator made it."""
-        return self.attributes.get("simulated", "").lower() == "true"
-
-
-@dataclass(frozen=True, slots=True)
 class Recording(DescribedBag):
     """Features with what is known about the recording."""
 
     features: RecordingFeatures
-
-
-def find_bags(folders: Iterable[Path]) -> list[Path]:
-    """All bags in these folders (each a bag or a folder of bags), sorted within each.
-
-    A bag that several of them lead to comes once, under the first name: counted twice, a weld would weigh and promise
-    double.
-
-    Raises:
-        InputError: when a folder is missing or holds no bag.
-    """
-    bags: dict[Path, Path] = {}  # resolved -> as it was named
-    for folder in folders:
-        if not folder.is_dir():
-            raise InputError(folder, "no such folder", "give a bag or a folder of bags")
-        found = sorted(p.parent for p in folder.rglob("metadata.yaml"))
-        if not found:
-            raise InputError(folder, "holds no bag (no metadata.yaml below it)", "import or record some first")
-        for bag in found:
-            bags.setdefault(bag.resolve(), bag)
-    return list(bags.values())
-
-
-def described_bags(folders: Iterable[Path]) -> list[DescribedBag]:
-    """All bags in these folders with their attributes.
-
-    Raises:
-        InputError: as :func:`find_bags`, or when one cannot be opened.
-    """
-
-    def described(bag: Path) -> DescribedBag:
-        with BagReader(bag) as reader:
-            return DescribedBag(bag, reader.attributes)
-
-    return [described(bag) for bag in find_bags(folders)]
-
-
-def ticks_of_bag(
-    reader: BagReader, modalities: frozenset[Modality], alignment: AlignmentConfig | None = None
-) -> Iterator[Tick]:
-    """Ticks of an open bag, as the live monitor would make them from the same messages."""
-    aligner = TickAligner(alignment)
-    for sample in reader.samples(modalities):
-        aligner.push(sample)
-        yield from aligner.drain()
 
 
 class FeatureExtractor:
@@ -182,7 +111,7 @@ class FeatureExtractor:
         preprocess = Preprocessor(self._config.inputs, modalities)
         inputs: list[NetworkInput] = []
         stamps: list[int] = []
-        for tick in ticks_of_bag(reader, modalities):
+        for tick in ticks_of(reader.samples(modalities)):
             network_input, _ = preprocess(tick)
             inputs.append(network_input)
             stamps.append(tick.stamp_ns)

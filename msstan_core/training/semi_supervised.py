@@ -10,9 +10,10 @@ from torch.nn import functional
 
 from msstan_core.errors import InputError
 from msstan_core.model.ms_stan import MsStan
+from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.clips import ClipSampler
 from msstan_core.training.configuration import TrainingConfig
-from msstan_core.training.recording_features import UNLABELLED, Recording
+from msstan_core.training.recording_features import Recording
 
 
 def is_labelled(recording: Recording) -> bool:

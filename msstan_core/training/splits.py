@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from msstan_core.errors import InputError
-from msstan_core.training.recording_features import DescribedBag
+from msstan_core.recordings.bag_folders import DescribedBag
 
 #: Recordings with their features, or what is known of them before.
 _Bag = TypeVar("_Bag", bound=DescribedBag)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.decision.calibration import action_probabilities, expected_calibration_error, fit_temperature
-from msstan_core.training.recording_features import UNLABELLED
+from msstan_core.recordings.annotations import UNLABELLED
 
 #: Ticks that a temperature is fitted on at most: consecutive ones say nearly the same.
 MOST_TICKS = 6000

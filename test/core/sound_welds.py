@@ -10,8 +10,9 @@ import pytest
 from msstan_core.observation import NANOSECONDS_PER_SECOND, AudioChunk
 from msstan_core.recordings.annotations import action_span
 from msstan_core.recordings.bag import BagWriter
+from msstan_core.recordings.bag_folders import find_bags
 from msstan_core.training.configuration import TrainingConfig
-from msstan_core.training.recording_features import FeatureExtractor, Recording, find_bags
+from msstan_core.training.recording_features import FeatureExtractor, Recording
 from msstan_core.vocabulary import Action
 
 RATE_HZ = 16_000

@@ -20,9 +20,9 @@ from msstan_core.evaluation.attribution import (
 from msstan_core.evaluation.weld_region import cell_shares, weld_pixels, weld_region
 from msstan_core.model.configuration import ModelConfig
 from msstan_core.model.temporal import MultiScaleMean, MultiScaleTemporalAttention
+from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.simulation.optics import SurfaceView
 from msstan_core.simulation.scenario import Scenario
-from msstan_core.training.recording_features import UNLABELLED
 from msstan_core.vocabulary import ACTIONS, Action
 
 IDLE, ARC = ACTIONS.index(Action.IDLE), ACTIONS.index(Action.MATERIAL_DEPOSITION)

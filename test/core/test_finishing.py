@@ -18,7 +18,8 @@ from msstan_core.inference.card_text import card_markdown
 from msstan_core.inference.model_package import ModelCard, SmoothingCard, SubsetCard, load_package, subset_name
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.recordings.annotations import FILE_NAME, Annotation, write_annotations
-from msstan_core.training.anomaly_fitting import MEMORY_S, OMEN_S, imperfection_figures, nominal_ticks
+from msstan_core.recordings.nominal_times import MEMORY_S, OMEN_S
+from msstan_core.training.anomaly_fitting import imperfection_figures, nominal_ticks
 from msstan_core.training.filter_fitting import EMISSION_POWERS, USUAL_POWER, within_one_standard_error
 from msstan_core.training.finishing import fit, fit_anomalies
 from msstan_core.training.network_runs import NetworkRun, present, reduced_to, spread_over_groups

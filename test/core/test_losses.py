@@ -17,6 +17,7 @@ from torch.nn import functional
 from msstan_core.errors import InputError
 from msstan_core.model.heads import Heads
 from msstan_core.model.temporal import SeparableCausalConvolution
+from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.configuration import load_training_config
 from msstan_core.training.losses.classification import action_loss, imperfection_loss
 from msstan_core.training.losses.contrastive import (
@@ -31,7 +32,6 @@ from msstan_core.training.losses.sampling import importance_loss, importance_tar
 from msstan_core.training.losses.semantic import action_similarity, semantic_loss
 from msstan_core.training.losses.total import mechanism_losses
 from msstan_core.training.losses.weights import LossWeights, check_losses
-from msstan_core.training.recording_features import UNLABELLED
 from msstan_core.vocabulary import ACTIONS, IMPERFECTIONS, Action
 
 ALL_WEIGHTS = LossWeights(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 from nominal_blocks import ALL_SENSORS, SHIPPED
 
+from msstan_core.alignment import ticks_of
 from msstan_core.cli import main
 from msstan_core.errors import InputError
-from msstan_core.observation import Tick
+from msstan_core.observation import AudioChunk, Sample, Tick
 from msstan_core.training.nominal_scores import NominalWelds, monitors_of, scores_of, scores_of_bag, simulated_scores
 from msstan_core.vocabulary import ISO_CODES, MODALITIES, Modality
 
@@ -39,14 +41,12 @@ def test_bags_that_lack_a_sensor_are_no_calibration_of_all(tmp_path: Path, small
     whole = monitors_of(Monitor.load(SHIPPED), False)
     found = scores_of_bag(whole, small_weld)[ALL_SENSORS]
     assert np.isfinite(found.probabilities).any()
-    everything = nominal_scores.ticks_of_bag
 
-    def deaf(reader: object, modalities: object) -> list[Tick]:
-        ticks = everything(reader, frozenset(MODALITIES) - {Modality.ACOUSTIC})  # type: ignore[arg-type]
-        return list(ticks)
+    def deaf(samples: Iterable[Sample]) -> Iterator[Tick]:
+        return ticks_of(sample for sample in samples if not isinstance(sample, AudioChunk))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(nominal_scores, "ticks_of_bag", deaf)
+        patch.setattr(nominal_scores, "ticks_of", deaf)
         with pytest.raises(InputError, match=r"most ticks have no acoustic.*--modalities camera,thermal,telemetry"):
             scores_of_bag(whole, small_weld)
         few = monitors_of(Monitor.load(SHIPPED, modalities=frozenset(MODALITIES) - {Modality.ACOUSTIC}), False)

@@ -17,9 +17,9 @@ from msstan_core.observation import NANOSECONDS_PER_SECOND, CameraFrame
 from msstan_core.peers.camera_frames import camera_frames
 from msstan_core.peers.pixel_clips import PixelClipSampler, clip_rows, shrunk
 from msstan_core.peers.registry import Sampling
-from msstan_core.recordings.annotations import action_span
+from msstan_core.recordings.annotations import UNLABELLED, action_span
 from msstan_core.recordings.bag import BagWriter
-from msstan_core.training.recording_features import UNLABELLED, Recording
+from msstan_core.training.recording_features import Recording
 from msstan_core.vocabulary import Action
 
 

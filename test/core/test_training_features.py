@@ -14,8 +14,9 @@ from msstan_core.errors import InputError
 from msstan_core.model.branches import CameraBackbone
 from msstan_core.model.configuration import ModelConfig
 from msstan_core.preprocessing.input_spec import InputSpec
+from msstan_core.recordings.bag_folders import find_bags
 from msstan_core.training.backbone_features import BackboneFeatures
-from msstan_core.training.recording_features import FeatureExtractor, Recording, RecordingFeatures, find_bags
+from msstan_core.training.recording_features import FeatureExtractor, Recording, RecordingFeatures
 from msstan_core.vocabulary import ACTIONS, Action, Modality
 
 

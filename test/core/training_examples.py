@@ -9,8 +9,9 @@ import numpy as np
 
 from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
 from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
+from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.configuration import TrainingConfig
-from msstan_core.training.recording_features import UNLABELLED, Recording, RecordingFeatures
+from msstan_core.training.recording_features import Recording, RecordingFeatures
 
 
 def random_recording(config: TrainingConfig, seed: int) -> Recording:

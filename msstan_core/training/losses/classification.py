@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from msstan_core.training.recording_features import UNLABELLED
+from msstan_core.recordings.annotations import UNLABELLED
 
 
 def action_loss(

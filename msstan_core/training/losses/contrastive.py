@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from msstan_core.training.recording_features import UNLABELLED
+from msstan_core.recordings.annotations import UNLABELLED
 
 
 def supervised_contrastive_loss(projected: Tensor, labels: Tensor, temperature: float) -> Tensor:

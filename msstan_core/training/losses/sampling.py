@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from msstan_core.model.importance import last_looked
+from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.losses.masked import mean_over
-from msstan_core.training.recording_features import UNLABELLED
 
 
 def importance_target(probabilities: Tensor, labels: Tensor, looked: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,69 @@
+"""Bags on disk: where they are, and what their metadata says before anything in them is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from msstan_core.errors import InputError
+from msstan_core.recordings.bag import BagReader
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedBag:
+    """A bag with what its metadata says: enough to see whether a split is possible before features are computed."""
+
+    path: Path
+    attributes: dict[str, str]
+
+    @property
+    def group(self) -> str:
+        """Recordings of one group never stand on both sides of a split: configuration, else the bag itself."""
+        return self.attributes.get("group") or self.attributes.get("configuration") or self.path.name
+
+    @property
+    def material_pair(self) -> str:
+        """``"aluminium+carbon_steel"``, in alphabetical order; one name for a joint of one metal; "unknown" without."""
+        names = {self.attributes.get(key, "").lower() for key in ("material_a", "material_b")} - {"", "unknown"}
+        return "+".join(sorted(names)) or "unknown"
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a simulator made it."""
+        return self.attributes.get("simulated", "").lower() == "true"
+
+
+def find_bags(folders: Iterable[Path]) -> list[Path]:
+    """All bags in these folders (each a bag or a folder of bags), sorted within each.
+
+    A bag that several of them lead to comes once, under the first name: counted twice, a weld would weigh and promise
+    double.
+
+    Raises:
+        InputError: when a folder is missing or holds no bag.
+    """
+    bags: dict[Path, Path] = {}  # resolved -> as it was named
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError(folder, "no such folder", "give a bag or a folder of bags")
+        found = sorted(p.parent for p in folder.rglob("metadata.yaml"))
+        if not found:
+            raise InputError(folder, "holds no bag (no metadata.yaml below it)", "import or record some first")
+        for bag in found:
+            bags.setdefault(bag.resolve(), bag)
+    return list(bags.values())
+
+
+def described_bags(folders: Iterable[Path]) -> list[DescribedBag]:
+    """All bags in these folders with their attributes.
+
+    Raises:
+        InputError: as :func:`find_bags`, or when one cannot be opened.
+    """
+
+    def described(bag: Path) -> DescribedBag:
+        with BagReader(bag) as reader:
+            return DescribedBag(bag, reader.attributes)
+
+    return [described(bag) for bag in find_bags(folders)]

@@ -1,0 +1,59 @@
+"""Without torch, the monitor's machine still monitors, replays, reports and calibrates; what trains says what it needs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+#: Runs the command line where torch cannot be imported.
+WITHOUT = """
+import importlib.abc, sys
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+sys.meta_path.insert(0, Absent())
+from msstan_core.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+WELD = """
+seed: 3
+procedure: {idle_s: 0.5, placement_s: 0.0, cooling_s: 1.0, crater_fill_s: 0.0}
+joint: {kind: bead, seam_length_m: 0.02}
+process: {kind: gmaw, travel_speed_m_s: 0.01}
+"""
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", WITHOUT, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("weld")
+    (folder / "weld.yaml").write_text(WELD, encoding="utf-8")
+    made = run("simulate", folder / "weld.yaml", folder / "bag")
+    assert made.returncode == 0, made.stderr
+    return folder / "bag"
+
+
+def test_replay_report_and_calibration_need_no_torch(bag: Path, tmp_path: Path) -> None:
+    assert run("replay", bag, "--csv", tmp_path / "weld.csv").returncode == 0
+    assert run("report", bag, "--out", tmp_path / "weld.html").returncode == 0
+    short = run("calibrate", "models/default", "--nominal", bag, "--out", tmp_path / "model")
+    assert short.returncode == 1 and "clean blocks" in short.stderr, "all it lacks is welds"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("train", "config/training/own_welds.yaml", "--out", "NEW"), ("evaluate", "models/default", "--json", "NEW")],
+)
+def test_what_needs_torch_says_so_in_one_line(bag: Path, tmp_path: Path, command: tuple[str, ...]) -> None:
+    refused = run(*(tmp_path / "new" if part == "NEW" else part for part in command), "--data", bag)
+    assert refused.returncode == 1 and "Traceback" not in refused.stderr
+    assert "needs torch" in refused.stderr.splitlines()[-1] and "make setup" in refused.stderr
