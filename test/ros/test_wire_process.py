@@ -15,7 +15,7 @@ from live import until
 from rclpy.node import Node
 from std_msgs.msg import String
 from threadpoolctl import ThreadpoolController
-from wire import REPOSITORY, Running, up
+from wire import REPOSITORY, Running, command, up, wait_for
 
 from msstan_core.errors import InputError
 from msstan_ros.node_process import last_word, run_node, until_shutdown
@@ -172,3 +172,21 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_who_watches_and_interrupts_gets_an_ordinary_end() -> None:
+    with command("watch") as running:
+        wait_for(running.lines, "waiting for the first decision")
+        assert running.interrupt() == 0, running.output()
+
+
+def test_a_listener_does_not_abort_the_process_that_ends_without_leaving_it() -> None:
+    """An interrupt may come between any two steps of entering and leaving it."""
+    script = """
+from msstan_ros.live_status import LiveListener
+listener = LiveListener()
+listener.node.create_timer(0.001, lambda: None)  # the thread goes in and out of rclpy as the process ends
+listener.__enter__()
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
