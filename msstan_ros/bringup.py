@@ -132,6 +132,9 @@ def _replay(values: Mapping[str, str]) -> tuple[NodeSpec, ...]:
 
 
 def _simulated_cell(values: Mapping[str, str]) -> tuple[NodeSpec, ...]:
+    from msstan_core.simulation import load_scenario
+
+    load_scenario(values["scenario"])  # read by the cell; here, so that a wrong one is said before anything runs
     rate = _number(values, "real_time_factor", 0.05, 20.0)
     simulated_time = rate != 1.0  # at its own pace the cell's stamps are its clock's, not the wall's
     cell = NodeSpec(

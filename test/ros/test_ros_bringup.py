@@ -66,6 +66,8 @@ def test_launch_files_hold_no_knowledge_of_their_own() -> None:
         ("replay", {"bag": "/tmp", "rate": "0"}, "rate"),
         ("replay", {"bag": "/tmp", "rate": "fast"}, "rate"),
         ("simulated_cell", {"seed": "1.5e12"}, "seed"),
+        ("simulated_cell", {"scenario": "nope"}, "one of: fsw_aluminium_butt, gmaw_aluminium_steel_tee"),
+        ("simulated_cell", {"scenario": "/no/such.yaml"}, "/no/such.yaml"),
     ],
 )
 def test_bad_arguments_are_named_with_a_remedy_in_one_line(profile: str, given: dict[str, str], said: str) -> None:

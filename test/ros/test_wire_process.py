@@ -190,3 +190,11 @@ listener.__enter__()
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_demonstration_of_no_scenario_names_those_there_are_and_starts_nothing(tmp_path: Path) -> None:
+    with command("demo", "--scenario", "nope", "--out", str(tmp_path / "out")) as running:
+        assert running.wait(30) == 1
+    (line,) = running.lines
+    assert "nope: no such scenario" in line and "gmaw_steel_lap" in line
+    assert not (tmp_path / "out").exists()
