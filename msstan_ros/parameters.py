@@ -69,6 +69,8 @@ class ParameterSpec:
 
     def problem(self, value: Any) -> str:
         """What is wrong with ``value`` in words, or "" when it is fine."""
+        if value is None:  # so rclpy passes on an empty list, which has no type in ROS
+            return f"{self.name} has no value (an empty list is none)"
         if isinstance(self.default, float):
             if not isinstance(value, float) or not math.isfinite(value):
                 return f"{self.name} must be a finite number, not {value!r}"
