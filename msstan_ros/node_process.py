@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -18,6 +19,8 @@ from msstan_core.linear_algebra import use_one_thread
 
 #: Set for a node that is to end when its standard input does: whoever started it holds the other end.
 LIFELINE = "MSSTAN_ENDS_WITH_STDIN"
+#: Where rcl's own source raised an error; it appends them.
+_SOURCE_PLACE = re.compile(r",\s+at \S+:\d+")
 
 
 def end_with_starter() -> None:
@@ -74,7 +77,8 @@ def run_node(make: Callable[[], Node], arguments: list[str] | None = None) -> in
         arguments: command line including ``--ros-args``; None: the process's own.
 
     Returns:
-        The node's ``exit_status`` (0 when it has none, or when it was told to end before it was made).
+        The node's ``exit_status`` (0 when it has none, or when it was told to end before it was made); 1 for ROS
+        arguments or a params file that cannot be read, which are one line too.
     """
     use_one_thread()
     end_with_starter()
@@ -82,6 +86,11 @@ def run_node(make: Callable[[], Node], arguments: list[str] | None = None) -> in
         rclpy.init(args=arguments)
     except KeyboardInterrupt:
         return 0
+    except RuntimeError as error:  # of rcl, which has no error of its own for a command line that it cannot read
+        said = " ".join(_SOURCE_PLACE.sub("", f"{type(error).__name__}: {error}").split())
+        refusal = InputError("start of ROS 2", said, "correct the command line, the params file or the environment")
+        print(refusal, file=sys.stderr, flush=True)
+        return 1
     executor = SingleThreadedExecutor()  # before the node: a thread of its may shut the context down at once
     try:
         node = make()

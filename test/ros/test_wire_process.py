@@ -119,10 +119,19 @@ def test_a_node_shut_down_while_it_says_its_last_word_still_ends_in_order() -> N
     assert ended == ["all of it"]
 
 
-def test_arguments_that_ros_refuses_are_not_taken_for_an_interrupt() -> None:
-    with pytest.raises(Exception, match="no-such-option"):
-        run_node(lambda: Node("never"), ["--ros-args", "--no-such-option"])
-    rclpy.try_shutdown()
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["--no-such-option"], "--no-such-option"), (["--params-file", "{file}"], "Sequence should be of same type")],
+)
+def test_arguments_that_ros_refuses_are_said_in_one_line(
+    arguments: list[str], said: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mixed.yaml"
+    file.write_text("weld_monitor:\n  ros__parameters:\n    modalities: [camera, 1]\n")
+    given = [text.format(file=file) for text in arguments]
+    assert run_node(lambda: Node("never"), ["--ros-args", *given]) == 1
+    (line,) = (line for line in capfd.readouterr().err.splitlines() if "[rcl]" not in line)
+    assert line.startswith("start of ROS 2: ") and said in line and ".c:" not in line
 
 
 @pytest.mark.parametrize("arguments", [[], ["no_such_node"]])
@@ -198,3 +207,11 @@ def test_a_demonstration_of_no_scenario_names_those_there_are_and_starts_nothing
     (line,) = running.lines
     assert "nope: no such scenario" in line and "gmaw_steel_lap" in line
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("arguments", [("up", "monitor", "namespace:=a b"), ("watch", "--namespace", "a b")])
+def test_a_namespace_that_ros_does_not_allow_is_said_in_one_line(arguments: tuple[str, ...]) -> None:
+    with command(*arguments) as running:
+        assert running.wait(30) == 1
+    (line,) = running.lines
+    assert "namespace 'a b'" in line
