@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     for name, least in (("rounds", 1), ("stream_ticks", 0), ("live", 0)):
         value = getattr(arguments, name)
-        if value is not None and value < least:
-            raise InputError(f"--{name.replace('_', '-')}", f"is {value}", f"give at least {least}")
+        if value is not None and not least <= value < math.inf:
+            raise InputError(f"--{name.replace('_', '-')}", f"is {value:g}", f"give a finite number from {least} on")
     package = load_package(arguments.model or default_model_dir())
     if arguments.soak_minutes is not None:
         return _soak(arguments, package.directory)
@@ -220,8 +221,8 @@ def _soak(arguments: argparse.Namespace, model_dir: Path) -> int:
     from msstan_core.errors import InputError
     from msstan_core.results import write_result
 
-    if arguments.soak_minutes <= 0:
-        raise InputError("--soak-minutes", f"is {arguments.soak_minutes:g}", "give minutes above 0")
+    if not 0 < arguments.soak_minutes < math.inf:
+        raise InputError("--soak-minutes", f"is {arguments.soak_minutes:g}", "give a finite number above 0")
     found = measurement(SOAK)
     if found is None:
         raise InputError("--soak-minutes", "needs ROS and msstan_ros", "run it where ROS 2 is installed (make setup)")

@@ -26,6 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_ros.namespaces import typed_namespace
     from msstan_ros.transport import environment
 
+    if not arguments.seconds >= 0:
+        raise InputError("--seconds", f"is {arguments.seconds:g}", "give a time above 0, or 0 for no end")
     namespace = typed_namespace(arguments.namespace, "--namespace")
     os.environ.update(environment()[0])
 
