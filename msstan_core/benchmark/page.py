@@ -22,7 +22,7 @@ def text_table(path: Path) -> Any:
     table = Table("figure", "measured", "aim", "reached")
     for aim in AIMS:
         if aim.figure in metrics:
-            table.add_row(aim.label, value_text(metrics[aim.figure]), aim.text, verdict(aim, metrics[aim.figure]))
+            table.add_row(aim.label, value_text(metrics[aim.figure]), str(aim), verdict(aim, metrics[aim.figure]))
     return table
 
 
@@ -69,7 +69,7 @@ def page_text(found: dict[str, Any], others: dict[str, dict[str, Any]], name: st
         "",
         *_rows(("figure", "measured", "aim", "reached")),
         *(
-            f"| {aim.label} | {value_text(metrics[aim.figure])} | {aim.text} | {verdict(aim, metrics[aim.figure])} |"
+            f"| {aim.label} | {value_text(metrics[aim.figure])} | {aim} | {verdict(aim, metrics[aim.figure])} |"
             for aim in AIMS
             if aim.figure in metrics
         ),

@@ -159,6 +159,19 @@ def test_an_aim_is_reached_only_by_numbers_within_all_its_limits(aim: Aim, value
 
 
 @pytest.mark.parametrize(
+    ("aim", "text"),
+    [
+        (Aim("x", "", most=5, most_p99=10), "median <= 5, p99 <= 10"),
+        (Aim("x", "", least=200), "median >= 200"),
+        (Aim("x", "", most=0, plain=True), "<= 0"),
+        (Aim("x", ""), ""),
+    ],
+)
+def test_an_aim_says_what_it_is_judged_by(aim: Aim, text: str) -> None:
+    assert str(aim) == text
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
     [
         ({"p50": 2.1, "p99": 3.4}, "2.1 (p99 3.4)"),
