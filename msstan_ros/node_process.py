@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 
@@ -19,12 +21,20 @@ from msstan_core.linear_algebra import use_one_thread
 
 #: Set for a node that is to end when its standard input does: whoever started it holds the other end.
 LIFELINE = "MSSTAN_ENDS_WITH_STDIN"
+#: After its starter is gone a node has this long to end by itself, s; a transition that loads a model fits in.
+ORPHAN_GRACE_S = 10.0
+#: Exit status of a node that did not.
+HUNG_STATUS = 70
 #: Where rcl's own source raised an error; it appends them.
 _SOURCE_PLACE = re.compile(r",\s+at \S+:\d+")
 
 
 def end_with_starter() -> None:
-    """Where :data:`LIFELINE` is set, a thread interrupts this process once its starter is gone, killed or not."""
+    """Where :data:`LIFELINE` is set, a thread interrupts this process once its starter is gone, killed or not.
+
+    A process that does not end then, because its node hangs, is ended all the same, with status :data:`HUNG_STATUS`:
+    nobody is left who would.
+    """
     if not os.environ.pop(LIFELINE, ""):
         return
 
@@ -32,6 +42,11 @@ def end_with_starter() -> None:
         while os.read(0, 1):
             pass
         os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(ORPHAN_GRACE_S)
+        said = f"process {os.getpid()} does not end {ORPHAN_GRACE_S:g} s after its starter: ended by force\n"
+        with contextlib.suppress(OSError):  # who read the output may be gone too
+            os.write(2, said.encode())  # not through sys.stderr, which a hung thread may hold
+        os._exit(HUNG_STATUS)
 
     threading.Thread(target=watch, name="lifeline", daemon=True).start()
 

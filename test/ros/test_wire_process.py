@@ -18,7 +18,7 @@ from threadpoolctl import ThreadpoolController
 from wire import REPOSITORY, Running, command, up, wait_for
 
 from msstan_core.errors import InputError
-from msstan_ros.node_process import last_word, run_node, until_shutdown
+from msstan_ros.node_process import HUNG_STATUS, LIFELINE, last_word, run_node, until_shutdown
 
 
 def test_a_process_interrupted_while_it_loads_prints_nothing_and_ends() -> None:
@@ -174,6 +174,34 @@ def test_no_node_outlives_a_closed_terminal_or_a_killed_starter(number: signal.S
         nodes = [running.node_process(name) for name in ("overlay_node", "weld_monitor_node")]
         assert running.interrupt(number) == (0 if number is signal.SIGHUP else -number)
         assert until(lambda: not any(alive(pid) for pid in nodes))
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_node_that_ignores_the_interrupt_does_not_outlive_its_starter(heard: bool) -> None:
+    script = """
+import os, signal, time
+from msstan_ros import node_process
+node_process.ORPHAN_GRACE_S = 0.1
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+node_process.end_with_starter()
+print("runs", flush=True)
+while True:
+    time.sleep(1)
+"""
+    pipe = subprocess.PIPE
+    environment = {**os.environ, LIFELINE: "1"}
+    hung = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=REPOSITORY, env=environment, stdin=pipe, stdout=pipe, stderr=pipe
+    )
+    with hung:
+        assert hung.stdin and hung.stdout and hung.stderr
+        assert hung.stdout.readline() == b"runs\n"
+        if not heard:
+            hung.stderr.close()
+        hung.stdin.close()
+        assert hung.wait(30) == HUNG_STATUS
+        if heard:
+            assert f"process {hung.pid} does not end 0.1 s after its starter" in hung.stderr.read().decode()
 
 
 def alive(pid: int) -> bool:
