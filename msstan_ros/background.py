@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from types import TracebackType
 from typing import Self
@@ -9,15 +10,12 @@ from typing import Self
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
-#: A callback that runs at the end has this long, s.
-_JOIN_S = 2.0
-
 
 class BackgroundNode:
     """To be derived from: subscribe on :attr:`node` in the constructor, use it as a context manager.
 
-    Callbacks run in the thread between enter and exit. No other use of rclpy in the process is touched, and signals are
-    left alone.
+    Callbacks run in the thread between enter and exit, and end soon. No other use of rclpy in the process is touched,
+    and signals are left alone.
 
     Args:
         name: of the node.
@@ -34,18 +32,27 @@ class BackgroundNode:
         self._thread = threading.Thread(target=self._spin, name=name, daemon=True)
 
     def __enter__(self) -> Self:
+        # An interrupt may come where no exit follows, or during the exit: the interpreter waits for the thread then.
+        # One that is still in rclpy when the interpreter ends aborts the process.
+        atexit.register(self._end_thread)
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ended.set()
-        self._executor.wake()
-        self._thread.join(_JOIN_S)
+        self._end_thread()
+        atexit.unregister(self._end_thread)
         self._executor.shutdown(timeout_sec=1.0)
         self.node.destroy_node()  # else its subscriptions stay as long as the process
         self._context.try_shutdown()
+
+    def _end_thread(self) -> None:
+        """Wait until the thread has ended; may be called again."""
+        if self._thread.is_alive():
+            # As a task: an executor that is only woken looks at its nodes and goes on waiting.
+            self._executor.create_task(self._ended.set)
+            self._thread.join()
 
     def _spin(self) -> None:
         while not self._ended.is_set():

@@ -13,7 +13,9 @@ from msstan_core.errors import InputError
 from msstan_core.paths import typed_path
 from msstan_core.resources import share_path
 from msstan_core.vocabulary import MODALITIES, parse_modalities
+from msstan_ros.namespaces import typed_namespace
 from msstan_ros.node_description import Argument, NodeSpec, ParameterValue, Profile
+from msstan_ros.params_file import check_params_file
 
 # -- values -----------------------------------------------------------------------------------------------------------
 
@@ -37,6 +39,10 @@ def _existing(values: Mapping[str, str], name: str) -> str:
     if not path.exists():
         raise InputError(path, f"no such file or folder (argument {name})", "check the path")
     return str(path.resolve())
+
+
+def _namespace(values: Mapping[str, str]) -> str:
+    return typed_namespace(values["namespace"], "argument namespace")
 
 
 def _modalities(values: Mapping[str, str]) -> list[str]:
@@ -83,6 +89,7 @@ def _monitor_nodes(values: Mapping[str, str], use_sim_time: bool) -> tuple[NodeS
     params_file = (
         Path(_existing(values, "params_file")) if values["params_file"] else share_path("config/weld_monitor.yaml")
     )
+    check_params_file(params_file)
     parameters: dict[str, ParameterValue] = {"use_sim_time": use_sim_time}
     monitor = dict(parameters)
     if values["model"]:
@@ -93,7 +100,7 @@ def _monitor_nodes(values: Mapping[str, str], use_sim_time: bool) -> tuple[NodeS
     if values["wps"]:
         monitor["wps"] = gate["wps"] = _wps(values["wps"])
     shared = {
-        "namespace": values["namespace"],
+        "namespace": _namespace(values),
         "parameter_files": (params_file,),
         "log_level": values["log_level"],
     }
@@ -114,7 +121,7 @@ def _replay(values: Mapping[str, str]) -> tuple[NodeSpec, ...]:
     player = NodeSpec(
         "bag_player",
         "bag_player_node",
-        namespace=values["namespace"],
+        namespace=_namespace(values),
         parameters={
             "bag": _existing(values, "bag"),
             "rate": _number(values, "rate", 0.01, 100.0),
@@ -132,12 +139,15 @@ def _replay(values: Mapping[str, str]) -> tuple[NodeSpec, ...]:
 
 
 def _simulated_cell(values: Mapping[str, str]) -> tuple[NodeSpec, ...]:
+    from msstan_core.simulation import load_scenario
+
+    load_scenario(values["scenario"])  # read by the cell; here, so that a wrong one is said before anything runs
     rate = _number(values, "real_time_factor", 0.05, 20.0)
     simulated_time = rate != 1.0  # at its own pace the cell's stamps are its clock's, not the wall's
     cell = NodeSpec(
         "weld_cell",
         "weld_cell_node",
-        namespace=values["namespace"],
+        namespace=_namespace(values),
         parameters={
             "scenario": values["scenario"],
             "seed": int(_number(values, "seed", -1, 2**31 - 1)),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 
@@ -18,10 +21,20 @@ from msstan_core.linear_algebra import use_one_thread
 
 #: Set for a node that is to end when its standard input does: whoever started it holds the other end.
 LIFELINE = "MSSTAN_ENDS_WITH_STDIN"
+#: After its starter is gone a node has this long to end by itself, s; a transition that loads a model fits in.
+ORPHAN_GRACE_S = 10.0
+#: Exit status of a node that did not.
+HUNG_STATUS = 70
+#: Where rcl's own source raised an error; it appends them.
+_SOURCE_PLACE = re.compile(r",\s+at \S+:\d+")
 
 
 def end_with_starter() -> None:
-    """Where :data:`LIFELINE` is set, a thread interrupts this process once its starter is gone, killed or not."""
+    """Where :data:`LIFELINE` is set, a thread interrupts this process once its starter is gone, killed or not.
+
+    A process that does not end then, because its node hangs, is ended all the same, with status :data:`HUNG_STATUS`:
+    nobody is left who would.
+    """
     if not os.environ.pop(LIFELINE, ""):
         return
 
@@ -29,6 +42,11 @@ def end_with_starter() -> None:
         while os.read(0, 1):
             pass
         os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(ORPHAN_GRACE_S)
+        said = f"process {os.getpid()} does not end {ORPHAN_GRACE_S:g} s after its starter: ended by force\n"
+        with contextlib.suppress(OSError):  # who read the output may be gone too
+            os.write(2, said.encode())  # not through sys.stderr, which a hung thread may hold
+        os._exit(HUNG_STATUS)
 
     threading.Thread(target=watch, name="lifeline", daemon=True).start()
 
@@ -74,7 +92,8 @@ def run_node(make: Callable[[], Node], arguments: list[str] | None = None) -> in
         arguments: command line including ``--ros-args``; None: the process's own.
 
     Returns:
-        The node's ``exit_status`` (0 when it has none, or when it was told to end before it was made).
+        The node's ``exit_status`` (0 when it has none, or when it was told to end before it was made); 1 for ROS
+        arguments or a params file that cannot be read, which are one line too.
     """
     use_one_thread()
     end_with_starter()
@@ -82,6 +101,11 @@ def run_node(make: Callable[[], Node], arguments: list[str] | None = None) -> in
         rclpy.init(args=arguments)
     except KeyboardInterrupt:
         return 0
+    except RuntimeError as error:  # of rcl, which has no error of its own for a command line that it cannot read
+        said = " ".join(_SOURCE_PLACE.sub("", f"{type(error).__name__}: {error}").split())
+        refusal = InputError("start of ROS 2", said, "correct the command line, the params file or the environment")
+        print(refusal, file=sys.stderr, flush=True)
+        return 1
     executor = SingleThreadedExecutor()  # before the node: a thread of its may shut the context down at once
     try:
         node = make()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,14 @@ from msstan_core.paths import typed_path
 from msstan_core.vocabulary import parse_modalities
 
 Value = bool | int | float | str | list[str]
+
+#: From this likeness on (difflib's ratio, 0 to 1) an unknown name is a misspelt one: one letter wrong in seven.
+#: The parameters of the package's different nodes, which may share a section of a params file, are 0.82 alike at most.
+MISSPELT = 0.85
+#: A name at least this much like one of the node's is worth a question.
+ALIKE = 0.6
+#: Declared with the publisher or the subscription that they are for, if at all.
+QOS_OVERRIDES = "qos_overrides."
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,8 @@ class ParameterSpec:
 
     def problem(self, value: Any) -> str:
         """What is wrong with ``value`` in words, or "" when it is fine."""
+        if value is None:  # so rclpy passes on an empty list, which has no type in ROS
+            return f"{self.name} has no value (an empty list is none)"
         if isinstance(self.default, float):
             if not isinstance(value, float) or not math.isfinite(value):
                 return f"{self.name} must be a finite number, not {value!r}"
@@ -73,15 +84,17 @@ class ParameterSpec:
 
 
 def declare(node: Node, specs: Sequence[ParameterSpec], may_configure: Callable[[], bool] = lambda: True) -> None:
-    """Declare ``specs`` on ``node`` and refuse, with a reason, every value that does not fit.
+    """Declare ``specs`` on ``node`` and refuse, with a reason, every value that does not fit and every misspelt name.
+
+    Other names that the node does not know may be another node's, from a section that both share: they are logged.
 
     Args:
         node: the owner.
-        specs: the table.
+        specs: the table, with all of the node's parameters.
         may_configure: False while parameters without ``while_active`` are in use; they are refused then.
 
     Raises:
-        InputError: when a value from the command line or the params file does not fit.
+        InputError: when a value from the command line or the params file does not fit, or a name is misspelt.
     """
     for spec in specs:
         try:
@@ -92,6 +105,7 @@ def declare(node: Node, specs: Sequence[ParameterSpec], may_configure: Callable[
             ) from error
         if problem := spec.problem(value):
             raise InputError(f"parameter {spec.name}", problem, f"give {_expected(spec)}")
+    _refuse_misspelt(node)
     by_name = {spec.name: spec for spec in specs}
 
     def allow(parameters: list[Parameter]) -> SetParametersResult:
@@ -107,6 +121,20 @@ def declare(node: Node, specs: Sequence[ParameterSpec], may_configure: Callable[
         return SetParametersResult(successful=True)
 
     node.add_on_set_parameters_callback(allow)
+
+
+def _refuse_misspelt(node: Node) -> None:
+    """Raise InputError where a given name is nearly one of the node's; log the other ones that it does not know."""
+    known = node.list_parameters([], 0).names
+    given = [name for name in node._parameter_overrides if not name.startswith(QOS_OVERRIDES)]  # rclpy: not public
+    unknown = [name for name in given if not node.has_parameter(name)]
+    for name in unknown:
+        if near := difflib.get_close_matches(name, known, 1, MISSPELT):
+            raise InputError(f"parameter {name}", f"is unknown to {node.get_name()}", f"did you mean {near[0]}?")
+    if unknown:
+        asked = ((name, difflib.get_close_matches(name, known, 1, ALIKE)) for name in sorted(unknown))
+        said = ", ".join(f"{name} (did you mean {near[0]}?)" if near else name for name, near in asked)
+        node.get_logger().warning(f"parameters without effect, {node.get_name()} does not know them: {said}")
 
 
 def _expected(spec: ParameterSpec) -> str:

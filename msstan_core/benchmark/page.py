@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -10,24 +9,9 @@ from typing import Any
 from msstan_core.benchmark.aims import AIMS, verdict
 from msstan_core.benchmark.figure_text import number_text, value_text
 from msstan_core.benchmark.pictures import draw_course, draw_skipping, draw_speed_and_f1, draw_updates
+from msstan_core.benchmark.result_files import read_result
 from msstan_core.benchmark.speed_and_f1 import compared, section
 from msstan_core.benchmark.workload import CAMERA_HZ
-from msstan_core.errors import InputError
-
-
-def read_result(path: Path) -> dict[str, Any]:
-    """A result file.
-
-    Raises:
-        InputError: when it is missing or broken.
-    """
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(path, "no such result file", f"write it: msstan bench --json {path}") from None
-    except json.JSONDecodeError as error:
-        raise InputError(path, f"is no JSON ({error})", "write it again") from None
-    return found
 
 
 def text_table(path: Path) -> Any:
@@ -38,7 +22,7 @@ def text_table(path: Path) -> Any:
     table = Table("figure", "measured", "aim", "reached")
     for aim in AIMS:
         if aim.figure in metrics:
-            table.add_row(aim.label, value_text(metrics[aim.figure]), aim.text, verdict(aim, metrics[aim.figure]))
+            table.add_row(aim.label, value_text(metrics[aim.figure]), str(aim), verdict(aim, metrics[aim.figure]))
     return table
 
 
@@ -51,7 +35,7 @@ def write_page(result: Path, page: Path) -> None:
     """
     found = read_result(result)
     others = {
-        name: read_result(path)
+        name: read_result(path, name)
         for name in ("peers", "sampling", "soak")
         if (path := result.with_name(f"{name}.json")).exists()
     }
@@ -85,7 +69,7 @@ def page_text(found: dict[str, Any], others: dict[str, dict[str, Any]], name: st
         "",
         *_rows(("figure", "measured", "aim", "reached")),
         *(
-            f"| {aim.label} | {value_text(metrics[aim.figure])} | {aim.text} | {verdict(aim, metrics[aim.figure])} |"
+            f"| {aim.label} | {value_text(metrics[aim.figure])} | {aim} | {verdict(aim, metrics[aim.figure])} |"
             for aim in AIMS
             if aim.figure in metrics
         ),

@@ -88,10 +88,10 @@ def run(arguments: argparse.Namespace) -> int:
     for name, least in (("rounds", 1), ("stream_ticks", 0), ("live", 0)):
         value = getattr(arguments, name)
         if value is not None and not least <= value < math.inf:
-            raise InputError(f"--{name.replace('_', '-')}", f"is {value:g}", f"give at least {least}")
+            raise InputError(f"--{name.replace('_', '-')}", f"is {value:g}", f"give a finite number from {least} on")
     soak = arguments.soak_minutes
     if soak is not None and not 0 < soak < math.inf:
-        raise InputError("--soak-minutes", f"is {soak:g}", "give minutes above 0")
+        raise InputError("--soak-minutes", f"is {soak:g}", "give a finite number above 0")
     if soak is not None and arguments.page is not None:
         raise InputError("--page", "is not written with --soak-minutes", "write it then: --page-only")
     package = load_package(arguments.model or default_model_dir())

@@ -9,7 +9,7 @@ from typing import Any
 
 from msstan_core.errors import InputError
 from msstan_core.output_files import written_whole
-from msstan_core.results_page.figures import ABSENT, cell, is_figure, number_of, table, text_of, words
+from msstan_core.results_page.figures import ABSENT, cell, is_figure, table, text_of, words
 from msstan_core.results_page.section import Section
 from msstan_core.results_page.sections import SECTIONS
 
@@ -77,8 +77,7 @@ def _overview(sections: tuple[Section, ...], found: Mapping[str, dict[str, Any]]
             if row.aim is None:
                 continue
             value = found.get(section.name, {}).get("metrics", {}).get(row.metric)
-            aimed = value.get(row.aim.of) if row.aim.of and isinstance(value, Mapping) else value
-            reached = ABSENT if value is None else "yes" if row.aim.reached_by(number_of(aimed)) else "no"
+            reached = ABSENT if value is None else "yes" if row.aim.reached_by(value) else "no"
             shown = "missing" if value is None else text_of(value)
             target = anchor(section.title if section.name in found else _MISSING)
             lines.append(f"| [{section.title}](#{target}) | {row.words} | {shown} | {row.aim} | {reached} |")

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
+
+from msstan_core.benchmark.aims import Aim as SpeedAim
+from msstan_core.results_page.figures import number_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,13 +16,14 @@ class Aim:
 
     value: float
     at_most: bool = False  #: the figure should be no larger; otherwise no smaller
-    of: str = ""  #: which number of the figure, e.g. "p99"; "": its mean or median
+    of: str = ""  #: which number of the figure, e.g. "upper95"; "": its mean or median
 
     def __str__(self) -> str:
         return f"{self.of} {'at most' if self.at_most else 'at least'} {self.value:g}".strip()
 
-    def reached_by(self, value: float) -> bool:
-        """Whether this value reaches it; NaN does not."""
+    def reached_by(self, figure: Any) -> bool:
+        """Whether this figure reaches it; what is not defined does not."""
+        value = number_of(figure.get(self.of) if self.of and isinstance(figure, dict) else figure)
         if math.isnan(value):
             return False
         return value <= self.value if self.at_most else value >= self.value
@@ -30,7 +35,7 @@ class Row:
 
     metric: str  #: key in the result file's metrics
     words: str
-    aim: Aim | None = None
+    aim: Aim | SpeedAim | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_ros.transport import environment
 
     if not arguments.seconds > 0:
-        raise InputError("--seconds", f"is {arguments.seconds:g}", "give seconds above 0")
+        raise InputError("--seconds", f"is {arguments.seconds:g}", "give a time above 0")
     given = {"scenario": arguments.scenario, "loop": "false", "at_end": "exit", "overlay": "false"}
     if arguments.model is not None:
         given["model"] = str(arguments.model)

@@ -23,11 +23,12 @@ def run(arguments: argparse.Namespace) -> int:
     import os
 
     from msstan_core.errors import InputError
+    from msstan_ros.namespaces import typed_namespace
     from msstan_ros.transport import environment
 
     if not arguments.seconds >= 0:
-        raise InputError("--seconds", f"is {arguments.seconds:g}", "give 0 or more")
-
+        raise InputError("--seconds", f"is {arguments.seconds:g}", "give a time above 0, or 0 for no end")
+    namespace = typed_namespace(arguments.namespace, "--namespace")
     os.environ.update(environment()[0])
 
     from msstan_ros.live_status import LiveListener
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     until = time.monotonic() + arguments.seconds if arguments.seconds > 0 else None
     heard = False
-    with LiveListener(arguments.namespace) as listener, TerminalOutput() as output:
+    with LiveListener(namespace) as listener, TerminalOutput() as output:
         try:
             while until is None or time.monotonic() < until:
                 status = listener.status()

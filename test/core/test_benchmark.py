@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from msstan_core.benchmark.scaling import table
 from msstan_core.benchmark.timing import Contestant, Timings, in_turns, percentiles, ratio
 from msstan_core.benchmark.variants import with_longest_window, with_resolution
 from msstan_core.benchmark.workload import samples, ticks
+from msstan_core.cli import main
 from msstan_core.commands.bench import DEFAULT_PEERS, chosen_peers, register, settings_of
 from msstan_core.decision.pipeline import Monitor
 from msstan_core.errors import InputError
@@ -160,6 +162,20 @@ def test_peers_are_chosen_by_name() -> None:
     assert chosen_peers("x3d_xs, gru") == ("x3d_xs", "gru")
     with pytest.raises(InputError, match="knows no alexnet"):
         chosen_peers("x3d_xs,alexnet")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--live", "nan"), ("--live", "-1"), ("--live", "inf"), ("--soak-minutes", "nan"), ("--soak-minutes", "0")],
+)
+def test_a_time_that_is_none_is_refused_before_anything_is_measured(
+    option: str, value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "bench.json"
+    assert main(["bench", "--json", str(out), option, value]) == 1
+    error = capsys.readouterr().err
+    assert f"{option}: is {value}; give a finite number" in error and error.count("\n") == 1
+    assert not out.exists()
 
 
 def test_a_measurement_that_nobody_offers_is_none() -> None:

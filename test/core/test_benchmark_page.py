@@ -10,7 +10,8 @@ import pytest
 
 from msstan_core.benchmark.aims import Aim, verdict
 from msstan_core.benchmark.figure_text import value_text
-from msstan_core.benchmark.page import page_text, read_result, write_page
+from msstan_core.benchmark.page import page_text, write_page
+from msstan_core.benchmark.result_files import read_result
 from msstan_core.benchmark.speed_and_f1 import compared
 from msstan_core.cli import main
 from msstan_core.errors import InputError
@@ -158,6 +159,19 @@ def test_an_aim_is_reached_only_by_numbers_within_all_its_limits(aim: Aim, value
 
 
 @pytest.mark.parametrize(
+    ("aim", "text"),
+    [
+        (Aim("x", "", most=5, most_p99=10), "median <= 5, p99 <= 10"),
+        (Aim("x", "", least=200), "median >= 200"),
+        (Aim("x", "", most=0, plain=True), "<= 0"),
+        (Aim("x", ""), ""),
+    ],
+)
+def test_an_aim_says_what_it_is_judged_by(aim: Aim, text: str) -> None:
+    assert str(aim) == text
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
     [
         ({"p50": 2.1, "p99": 3.4}, "2.1 (p99 3.4)"),
@@ -175,6 +189,37 @@ def test_figures_as_people_read_them(value: object, text: str) -> None:
 def test_a_missing_result_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such result file"):
         read_result(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{}", "is no result of msstan bench (it has no command)"),
+        ("[1]", "is no result of msstan bench (it has no command)"),
+        (json.dumps({**FOUND, "command": "msstan study peers", "details": {}}), "was written by msstan study peers)"),
+        (json.dumps({**FOUND, "details": {"course": []}}), "it has no details/threads/peers"),
+        (json.dumps({**FOUND, "metrics": {}}), "it has no metrics/tick_ms/p50"),
+        ("{", "is no JSON"),
+        ("\udcff", "is no JSON"),
+    ],
+)
+def test_a_file_that_the_page_cannot_be_made_of_is_said_in_one_line(
+    content: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, page = tmp_path / "some.json", tmp_path / "p.md"
+    file.write_bytes(content.encode("utf-8", "surrogateescape"))
+    assert main(["bench", "--json", str(file), "--page", str(page), "--page-only"]) == 1
+    error = capsys.readouterr().err
+    assert f"{file}: " in error and said in error and error.count("\n") == 1
+    assert not page.exists()
+
+
+@pytest.mark.parametrize("name", ["peers", "sampling", "soak"])
+def test_a_file_beside_it_that_is_another_commands_is_named(name: str, tmp_path: Path) -> None:
+    (tmp_path / "bench.json").write_text(json.dumps(FOUND), encoding="utf-8")
+    (tmp_path / f"{name}.json").write_text(json.dumps({"command": "msstan replay"}), encoding="utf-8")
+    with pytest.raises(InputError, match=rf"{name}\.json: is no result of msstan"):
+        write_page(tmp_path / "bench.json", tmp_path / "performance.md")
 
 
 def test_event_f1_of_the_peers_stands_beside_their_speed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Without torch, the monitor's machine still monitors, replays, reports and calibrates; what trains says what it needs."""
+"""Without torch the monitor monitors, replays, reports and calibrates all the same; what trains says what it needs."""
 
 from __future__ import annotations
 

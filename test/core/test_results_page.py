@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from msstan_core.benchmark.aims import AIM_OF
 from msstan_core.cli import main
 from msstan_core.results import write_result
 from msstan_core.results_page.figures import text_of
@@ -134,6 +135,14 @@ def test_an_aim_is_not_reached_by_what_is_not_defined() -> None:
     assert Aim(0.5).reached_by(0.5)
     assert not Aim(0.5).reached_by(math.nan)
     assert not Aim(0.5, at_most=True).reached_by(0.6)
+
+
+def test_speed_is_judged_as_on_the_page_of_performance(folder: Path) -> None:
+    slower_than_its_mean = {"p50": 190.6, "mean": 200.2, "std": 44.4}
+    (folder / "bench.json").write_text(result({"ratio_r3d_18": slower_than_its_mean}))
+    assert "| 200.2 ± 44.4 (p50 190.6) | median >= 200 | no |" in page_of(folder)
+    (bench,) = (section for section in SECTIONS if section.name == "bench")
+    assert all(row.aim is AIM_OF[row.metric] for row in bench.rows)
 
 
 def test_every_file_and_every_heading_has_one_section() -> None:

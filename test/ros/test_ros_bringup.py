@@ -62,10 +62,14 @@ def test_launch_files_hold_no_knowledge_of_their_own() -> None:
         ("monitor", {"params_file": "/no/such.yaml"}, "/no/such.yaml"),
         ("monitor", {"wps": "/no/such.yaml"}, "/no/such.yaml"),
         ("monitor", {"gate": "yes"}, "true, false"),
+        ("monitor", {"namespace": "a b"}, "namespace 'a b'"),
+        ("simulated_cell", {"namespace": "1st"}, "starts with a number"),
         ("replay", {}, "give bag:="),
         ("replay", {"bag": "/tmp", "rate": "0"}, "rate"),
         ("replay", {"bag": "/tmp", "rate": "fast"}, "rate"),
         ("simulated_cell", {"seed": "1.5e12"}, "seed"),
+        ("simulated_cell", {"scenario": "nope"}, "one of: fsw_aluminium_butt, gmaw_aluminium_steel_tee"),
+        ("simulated_cell", {"scenario": "/no/such.yaml"}, "/no/such.yaml"),
     ],
 )
 def test_bad_arguments_are_named_with_a_remedy_in_one_line(profile: str, given: dict[str, str], said: str) -> None:
@@ -73,6 +77,48 @@ def test_bad_arguments_are_named_with_a_remedy_in_one_line(profile: str, given: 
         described(profile, **given)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"just a text", "line 1: a value"),
+        (b"- weld_monitor", "line 1: a list"),
+        (b"weld_monitor: {threads: 2}", "line 1: a value"),
+        (b"weld_monitor:\n  ros__parameters: 3", "line 2: a value"),
+        (b"cell_1:\n  weld_monitor:\n", "line 2: nothing"),
+        (b"weld_monitor: [1, 2", "is no YAML"),
+        (b"\xff\xfe\x00", "is no YAML"),
+    ],
+)
+def test_a_file_that_holds_no_parameters_is_named_before_anything_starts(
+    content: bytes, said: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_bytes(content)
+    with pytest.raises(InputError) as error:
+        described("monitor", params_file=str(file))
+    assert str(file) in str(error.value) and said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_is_no_params_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        described("monitor", params_file=str(tmp_path))
+
+
+@pytest.mark.parametrize("content", ["", "# as shipped\n", "cell_1: {weld_monitor: {ros__parameters: {threads: 2}}}"])
+def test_a_params_file_may_be_empty_and_have_namespaces(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(content)
+    assert described("monitor", params_file=str(file))["weld_monitor"].parameter_files == (file,)
+
+
+def test_slashes_around_a_namespace_make_no_difference() -> None:
+    for given in ("line_2/cell_1", "/line_2/cell_1/"):
+        nodes = described("simulated_cell", namespace=given)
+        assert {spec.namespace for spec in nodes.values()} == {"line_2/cell_1"}
+    assert described("monitor", namespace="/")["weld_monitor"].full_name == "/weld_monitor"
 
 
 def test_an_unknown_profile_names_the_known_ones() -> None:

@@ -1,3 +1,4 @@
+import argparse
 import math
 from pathlib import Path
 
@@ -7,10 +8,12 @@ from live import Spinner, decision_for, until
 from rich.console import Console
 
 from msstan_core.cli import main
+from msstan_core.errors import InputError
 from msstan_core.observation import Tick
 from msstan_core.vocabulary import ACTIONS, Action
 from msstan_msgs.msg import WeldAction, WeldAnomaly, WeldMonitorState
 from msstan_ros import qos
+from msstan_ros.commands import demo, watch
 from msstan_ros.conversions import action_message, stamp_message
 from msstan_ros.health import Health
 from msstan_ros.live_status import ActionRow, AnomalySpan, LiveListener, LiveStatus
@@ -30,6 +33,21 @@ def text_of(status: LiveStatus) -> str:
     with console.file:
         console.print(screen(status))
     return console.export_text()
+
+
+@pytest.mark.parametrize(
+    ("command", "seconds"), [("demo", "0"), ("demo", "nan"), ("demo", "-3"), ("watch", "nan"), ("watch", "-1")]
+)
+def test_a_time_that_is_none_is_refused_before_anything_starts(
+    command: str, seconds: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    parser = argparse.ArgumentParser()
+    {"demo": demo, "watch": watch}[command].register(parser.add_subparsers())
+    arguments = parser.parse_args([command, "--seconds", seconds])
+    with pytest.raises(InputError, match=f"--seconds: is {seconds}; give a time above 0"):
+        arguments.run(arguments)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_status_without_decisions_says_that_it_waits() -> None:

@@ -68,6 +68,8 @@ def test_parameters_in_use_are_refused_until_cleanup(spinner: Spinner, tmp_path)
         ("alignment.clock", "sundial", "camera"),
         ("modalities", ["sonar"], "sonar"),
         ("snapshot.directory", "/no/such/folder", "no folder"),
+        ("modalities", None, "has no value (an empty list is none); give a list of texts"),
+        ("threads", None, "has no value (an empty list is none); give an integer from 1 to 32"),
     ],
 )
 def test_a_bad_value_at_the_start_is_one_line_that_names_it(

@@ -15,10 +15,10 @@ from live import until
 from rclpy.node import Node
 from std_msgs.msg import String
 from threadpoolctl import ThreadpoolController
-from wire import REPOSITORY, Running, up
+from wire import REPOSITORY, Running, command, up, wait_for
 
 from msstan_core.errors import InputError
-from msstan_ros.node_process import last_word, run_node, until_shutdown
+from msstan_ros.node_process import HUNG_STATUS, LIFELINE, last_word, run_node, until_shutdown
 
 
 def test_a_process_interrupted_while_it_loads_prints_nothing_and_ends() -> None:
@@ -119,10 +119,19 @@ def test_a_node_shut_down_while_it_says_its_last_word_still_ends_in_order() -> N
     assert ended == ["all of it"]
 
 
-def test_arguments_that_ros_refuses_are_not_taken_for_an_interrupt() -> None:
-    with pytest.raises(Exception, match="no-such-option"):
-        run_node(lambda: Node("never"), ["--ros-args", "--no-such-option"])
-    rclpy.try_shutdown()
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["--no-such-option"], "--no-such-option"), (["--params-file", "{file}"], "Sequence should be of same type")],
+)
+def test_arguments_that_ros_refuses_are_said_in_one_line(
+    arguments: list[str], said: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mixed.yaml"
+    file.write_text("weld_monitor:\n  ros__parameters:\n    modalities: [camera, 1]\n")
+    given = [text.format(file=file) for text in arguments]
+    assert run_node(lambda: Node("never"), ["--ros-args", *given]) == 1
+    (line,) = (line for line in capfd.readouterr().err.splitlines() if "[rcl]" not in line)
+    assert line.startswith("start of ROS 2: ") and said in line and ".c:" not in line
 
 
 @pytest.mark.parametrize("arguments", [[], ["no_such_node"]])
@@ -167,8 +176,70 @@ def test_no_node_outlives_a_closed_terminal_or_a_killed_starter(number: signal.S
         assert until(lambda: not any(alive(pid) for pid in nodes))
 
 
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_node_that_ignores_the_interrupt_does_not_outlive_its_starter(heard: bool) -> None:
+    script = """
+import os, signal, time
+from msstan_ros import node_process
+node_process.ORPHAN_GRACE_S = 0.1
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+node_process.end_with_starter()
+print("runs", flush=True)
+while True:
+    time.sleep(1)
+"""
+    pipe = subprocess.PIPE
+    environment = {**os.environ, LIFELINE: "1"}
+    hung = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=REPOSITORY, env=environment, stdin=pipe, stdout=pipe, stderr=pipe
+    )
+    with hung:
+        assert hung.stdin and hung.stdout and hung.stderr
+        assert hung.stdout.readline() == b"runs\n"
+        if not heard:
+            hung.stderr.close()
+        hung.stdin.close()
+        assert hung.wait(30) == HUNG_STATUS
+        if heard:
+            assert f"process {hung.pid} does not end 0.1 s after its starter" in hung.stderr.read().decode()
+
+
 def alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_who_watches_and_interrupts_gets_an_ordinary_end() -> None:
+    with command("watch") as running:
+        wait_for(running.lines, "waiting for the first decision")
+        assert running.interrupt() == 0, running.output()
+
+
+def test_a_listener_does_not_abort_the_process_that_ends_without_leaving_it() -> None:
+    """An interrupt may come between any two steps of entering and leaving it."""
+    script = """
+from msstan_ros.live_status import LiveListener
+listener = LiveListener()
+listener.node.create_timer(0.001, lambda: None)  # the thread goes in and out of rclpy as the process ends
+listener.__enter__()
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_demonstration_of_no_scenario_names_those_there_are_and_starts_nothing(tmp_path: Path) -> None:
+    with command("demo", "--scenario", "nope", "--out", str(tmp_path / "out")) as running:
+        assert running.wait(30) == 1
+    (line,) = running.lines
+    assert "nope: no such scenario" in line and "gmaw_steel_lap" in line
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("arguments", [("up", "monitor", "namespace:=a b"), ("watch", "--namespace", "a b")])
+def test_a_namespace_that_ros_does_not_allow_is_said_in_one_line(arguments: tuple[str, ...]) -> None:
+    with command(*arguments) as running:
+        assert running.wait(30) == 1
+    (line,) = running.lines
+    assert "namespace 'a b'" in line

@@ -1,0 +1,46 @@
+"""Whether a file is a ROS params file, before any node is given it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from msstan_core.errors import InputError
+
+#: What stands above the parameters of a node.
+_PARAMETERS = "ros__parameters"
+_REMEDY = f"write 'NODE:', below it '{_PARAMETERS}:', below that 'NAME: VALUE', as in config/weld_monitor.yaml"
+
+
+def check_params_file(path: Path) -> None:
+    """Raise InputError where a file is no YAML, or holds anything but parameters of nodes; an empty one is fine.
+
+    ROS takes a file with a mere text in it for an empty one, and of others it says what its parser tripped over. Values
+    are left to the nodes, which know their types.
+    """
+    try:
+        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})", "check path and rights") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(path, f"is no YAML ({' '.join(str(error).split())})", "correct the file") from None
+    if root is not None:
+        _check_nodes(path, root)
+
+
+def _check_nodes(path: Path, found: yaml.Node) -> None:
+    """Nodes, perhaps below namespaces, down to the parameters of each."""
+    for key, value in _entries(path, found):
+        if key.value == _PARAMETERS:
+            _entries(path, value)
+        else:
+            _check_nodes(path, value)
+
+
+def _entries(path: Path, found: yaml.Node) -> list[tuple[yaml.Node, yaml.Node]]:
+    if isinstance(found, yaml.MappingNode) and found.value:
+        return list(found.value)
+    what = "a list" if isinstance(found, yaml.SequenceNode) else "a value" if found.value else "nothing"
+    line = found.start_mark.line + 1
+    raise InputError(path, f"is no params file (line {line}: {what} where names are expected)", _REMEDY)
