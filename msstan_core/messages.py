@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import Enum, IntEnum
-from typing import Any, TypeVar
+from enum import Enum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ from msstan_core.observation import (
     ThermalFrame,
     WeldContext,
 )
-from msstan_core.vocabulary import Filler, Material, Modality, Process
+from msstan_core.vocabulary import Filler, Material, Modality, Process, known
 
 #: A microphone or vibration channel; above it the field holds rubbish.
 MAX_SAMPLE_RATE_HZ = 1_000_000
@@ -208,10 +208,10 @@ def _audio(message: Any, where: str, stamp_ns: int, frame_id: str) -> AudioChunk
 def _context(message: Any, stamp_ns: int) -> WeldContext:
     return WeldContext(
         stamp_ns=stamp_ns,
-        process=_known(Process, message.process),
-        material_a=_known(Material, message.material_a),
-        material_b=_known(Material, message.material_b),
-        filler=_known(Filler, message.filler),
+        process=known(Process, message.process),
+        material_a=known(Material, message.material_a),
+        material_b=known(Material, message.material_b),
+        filler=known(Filler, message.filler),
         thickness_a_m=_positive(message.thickness_a_m),
         thickness_b_m=_positive(message.thickness_b_m),
         shielding_gas=str(message.shielding_gas),
@@ -220,16 +220,6 @@ def _context(message: Any, stamp_ns: int) -> WeldContext:
         # a bag of an earlier version has no such fields
         programmed=tuple(_positive(getattr(message, f"programmed_{c}", math.nan)) for c in TELEMETRY_CHANNELS),
     )
-
-
-E_ = TypeVar("E_", bound=IntEnum)
-
-
-def _known(enum: type[E_], value: Any) -> E_:
-    try:
-        return enum(int(value))
-    except ValueError:
-        return enum(0)
 
 
 def _finite(value: Any) -> float:

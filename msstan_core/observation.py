@@ -134,7 +134,7 @@ class Tick:
     """
 
     index: int  #: 0, 1, 2, ... since the aligner started or time jumped back
-    stamp_ns: int  #: acquisition time of the newest sample used
+    stamp_ns: int  #: of the newest sample used, on the common clock: its acquisition plus its sensor's offset
     camera: CameraFrame | None = None
     thermal: ThermalFrame | None = None
     audio: AudioWindow | None = None

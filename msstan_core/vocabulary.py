@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import SupportsInt, TypeVar
+
+E_ = TypeVar("E_", bound=IntEnum)
 
 
 class Action(IntEnum):
@@ -23,6 +26,14 @@ class Action(IntEnum):
     CRATER_FILL = 7  #: reduced energy at the end of the bead
     ARC_EXTINCTION = 8  #: the last moments of the arc
     COOLING = 9  #: arc out, weld metal still hot
+
+
+def known(enum: type[E_], value: SupportsInt) -> E_:
+    """The member with this number, or ``UNKNOWN`` for one that another version speaks of."""
+    try:
+        return enum(int(value))
+    except ValueError:
+        return enum(0)
 
 
 #: Model classes in the order of the network's outputs, of ``action_probabilities`` and of the CSV columns.

@@ -29,6 +29,7 @@ from msstan_core.advisory.process_time import Moment
 from msstan_core.errors import InputError
 from msstan_core.messages import TopicKind, sample_from_message
 from msstan_core.observation import WeldContext as ContextSample
+from msstan_core.vocabulary import known
 from msstan_msgs.msg import WeldContext, WeldMonitorState, WeldParameterAdvisory
 from msstan_ros import qos
 from msstan_ros.advisory_messages import advice_from_message, advisory_message
@@ -129,8 +130,7 @@ class AdvisoryGateNode(GuardedLifecycleNode):
 
     def _heartbeat(self, message: WeldMonitorState) -> None:
         assert self._settings is not None
-        known = {int(health): health for health in Health}
-        health = known.get(message.health, Health.UNKNOWN)
+        health = known(Health, message.health)
         usable = health is Health.OK or (health is Health.DEGRADED and self._settings.gate.accept_degraded)
         complaint = "" if usable else f"{health.name}{': ' if message.message else ''}{message.message}"
         stamp_ns = stamp_nanoseconds(message.header.stamp)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.observation import NANOSECONDS_PER_SECOND
-from msstan_core.vocabulary import Action
+from msstan_core.vocabulary import Action, known
 from msstan_msgs.msg import WeldAction, WeldAnomaly, WeldModelInfo, WeldMonitorState
 from msstan_ros import qos
 from msstan_ros.background import BackgroundNode
@@ -116,7 +116,7 @@ class LiveListener(BackgroundNode):
     def _take_action(self, message: WeldAction) -> None:
         row = ActionRow(
             stamp_s=stamp_nanoseconds(message.header.stamp) / NANOSECONDS_PER_SECOND,
-            action=Action(message.action),
+            action=known(Action, message.action),
             probability=message.probability,
             probabilities=np.array(message.probabilities, np.float32),
             weights=np.array(message.modality_weights, np.float32),
@@ -130,23 +130,23 @@ class LiveListener(BackgroundNode):
     def _take_anomaly(self, message: WeldAnomaly) -> None:
         key = (message.session_id, message.event_id)
         with self._lock:
-            known = self._status.anomalies.get(key)
+            before = self._status.anomalies.get(key)
             self._status.anomalies[key] = AnomalySpan(
                 code=message.iso_6520_1_code,
                 name=message.name,
                 onset_s=stamp_nanoseconds(message.onset) / NANOSECONDS_PER_SECOND,
                 until_s=stamp_nanoseconds(message.header.stamp) / NANOSECONDS_PER_SECOND,
-                score=max(message.score, known.score) if known is not None else message.score,
+                score=max(message.score, before.score) if before is not None else message.score,
                 threshold=message.threshold,
                 cleared=message.phase == WeldAnomaly.CLEARED,
-                alarm_s=_alarm_since(message, known),
+                alarm_s=_alarm_since(message, before),
             )
             while len(self._status.anomalies) > MAX_ANOMALIES:
                 self._status.anomalies.pop(next(iter(self._status.anomalies)))
 
     def _take_state(self, message: WeldMonitorState) -> None:
         with self._lock:
-            self._status.health, self._status.message = Health(message.health), message.message
+            self._status.health, self._status.message = known(Health, message.health), message.message
             self._status.tick_rate_hz = message.tick_rate_hz
             self._status.dropped = int(sum(message.dropped))
 
@@ -155,8 +155,8 @@ class LiveListener(BackgroundNode):
             self._status.model = f"{message.name} {message.version} ({message.size}, {message.provider})"
 
 
-def _alarm_since(message: WeldAnomaly, known: AnomalySpan | None) -> float:
+def _alarm_since(message: WeldAnomaly, before: AnomalySpan | None) -> float:
     """Stamp of the event's first alarm, s; NaN while it is none."""
-    if known is not None and known.alarm:
-        return known.alarm_s
+    if before is not None and before.alarm:
+        return before.alarm_s
     return stamp_nanoseconds(message.header.stamp) / NANOSECONDS_PER_SECOND if message.alarm else math.nan

@@ -240,6 +240,9 @@ class MonitorSession:
             "failed steps": self._worker.status.failures,
             "false alarms promised (1/h)": self._promised(),
             "time jumps": statistics.time_jumps,
+            "frames above the largest rate": statistics.rate_limited,
+            "ticks skipped (inference busy)": statistics.skipped,
+            "ticks left out in holes": statistics.hole_ticks,
             "model revision": self._revision,
         }
         for modality, arrivals in self._streams.arrivals.items():

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable
-from enum import IntEnum
-from typing import Any, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
@@ -34,7 +33,7 @@ from msstan_core.explain.overlay import (
 from msstan_core.messages import Topic, TopicKind, sample_from_message, topic_of
 from msstan_core.observation import CameraFrame, ThermalFrame
 from msstan_core.preprocessing.images import decoded
-from msstan_core.vocabulary import Action
+from msstan_core.vocabulary import Action, known
 from msstan_msgs.msg import WeldAction, WeldAnomaly, WeldMonitorState
 from msstan_ros import qos
 from msstan_ros.conversions import image_message, image_region, stamp_nanoseconds
@@ -61,7 +60,6 @@ SPECS = (
     *SCALING_SPECS_ANY_TIME,
 )
 
-E_ = TypeVar("E_", bound=IntEnum)
 
 _PICTURES = (TopicKind.CAMERA, TopicKind.CAMERA_COMPRESSED, TopicKind.THERMAL)
 
@@ -172,7 +170,7 @@ class OverlayNode(Node):
             self._open[message.event_id] = message
 
     def _state(self, message: WeldMonitorState) -> None:
-        health = _known(Health, message.health)
+        health = known(Health, message.health)
         self._warning = "" if health is Health.OK else f"{health.name}: {message.message}"
         if health in (Health.STALE, Health.ERROR):  # no decision will come that would say it
             self._publish(OverlayContent(warning=self._warning), self.get_clock().now().nanoseconds, "", None)
@@ -187,7 +185,7 @@ class OverlayNode(Node):
         self._of_session(message.session_id)
         shown = sorted(self._open.values(), key=lambda anomaly: not anomaly.alarm)  # few are shown: alarms first
         content = OverlayContent(
-            action=_known(Action, message.action),
+            action=known(Action, message.action),
             probability=message.probability,
             weights=tuple(float(w) for w in message.modality_weights),
             valid=tuple(bool(v) for v in message.modality_valid),
@@ -223,11 +221,6 @@ class OverlayNode(Node):
         if self._markers_out.get_subscription_count() > 0:
             frame = value_of(self, "marker_frame") or frame_id or DEFAULT_FRAME
             self._markers_out.publish(markers(content, frame))
-
-
-def _known(enum: type[E_], value: int) -> E_:
-    """The enum's member, or UNKNOWN (0) for one of another version."""
-    return enum(value) if value in {int(member) for member in enum} else enum(0)
 
 
 def markers(content: OverlayContent, frame_id: str) -> MarkerArray:

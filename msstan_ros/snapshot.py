@@ -45,12 +45,6 @@ class DecisionHistory:
                 self._decisions.popleft()
             self._tick = tick
 
-    @property
-    def newest_tick(self) -> Tick | None:
-        """The inputs of the newest decision."""
-        with self._lock:
-            return self._tick
-
     def write(self, directory: Path, duration_s: float, about: dict[str, object]) -> Path:
         """Make a new folder below ``directory`` and fill it.
 

@@ -25,7 +25,6 @@ class WorkerStatus:
     failures: int = 0
     last_failure: str = ""  #: empty again after the next success
     busy_since: float | None = None  #: ``time.monotonic()`` at which the running step began
-    restarts: int = 0  #: ticks that came after a backward time jump or a reset
 
 
 @dataclass(slots=True)
@@ -133,7 +132,6 @@ class InferenceWorker:
             self.failed(error)
         else:
             self.status.decisions += 1
-            self.status.restarts += int(tick.restarted)
             self.status.last_failure = ""
         finally:
             self.status.busy_since = None

@@ -22,7 +22,7 @@ from msstan_core.decision.seam import SeamPosition
 from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.decision.subset_calibration import Calibration, SubsetCalibration
 from msstan_core.inference.engine import Backend, Engine, load_engine
-from msstan_core.inference.model_package import NOMINAL_FILE, ModelCard, load_package
+from msstan_core.inference.model_package import NOMINAL_FILE, STEP_FILE, WEIGHTS_FILE, ModelCard, load_package
 from msstan_core.inference.providers import Provider
 from msstan_core.linear_algebra import use_one_thread
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Tick
@@ -47,8 +47,8 @@ class Monitor:
     """Answers ticks; holds all streaming state. Not thread-safe: one thread steps it.
 
     Args:
-        engine: runs the network. card: of its weights. nominal: for novelty, None where the model has none.
-        modalities: those that may be used; the model's untrained ones are masked in any case.
+        engine: runs the network. info: its card, and the modalities that may be used.
+        nominal: for novelty, None where the model has none.
         smoothing: how the action is steadied; True: the default, False: the calibrated network output as it is.
         anomalies: thresholds of the events.
     """
@@ -113,7 +113,7 @@ class Monitor:
         info = ModelInfo(
             card=card,
             card_sha256=package.card_sha256,
-            weights_sha256=card.files.get("weights.pt" if backend == "torch" else "step.onnx", ""),
+            weights_sha256=card.files.get(WEIGHTS_FILE if backend == "torch" else STEP_FILE, ""),
             backend=backend,
             provider=engine.provider,
             modalities=modalities & card.modalities,

@@ -65,7 +65,7 @@ class Decision:
     """The monitor's answer to one tick."""
 
     tick_index: int
-    stamp_ns: int  #: acquisition time of the newest sample used
+    stamp_ns: int  #: of its tick: the newest sample's acquisition plus its sensor's offset
     frame_id: str
     action: Action  #: UNKNOWN when no modality is valid
     action_probability: float  #: of ``action``; NaN when UNKNOWN

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Backend = Literal["onnx", "torch"]
-BACKENDS: tuple[Backend, ...] = ("onnx", "torch")
 
 #: Stands for the threshold that the model was trained with.
 MODEL_THRESHOLD = 0.0
@@ -185,7 +184,7 @@ class OnnxEngine(Engine):
 
 
 class TorchEngine(Engine):
-    """The same step in torch: the reference for the export, and the engine that can be adapted."""
+    """The same step in torch: the reference for the export."""
 
     def __init__(self, package: ModelPackage, threads: int = 1, threshold: float | None = None) -> None:
         try:

@@ -10,7 +10,17 @@ from rosbags.typesys import get_types_from_msg
 
 from msstan_core.decision.result import EventPhase
 from msstan_core.observation import TELEMETRY_CHANNELS
-from msstan_core.vocabulary import ACTIONS, IMPERFECTIONS, MODALITIES, Action, Filler, Material, Modality, Process
+from msstan_core.vocabulary import (
+    ACTIONS,
+    IMPERFECTIONS,
+    MODALITIES,
+    Action,
+    Filler,
+    Material,
+    Modality,
+    Process,
+    known,
+)
 
 MESSAGES = Path(__file__).resolve().parents[2] / "msstan_msgs"
 
@@ -136,3 +146,8 @@ def test_compiled_services_answer_success_and_message(file: Path) -> None:
     response = getattr(importlib.import_module("msstan_msgs.srv"), file.stem).Response()
     assert response.success is False
     assert response.message == ""
+
+
+def test_a_number_of_another_version_is_unknown() -> None:
+    assert known(Action, 5) is Action.MATERIAL_DEPOSITION
+    assert known(Action, 99) is Action.UNKNOWN and known(Material, -1) is Material.UNKNOWN

@@ -7,7 +7,6 @@ import pytest
 from live import Spinner, decision_for, until
 from rich.console import Console
 
-from msstan_core.cli import main
 from msstan_core.errors import InputError
 from msstan_core.observation import Tick
 from msstan_core.vocabulary import ACTIONS, Action
@@ -132,8 +131,18 @@ def test_the_listener_follows_actions_states_and_the_life_of_an_anomaly(spinner:
     assert status.newest.stamp_s == 7.0
 
 
-@pytest.mark.parametrize("command", ["watch", "demo"])
-@pytest.mark.parametrize("seconds", ["nan", "-1"])
-def test_a_length_of_time_is_a_number(command: str, seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([command, "--seconds", seconds]) == 1
-    assert f"msstan {command}: --seconds: is {seconds}" in capsys.readouterr().err
+def test_the_listener_outlives_what_a_newer_monitor_says(spinner: Spinner) -> None:
+    peer = spinner.peer()
+    actions = peer.create_publisher(WeldAction, "weld/action", qos.action(1.0))
+    states = peer.create_publisher(WeldMonitorState, "weld/state", qos.STATE)
+    with LiveListener() as listener:
+        assert until(lambda: all(p.get_subscription_count() for p in (actions, states)))
+        message = action_message(
+            decision_for(Tick(0, 7_000_000_000, valid=np.array([True, False, False, False]))), "s", 0, 0.01
+        )
+        message.action = 99
+        actions.publish(message)
+        states.publish(WeldMonitorState(health=98, message="of another version"))
+        assert until(lambda: listener.status().newest and listener.status().message == "of another version")
+        status = listener.status()
+    assert status.newest is not None and status.newest.action is Action.UNKNOWN and status.health is Health.UNKNOWN
