@@ -19,6 +19,7 @@ from msstan_core.decision.conformal import (
     threshold_for_rate,
 )
 from msstan_core.decision.novelty_calibration import BLOCK_S
+from msstan_core.decision.ranking import best_threshold
 from msstan_core.vocabulary import ISO_CODES
 
 #: A guaranteed threshold is not set below this: such a probability says nothing.
@@ -105,12 +106,5 @@ def _best_f1(
     logits = np.concatenate([logits for logits, _ in welds])
     labels = np.concatenate([labels for _, labels in welds])
     known = np.isfinite(labels) & np.isfinite(logits)
-    logits, present = logits[known], labels[known] > 0
-    order = np.argsort(-logits, kind="stable")
-    found = np.cumsum(present[order])
-    f1 = 2.0 * found / (np.arange(1, len(order) + 1) + present.sum())
-    f1 = f1[logits[order] > floor]
-    if len(f1) == 0:
-        return None
-    best = int(np.argmax(f1))
-    return float(logits[order[best]]), float(f1[best])
+    best = best_threshold(labels[known] > 0, logits[known], above=floor)
+    return None if math.isnan(best.f1) else (best.threshold, best.f1)

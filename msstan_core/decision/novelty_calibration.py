@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from msstan_core.decision.anomaly import AnomalyConfig
 from msstan_core.decision.conformal import AlarmThreshold, Scored, block_maxima, sustained, threshold_for_rate
 from msstan_core.decision.novelty import NearestNominal, NominalEmbeddings, NoveltyDetector
+from msstan_core.decision.ranking import separation
 
 #: Length of a block, s: longer than the embeddings remember (64 ticks), so that blocks are nearly independent.
 BLOCK_S = 10.0
@@ -110,15 +111,6 @@ def _alarm(scored: Sequence[Scored], rate_per_hour: float, block_s: float, onset
     hold_s = AnomalyConfig().onset_s if onset_s is None else onset_s
     maxima = block_maxima(((t, sustained(t, s, hold_s)) for t, s in scored), block_s)
     return threshold_for_rate(maxima, block_s, rate_per_hour)
-
-
-def separation(nominal: NDArray[np.float32], strange: NDArray[np.float32]) -> float:
-    """Area under the ROC curve: the chance that a strange score exceeds a nominal one, ties counting half."""
-    from scipy.stats import rankdata
-
-    ranks = rankdata(np.concatenate([nominal, strange]))
-    count = len(strange)
-    return float((ranks[len(nominal) :].sum() - count * (count + 1) / 2) / (count * len(nominal)))
 
 
 def _fit(kind: str, welds: Sequence[WeldTicks], seed: int) -> NoveltyDetector:

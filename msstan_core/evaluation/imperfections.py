@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.decision.anomaly import AnomalyConfig
-from msstan_core.evaluation.ranking import at_threshold, average_precision, best_threshold, roc_auc
+from msstan_core.decision.ranking import at_threshold, average_precision, best_threshold, roc_auc
 from msstan_core.evaluation.replayed import ReplayedBag, TimedSpan
 from msstan_core.evaluation.spread import finite_mean
 from msstan_core.vocabulary import IMPERFECTIONS

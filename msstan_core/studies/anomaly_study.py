@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.decision.conformal import threshold_of_groups
-from msstan_core.decision.novelty_calibration import separation
+from msstan_core.decision.ranking import separation
 from msstan_core.studies.weld_classifiers import balanced_weights, probability_from, scores_of_all
 from msstan_core.studies.weld_detectors import DETECTORS, Array, Detector, Nominal, within_configuration
 from msstan_core.studies.weld_statistics import Features, WeldTable

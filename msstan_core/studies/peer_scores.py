@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.decision.calibration import action_probabilities, expected_calibration_error
+from msstan_core.decision.ranking import at_threshold, average_precision
 from msstan_core.decision.smoothing import ActionFilter
-from msstan_core.evaluation.ranking import at_threshold, average_precision
 from msstan_core.inference.model_package import SmoothingCard
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.clips import class_weights

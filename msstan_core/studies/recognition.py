@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from msstan_core.decision.novelty_calibration import separation
+from msstan_core.decision.ranking import separation
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.clips import whole_recording

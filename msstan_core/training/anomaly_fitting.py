@@ -15,6 +15,7 @@ from msstan_core.decision.imperfection_calibration import ImperfectionThreshold,
 from msstan_core.decision.joint_calibration import NominalScores
 from msstan_core.decision.novelty import NoveltyDetector
 from msstan_core.decision.novelty_calibration import WeldTicks
+from msstan_core.decision.ranking import separation
 from msstan_core.decision.severity import SeverityMap, fit_severity
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.recordings.annotations import FILE_NAME, Annotation, read_annotations
@@ -128,8 +129,6 @@ def imperfection_figures(
     runs: Sequence[NetworkRun], codes: Sequence[int], thresholds: dict[int, float]
 ) -> dict[str, dict[str, float]]:
     """By ISO code: labelled spans, share of them found at the threshold, AUC over ticks; where there are any."""
-    from msstan_core.decision.novelty_calibration import separation
-
     usual = AnomalyConfig().imperfection_threshold
     out = {}
     for code in codes:

@@ -10,7 +10,8 @@ import pytest
 from msstan_core.decision.conformal import block_maxima, sustained
 from msstan_core.decision.imperfection_calibration import calibrate_imperfections
 from msstan_core.decision.novelty import NearestNominal, NominalEmbeddings, NoveltyDetector, load_novelty
-from msstan_core.decision.novelty_calibration import WeldTicks, calibrate_novelty, separation
+from msstan_core.decision.novelty_calibration import WeldTicks, calibrate_novelty
+from msstan_core.decision.ranking import separation
 from msstan_core.errors import InputError
 from msstan_core.vocabulary import ISO_CODES
 

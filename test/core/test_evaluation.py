@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from msstan_core.decision.event_log import EventLog
+from msstan_core.decision.ranking import at_threshold, average_precision, best_threshold, roc_auc
 from msstan_core.decision.result import AnomalyEvent, EventPhase
 from msstan_core.evaluation.actions import (
     action_figures,
@@ -24,7 +25,6 @@ from msstan_core.evaluation.actions import (
 from msstan_core.evaluation.attribution import Attribution
 from msstan_core.evaluation.bag_scores import score_bag, summarise
 from msstan_core.evaluation.imperfections import detection_delay, figures_by_imperfection, imperfection_figures
-from msstan_core.evaluation.ranking import at_threshold, average_precision, best_threshold, roc_auc
 from msstan_core.evaluation.replayed import ReplayedBag, TimedSpan, material_pair
 from msstan_core.evaluation.spread import over_bags, over_models, rounded
 from msstan_core.evaluation.subsets import modality_subsets
@@ -211,3 +211,14 @@ def test_event_log_keeps_each_event_once_from_onset_to_clearance() -> None:
     (entry,) = log.entries
     assert (entry.onset_ns, entry.said_ns, entry.end_ns, entry.peak) == (10**9, 1_300_000_000, 2 * 10**9, 0.9)
     assert not entry.open
+
+
+def test_best_threshold_counts_equal_scores_together_and_keeps_above_its_floor() -> None:
+    truth = np.array([True, False, True, False, False])
+    score = np.array([2.0, 2.0, 1.0, 0.5, 0.5])
+    best = best_threshold(truth, score)
+    assert (best.threshold, best.f1) == (1.0, pytest.approx(0.8))
+    assert best.f1 == pytest.approx(at_threshold(truth, score, best.threshold).f1)
+    above = best_threshold(truth, score, above=1.5)
+    assert (above.threshold, above.f1) == (2.0, pytest.approx(0.5)), "the equal score below it counts as found too"
+    assert math.isnan(best_threshold(truth, score, above=2.0).f1)

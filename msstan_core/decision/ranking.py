@@ -7,16 +7,21 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-from msstan_core.decision.novelty_calibration import separation
+from scipy.stats import rankdata
 
 
 def roc_auc(truth: NDArray[np.bool_], score: NDArray[np.floating]) -> float:
     """Area under the ROC curve, ties counting half; NaN when one side is empty."""
     if truth.all() or not truth.any():
         return math.nan
-    values = score.astype(np.float64)
-    return separation(values[~truth], values[truth])  # type: ignore[arg-type]
+    return separation(score[~truth], score[truth])
+
+
+def separation(nominal: NDArray[np.floating], strange: NDArray[np.floating]) -> float:
+    """The same of two samples: the chance that a strange score exceeds a nominal one, ties counting half."""
+    ranks = rankdata(np.concatenate([nominal, strange]).astype(np.float64))
+    count = len(strange)
+    return float((ranks[len(nominal) :].sum() - count * (count + 1) / 2) / (count * len(nominal)))
 
 
 def average_precision(truth: NDArray[np.bool_], score: NDArray[np.floating]) -> float:
@@ -46,11 +51,20 @@ def at_threshold(truth: NDArray[np.bool_], score: NDArray[np.floating], threshol
     return Operating(f1, precision, recall, threshold)
 
 
-def best_threshold(truth: NDArray[np.bool_], score: NDArray[np.floating]) -> Operating:
-    """The threshold with the highest F1 on this very data: an upper bound, never a result."""
+def best_threshold(truth: NDArray[np.bool_], score: NDArray[np.floating], above: float = -math.inf) -> Operating:
+    """The threshold with the highest F1 on this very data: an upper bound, never a result.
+
+    Args:
+        truth: [N]. score: [N]. above: only thresholds higher than this count; all NaN where there is none.
+    """
+    nothing = Operating(math.nan, math.nan, math.nan, math.nan)
     if not truth.any():
-        return Operating(math.nan, math.nan, math.nan, math.nan)
+        return nothing
     precision, recall, thresholds = _curve(truth, score)
+    allowed = thresholds > above
+    if not allowed.any():
+        return nothing
+    precision, recall, thresholds = precision[allowed], recall[allowed], thresholds[allowed]
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
     best = int(np.argmax(f1))
     return Operating(float(f1[best]), float(precision[best]), float(recall[best]), float(thresholds[best]))
