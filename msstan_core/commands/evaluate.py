@@ -201,7 +201,7 @@ def _show(console: Console, metrics: dict[str, Any], details: dict[str, Any], su
     )
     columns = ("f1", "f1_at_best_threshold", "auc", "average_precision", "detected", "onset_delay_s")
     for name, own in details["by_imperfection"].items():
-        values = [f"{own[c]:.3f}" if c in own else "" for c in (*columns, "false_alarms_per_hour", "alarmed")]
+        values = [f"{own[c]:.3f}" if c in own else "" for c in (*columns, "false_suspicions_per_hour", "alarmed")]
         table.add_row(name if own["trained"] else f"{name} (not trained)", str(own["spans"]), *values)
     console.print(table)
     table = Table("share of attention", "on key frames", "even attention", "on background", "even attention")
@@ -209,7 +209,7 @@ def _show(console: Console, metrics: dict[str, Any], details: dict[str, Any], su
     for name, own in {"all": metrics, **subsets}.items():
         table.add_row(name, *(f"{own[figure]['mean']:.3f}" for figure in names))
     console.print(table)
-    shown = ("action_accuracy", "action_macro_f1", "ece", "imperfection_f1", "false_alarms_per_hour")
+    shown = ("action_accuracy", "action_macro_f1", "ece", "imperfection_f1", "false_suspicions_per_hour")
     table = Table("modalities", *shown)
     for name, own in {"all": metrics, **subsets}.items():
         table.add_row(name, *(f"{own[c]['mean']:.3f} +- {own[c]['std']:.3f}" for c in shown))

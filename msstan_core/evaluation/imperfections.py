@@ -33,9 +33,9 @@ def figures_by_imperfection(
         ``f1``, ``precision`` and ``recall`` over ticks at ``threshold``; ``f1_at_best_threshold``, which is chosen on
         this very data and is a bound, no result; ``auc``; ``average_precision`` beside ``share`` (what chance gives);
         ``spans`` labelled, ``detected`` share of them, ``onset_delay_s`` median from onset to the report;
-        ``false_alarms_per_hour`` of these reports, suspicions and alarms; ``alarmed`` and ``wrong_alarms_per_hour``:
-        share and rate of alarms alone. One that the model was not trained on has only ``share``, ``spans`` and
-        ``trained: False``.
+        ``false_suspicions_per_hour`` of these reports, which may become alarms or not; ``alarmed`` and
+        ``false_alarms_per_hour``: share and rate of alarms alone. One that the model was not trained on has only
+        ``share``, ``spans`` and ``trained: False``.
     """
     out: dict[str, dict[str, Any]] = {}
     for column, imperfection in enumerate(IMPERFECTIONS):
@@ -57,17 +57,21 @@ def figures_by_imperfection(
 
 
 def imperfection_figures(by_imperfection: Mapping[str, Mapping[str, Any]], *, ranked: bool = True) -> dict[str, float]:
-    """Means over the trained imperfections that occur; false alarms are summed over all trained ones."""
+    """Means over the trained imperfections that occur; false suspicions and alarms are summed over all trained ones."""
     judged = [f for f in by_imperfection.values() if f.get("trained") and math.isfinite(f.get("f1", math.nan))]
-    trained = [f for f in by_imperfection.values() if f.get("trained") and "false_alarms_per_hour" in f]
+    trained = [f for f in by_imperfection.values() if f.get("trained") and "false_suspicions_per_hour" in f]
+
+    def summed(figure: str) -> float:
+        return float(sum(f[figure] for f in trained)) if trained else math.nan
+
     figures = {
         "imperfection_f1": finite_mean([f["f1"] for f in judged]),
         "imperfection_f1_at_best_thresholds": finite_mean([f["f1_at_best_threshold"] for f in judged]),
         "imperfections_detected": finite_mean([f["detected"] for f in judged]),
         "imperfection_onset_delay_s": finite_mean([f["onset_delay_s"] for f in judged]),
-        "false_alarms_per_hour": float(sum(f["false_alarms_per_hour"] for f in trained)) if trained else math.nan,
+        "false_suspicions_per_hour": summed("false_suspicions_per_hour"),
         "imperfections_alarmed": finite_mean([f["alarmed"] for f in judged]),
-        "wrong_alarms_per_hour": float(sum(f["wrong_alarms_per_hour"] for f in trained)) if trained else math.nan,
+        "false_alarms_per_hour": summed("false_alarms_per_hour"),
     }
     if ranked:
         figures["imperfection_auc"] = finite_mean([f["auc"] for f in judged])
@@ -100,7 +104,7 @@ def _of_ticks(truth: NDArray[np.bool_], score: NDArray[np.float32], threshold: f
 def _of_events(bags: Sequence[ReplayedBag], code: int) -> dict[str, float]:
     delays: list[float] = []
     alarmed: list[bool] = []
-    false_alarms, wrong_alarms, hours = 0, 0, 0.0
+    false_suspicions, false_alarms, hours = 0, 0, 0.0
     for bag in bags:
         if not bag.hours_complete:
             continue
@@ -110,15 +114,15 @@ def _of_events(bags: Sequence[ReplayedBag], code: int) -> dict[str, float]:
         delays += [detection_delay(span, events) for span in spans]
         alarms = [replace(e, start_s=e.alarm_s) for e in events if math.isfinite(e.alarm_s)]
         alarmed += [any(_overlap(span, alarm) for alarm in alarms) for span in spans]
-        false_alarms += _without_cause(events, spans)
-        wrong_alarms += _without_cause(alarms, spans)
+        false_suspicions += _without_cause(events, spans)
+        false_alarms += _without_cause(alarms, spans)
     found = [d for d in delays if math.isfinite(d)]
     return {
         "detected": len(found) / len(delays) if delays else math.nan,
         "onset_delay_s": float(np.median(found)) if found else math.nan,
-        "false_alarms_per_hour": false_alarms / hours if hours else math.nan,
+        "false_suspicions_per_hour": false_suspicions / hours if hours else math.nan,
         "alarmed": finite_mean([float(a) for a in alarmed]),
-        "wrong_alarms_per_hour": wrong_alarms / hours if hours else math.nan,
+        "false_alarms_per_hour": false_alarms / hours if hours else math.nan,
     }
 
 

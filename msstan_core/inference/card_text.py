@@ -99,14 +99,14 @@ def alarm_promise(card: ModelCard) -> str:
 def _suspicions(card: ModelCard) -> list[str]:
     """What stands behind the thresholds, and what was found with them."""
     figures: dict[str, dict[str, float]] = card.metrics.get("imperfections", {})
-    if not card.alarms and not figures:
+    if not card.suspicion_statements and not figures:
         return []
     table = ["| ISO 6520-1 | threshold | labelled spans | found | AUC over ticks |", "|---|---|---|---|---|"] + [
         f"| {code} | {f['threshold']:.3g} | {f['spans']:.0f} | {_share(f.get('found'))} | {_share(f.get('auc'))} |"
         for code, f in figures.items()
     ]
     severity = ", ".join(map(str, card.severity)) or "none"
-    stated = ["## Suspicions", "", *(f"- {statement}" for statement in card.alarms)]
+    stated = ["## Suspicions", "", *(f"- {statement}" for statement in card.suspicion_statements)]
     return [*stated, f"- severity is given for: {severity}", "", *(table if figures else []), ""]
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from msstan_core.errors import InputError
 from msstan_core.model.configuration import ModelConfig
@@ -63,8 +63,8 @@ class AlarmLimits(BaseModel):
 
 #: Fields of a card that change nothing of the scores, only what is made of them, or that are for people.
 _NOT_OF_SCORES = (
-    "version", "novelty_threshold", "imperfection_thresholds", "severity", "alarms", "alarm_limits", "data", "limits",
-    "metrics",
+    "version", "novelty_threshold", "imperfection_thresholds", "severity", "suspicion_statements", "alarm_limits",
+    "data", "limits", "metrics",
 )  # fmt: skip
 
 
@@ -124,8 +124,10 @@ class ModelCard(BaseModel):
     subsets: dict[str, SubsetCard] = Field(
         default_factory=dict, description="modalities, e.g. camera+acoustic -> calibration while only they are valid"
     )
-    alarms: list[str] = Field(
-        default_factory=list, description="what stands behind the thresholds of suspicions, in words"
+    suspicion_statements: list[str] = Field(
+        default_factory=list,
+        description="what stands behind the thresholds of suspicions, in words",
+        validation_alias=AliasChoices("suspicion_statements", "alarms"),  # cards before alarms were something else
     )
     data: list[str] = Field(default_factory=list, description="what it was trained on, in words")
     limits: list[str] = Field(default_factory=list)

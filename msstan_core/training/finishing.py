@@ -212,7 +212,7 @@ def save_model(
         alarm_limits=anomalies.alarm_limits,
         severity=anomalies.severity,
         subsets=anomalies.subsets,
-        alarms=anomalies.statements,
+        suspicion_statements=anomalies.statements,
         data=[*data_statements(training, held_out), *config.data_description],
         limits=[*limit_statements(training, anomalies.trained), *config.limits],
         metrics={**fitted.metrics, **anomalies.metrics, **metrics, "onnx_difference": difference},

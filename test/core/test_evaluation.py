@@ -140,11 +140,11 @@ def test_events_give_detection_delay_and_false_alarms() -> None:
     pore = figures_by_imperfection([with_pores((hit, wrong), said=0.9)], [2011], {})["2011 gas pore"]
     assert pore["detected"] == 1
     assert pore["onset_delay_s"] == pytest.approx(1.3)
-    assert pore["false_alarms_per_hour"] == pytest.approx(3600 / 9.9)
-    assert pore["alarmed"] == pore["wrong_alarms_per_hour"] == 0, "suspicions are no alarms"
+    assert pore["false_suspicions_per_hour"] == pytest.approx(3600 / 9.9)
+    assert pore["alarmed"] == pore["false_alarms_per_hour"] == 0, "suspicions are no alarms"
     alarms = replace(hit, alarm_s=4.8), replace(wrong, alarm_s=8.8)
     alarmed = figures_by_imperfection([with_pores(alarms, said=0.9)], [2011], {})["2011 gas pore"]
-    assert alarmed["alarmed"] == 1 and alarmed["wrong_alarms_per_hour"] == pytest.approx(3600 / 9.9)
+    assert alarmed["alarmed"] == 1 and alarmed["false_alarms_per_hour"] == pytest.approx(3600 / 9.9)
     late = figures_by_imperfection([with_pores((replace(hit, alarm_s=5.6),), said=0.9)], [2011], {})["2011 gas pore"]
     assert late["detected"] == 1 and late["alarmed"] == 0, "the imperfection had gone when it became an alarm"
     assert math.isnan(detection_delay(TimedSpan(2011, 3.0, 5.0, 3.0), [wrong]))
@@ -161,7 +161,7 @@ def test_untrained_imperfections_are_listed_and_not_scored() -> None:
 def test_labels_that_do_not_claim_to_be_complete_give_no_false_alarms() -> None:
     bag = with_pores((TimedSpan(2011, 8.0, 9.0, 8.3),), said=0.9)
     unknown = replace(bag, imperfections=np.full_like(bag.imperfections, np.nan), labelled_spans=())
-    assert "false_alarms_per_hour" not in figures_by_imperfection([unknown], [2011], {})["2011 gas pore"]
+    assert "false_suspicions_per_hour" not in figures_by_imperfection([unknown], [2011], {})["2011 gas pore"]
 
 
 def test_figures_per_bag_survive_a_bag_without_arc() -> None:

@@ -75,7 +75,7 @@ def test_the_card_says_in_words_where_the_filter_is_used(filtered: bool | None, 
 
 def test_card_without_subsets_still_loads_and_reads_as_before() -> None:
     shipped = load_package(Path(__file__).parents[2] / "models" / "default").card
-    old = shipped.model_copy(update={"subsets": {}, "alarms": [], "published_temperature": 1.0})
+    old = shipped.model_copy(update={"subsets": {}, "suspicion_statements": [], "published_temperature": 1.0})
     found = SubsetCalibration(old, 0.5).of(np.ones(4, bool))
     assert (found.temperature, found.published_temperature) == (shipped.temperature, 1.0)
     assert "## With some modalities only" not in card_markdown(old)
