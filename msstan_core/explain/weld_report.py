@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from msstan_core.advisory.rules import RULES
+from msstan_core.advisory.rules import NO_RULE, rule_for
 from msstan_core.decision.result import AnomalyEvent, Decision, EventPhase
 from msstan_core.explain.overlay import ALARM_COLOUR, SUSPICION_COLOUR, colour_of
 from msstan_core.vocabulary import ACTIONS, MODALITIES, Action
@@ -83,9 +83,9 @@ class Course:
 
 def advice_for(iso_code: int) -> list[str]:
     """What the advisory's rules say about an imperfection, in words; without telemetry all remedies are candidates."""
-    rule = next((r for r in RULES if r.iso_code == iso_code), None)
+    rule = rule_for(iso_code)
     if rule is None:
-        return ["no rule: look at the seam there"]
+        return [f"{NO_RULE[iso_code]}; look at the seam there"]
     lines = ["check the shielding gas: flow, leaks, draught, nozzle"] if rule.check_gas else []
     for remedy in rule.remedies:
         for change in remedy.changes:

@@ -80,6 +80,7 @@ def test_an_alarm_has_its_time_and_what_is_promised_of_alarms_is_said() -> None:
 
 def test_every_imperfection_has_an_answer() -> None:
     assert all(advice_for(code) for code in (0, *ISO_CODES))
+    assert "crater fill" in advice_for(104)[0] and "names no cause" in advice_for(0)[0]
     assert timeline_png(course()).startswith(b"\x89PNG")
 
 
