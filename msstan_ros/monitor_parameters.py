@@ -60,9 +60,12 @@ SPECS: tuple[ParameterSpec, ...] = (
     ParameterSpec(
         "alignment.clock_timeout_s",
         _ALIGNMENT.clock_timeout_s,
-        "auto: a clock silent for this long is replaced, s",
+        "auto: a clock silent for this long is replaced; streams further apart do not agree about the time, s",
         0.01,
         10,
+    ),
+    ParameterSpec(
+        "alignment.time_jump_s", _ALIGNMENT.time_jump_s, "stamps this far back mean that time was reset, s", 0.01, 60
     ),
     ParameterSpec("alignment.audio_window_s", _ALIGNMENT.audio_window_s, "sound per tick, s", 0.05, 10),
     ParameterSpec("alignment.telemetry_window_s", _ALIGNMENT.telemetry_window_s, "telemetry per tick, s", 0.05, 60),
@@ -170,6 +173,7 @@ def read_settings(node: Node) -> MonitorSettings:
                         "tick_rate_hz",
                         "max_tick_rate_hz",
                         "clock_timeout_s",
+                        "time_jump_s",
                         "audio_window_s",
                         "telemetry_window_s",
                     )
