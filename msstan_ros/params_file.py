@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 
 import yaml
 
 from msstan_core.errors import InputError
+from msstan_ros.parameters import MISSPELT
 
+#: Nodes that a cell may run. A section for another one is somebody else's; one that is nearly named so is misspelt.
+NODES = (
+    "weld_monitor", "advisory_gate", "advisory_follower", "weld_overlay", "weld_context", "bag_player", "weld_cell",
+    "load_source",
+)  # fmt: skip
 #: What stands above the parameters of a node.
 _PARAMETERS = "ros__parameters"
 _REMEDY = f"write 'NODE:', below it '{_PARAMETERS}:', below that 'NAME: VALUE', as in config/weld_monitor.yaml"
 
 
 def check_params_file(path: Path) -> None:
-    """Raise InputError where a file is no YAML, or holds anything but parameters of nodes; an empty one is fine.
+    """Raise InputError where a file is no YAML, holds anything but parameters of nodes, or misspells one of NODES.
+    An empty one is fine.
 
     ROS takes a file with a mere text in it for an empty one, and of others it says what its parser tripped over. Values
     are left to the nodes, which know their types.
@@ -35,7 +43,15 @@ def _check_nodes(path: Path, found: yaml.Node) -> None:
         if key.value == _PARAMETERS:
             _entries(path, value)
         else:
+            _refuse_misspelt(path, key)
             _check_nodes(path, value)
+
+
+def _refuse_misspelt(path: Path, key: yaml.Node) -> None:
+    name = str(key.value).rstrip("/").rpartition("/")[2]
+    if name not in NODES and (near := difflib.get_close_matches(name, NODES, 1, MISSPELT)):
+        line = key.start_mark.line + 1
+        raise InputError(path, f"has a section for {name}, no node (line {line})", f"did you mean {near[0]}?")
 
 
 def _entries(path: Path, found: yaml.Node) -> list[tuple[yaml.Node, yaml.Node]]:

@@ -1,5 +1,6 @@
 import ast
 import itertools
+import re
 import shutil
 from collections import namedtuple
 from pathlib import Path
@@ -12,6 +13,7 @@ from msstan_core.resources import share_path
 from msstan_ros.bringup import PROFILES, profile_named
 from msstan_ros.commands.up import parse_assignments
 from msstan_ros.node_description import NodeSpec, Profile
+from msstan_ros.params_file import NODES
 from msstan_ros.transport import PROFILE_VARIABLES, environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,6 +102,30 @@ def test_a_file_that_holds_no_parameters_is_named_before_anything_starts(
         described("monitor", params_file=str(file))
     assert str(file) in str(error.value) and said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("section", ["/**/advisory_gat", "/cell_1/advisory_gate_", "wheld_monitor"])
+def test_a_section_for_a_node_that_is_nearly_one_of_ours_is_refused(section: str, tmp_path: Path) -> None:
+    """All the limits below it would go unheard."""
+    file = tmp_path / "params.yaml"
+    file.write_text(f"{section}:\n  ros__parameters:\n    max_age_s: 0.5\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"did you mean (advisory_gate|weld_monitor)"):
+        described("monitor", params_file=str(file))
+
+
+def test_sections_of_other_nodes_are_no_fault(tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    nodes = ["/**", "/cell_1/weld_monitor", "camera_driver", "/**/advisory_gate"]
+    file.write_text("".join(f"{node}:\n  ros__parameters:\n    a: 1\n" for node in nodes), encoding="utf-8")
+    assert described("monitor", params_file=str(file))
+
+
+def test_every_node_is_known_by_its_name() -> None:
+    sources = (Path(__file__).parents[2] / "msstan_ros").glob("*_node.py")
+    names = {
+        name for source in sources for name in re.findall(r'super\(\).__init__\("(\w+)"', source.read_text("utf-8"))
+    }
+    assert names == set(NODES)
 
 
 def test_a_folder_is_no_params_file(tmp_path: Path) -> None:
