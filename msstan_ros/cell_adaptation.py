@@ -16,8 +16,8 @@ from rclpy.node import Node
 from rclpy.timer import Timer
 
 from msstan_core.adaptation.adapter import Adapter
-from msstan_core.adaptation.background import BackgroundAdaptation
 from msstan_core.adaptation.feedback import Feedback
+from msstan_core.adaptation.learning_thread import BackgroundAdaptation
 from msstan_core.adaptation.opening import open_adapter
 from msstan_core.adaptation.revisions import RevisionCounter
 from msstan_core.adaptation.status import AdaptationStatus

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_msgs.msg import WeldAction, WeldMonitorState
 from msstan_ros import qos
-from msstan_ros.background import BackgroundNode
+from msstan_ros.background_node import BackgroundNode
 from msstan_ros.conversions import stamp_nanoseconds
 
 

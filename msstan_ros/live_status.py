@@ -14,7 +14,7 @@ from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.vocabulary import Action, known
 from msstan_msgs.msg import WeldAction, WeldAnomaly, WeldModelInfo, WeldMonitorState
 from msstan_ros import qos
-from msstan_ros.background import BackgroundNode
+from msstan_ros.background_node import BackgroundNode
 from msstan_ros.conversions import stamp_nanoseconds
 from msstan_ros.health import Health
 

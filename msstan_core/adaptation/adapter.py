@@ -19,8 +19,8 @@ from msstan_core.adaptation.adapted_head import Correction, DriftBound, Head
 from msstan_core.adaptation.feedback import WHERE, Feedback, write_down
 from msstan_core.adaptation.guard import GuardSet, LabelledTicks, Scale
 from msstan_core.adaptation.head_in_use import HeadInUse
+from msstan_core.adaptation.labelled_memory import LabelledMemory
 from msstan_core.adaptation.learning import Objective, learn
-from msstan_core.adaptation.memory import LabelledMemory
 from msstan_core.adaptation.observed_ticks import ObservedTick, ObservedTicks
 from msstan_core.adaptation.output_prior import OutputPrior
 from msstan_core.adaptation.promotion import Promotion

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from msstan_core.adaptation.adapted_head import DriftBound, Head
 from msstan_core.adaptation.consistency import consistency
 from msstan_core.adaptation.guard import LabelledTicks
-from msstan_core.adaptation.memory import Lessons
+from msstan_core.adaptation.labelled_memory import Lessons
 from msstan_core.adaptation.settings import AdaptationSettings
 
 Array = NDArray[np.float64]

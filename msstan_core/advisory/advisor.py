@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from msstan_core.advisory.advice import Advice
 from msstan_core.advisory.envelope import Envelope
-from msstan_core.advisory.evidence import Evidence, collect
+from msstan_core.advisory.measured import MeasuredValues, collect
 from msstan_core.advisory.parameters import ZERO, Parameter, Values, values
 from msstan_core.advisory.remedies import Remedy, Rule, resolved, room
 from msstan_core.advisory.rules import rule_for
@@ -157,7 +157,7 @@ class Advisor:
     def _correct(
         self,
         suspected: list[tuple[Rule, _Open]],
-        evidence: Evidence,
+        evidence: MeasuredValues,
         envelope: Envelope,
         stamp_ns: int,
         elapsed_s: float,
@@ -172,7 +172,7 @@ class Advisor:
         if self._correction is not None:
             self._hold_or_release(self._correction, evidence, stamp_ns, elapsed_s)
 
-    def _remedy(self, rule: Rule, evidence: Evidence) -> Remedy | None:
+    def _remedy(self, rule: Rule, evidence: MeasuredValues) -> Remedy | None:
         """The one in force while its cause is still measured, else what the rule finds now."""
         running = self._correction
         if running is not None and running.rule is rule:
@@ -182,7 +182,7 @@ class Advisor:
         return rule.remedy(evidence)
 
     def _begin_or_grow(
-        self, rule: Rule, seen: _Open, remedy: Remedy, evidence: Evidence, envelope: Envelope, elapsed_s: float
+        self, rule: Rule, seen: _Open, remedy: Remedy, evidence: MeasuredValues, envelope: Envelope, elapsed_s: float
     ) -> None:
         running, needed = self._correction, _needed(remedy, evidence, envelope)
         if running is not None and running.rule is rule:
@@ -196,7 +196,7 @@ class Advisor:
             started.share = 0.0  # taking the earlier remedy back may be all that is needed
         self._correction = started
 
-    def _hold_or_release(self, running: _Correction, evidence: Evidence, stamp_ns: int, elapsed_s: float) -> None:
+    def _hold_or_release(self, running: _Correction, evidence: MeasuredValues, stamp_ns: int, elapsed_s: float) -> None:
         if running.cleared_ns is None:
             running.cleared_ns = stamp_ns
         cleared_s = (stamp_ns - running.cleared_ns) / NANOSECONDS_PER_SECOND
@@ -221,7 +221,7 @@ class Advisor:
         mine, theirs = directions(new), directions(old)
         return any(mine[p] * theirs[p] < 0 for p in mine.keys() & theirs.keys())
 
-    def _evidence(self, telemetry: TelemetryWindow | None, envelope: Envelope) -> Evidence:
+    def _evidence(self, telemetry: TelemetryWindow | None, envelope: Envelope) -> MeasuredValues:
         advised = [n + d for n, d in zip(envelope.nominal, self._deltas, strict=True)]
         wire = envelope.nominal[Parameter.WIRE_FEED_SPEED]
         if envelope.wire_sets_current and wire > 0:  # the current follows, and that is no fault
@@ -276,7 +276,7 @@ class Advisor:
         )
 
 
-def _needed(remedy: Remedy, evidence: Evidence, envelope: Envelope) -> float:
+def _needed(remedy: Remedy, evidence: MeasuredValues, envelope: Envelope) -> float:
     """Share of the remedy that makes up for the measured deviation, 0 to 1; 0 where it is not known."""
     if remedy.when is None:
         return 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from msstan_core.advisory.envelope import Envelope
-from msstan_core.advisory.evidence import Deviation, Evidence
+from msstan_core.advisory.measured import Deviation, MeasuredValues
 from msstan_core.advisory.parameters import Parameter
 
 #: In a rule, the current stands for the wire feed where that is what the procedure adjusts: on constant-voltage sources
@@ -48,7 +48,7 @@ class Rule:
     at_once: bool = False
     check_gas: bool = False
 
-    def remedy(self, evidence: Evidence) -> Remedy | None:
+    def remedy(self, evidence: MeasuredValues) -> Remedy | None:
         """The first that fits what is measured; none while the arc breaks, unless it is too urgent to wait for it."""
         if not (evidence.arc_holds or self.at_once):
             return None

@@ -9,7 +9,7 @@ limit.
 
 from __future__ import annotations
 
-from msstan_core.advisory.evidence import Deviation
+from msstan_core.advisory.measured import Deviation
 from msstan_core.advisory.parameters import Parameter
 from msstan_core.advisory.remedies import CURRENT_OR_WIRE, Change, Remedy, Rule
 

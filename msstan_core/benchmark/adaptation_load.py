@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from msstan_core.adaptation.adapter import Adapter
-from msstan_core.adaptation.background import BREATH_S
 from msstan_core.adaptation.feedback import Feedback
+from msstan_core.adaptation.learning_thread import BREATH_S
 from msstan_core.adaptation.opening import open_adapter
 from msstan_core.adaptation.settings import AdaptationSettings
 from msstan_core.benchmark.tick_parts import stream_of

@@ -1,7 +1,7 @@
-"""One weld with the loop closed, in one process and as fast as the machine allows: cell, adviser, rules, gate, robot.
+"""One weld with the loop closed, in one process, as fast as the machine allows: cell, recogniser, rules, gate, robot.
 
 The parts are those of the live system; only the transport is replaced, by a fixed latency. Two welds of equal scenario,
-adviser and latency are equal.
+recogniser and latency are equal.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from msstan_core.advisory.gate_output import GateState
 from msstan_core.advisory.parameters import Values
 from msstan_core.advisory.process_time import Moment
 from msstan_core.advisory.wps import Wps
-from msstan_core.closed_loop.advisers import Adviser
 from msstan_core.closed_loop.cell_robot import CellRobot
+from msstan_core.closed_loop.recognisers import Recogniser
 from msstan_core.decision.result import EventPhase
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.recordings.annotations import Annotation
@@ -78,7 +78,7 @@ class WeldRecord:
 def weld(
     scenario: Scenario,
     wps: Wps,
-    adviser: Adviser | None,
+    recogniser: Recogniser | None,
     *,
     latency_s: float = LATENCY_S,
     settings: GateSettings | None = None,
@@ -87,14 +87,14 @@ def weld(
     """Weld one part.
 
     Args:
-        scenario: is simulated with the sensors that the adviser looks at.
+        scenario: is simulated with the sensors that the recogniser looks at.
         wps: in force for monitor and gate.
-        adviser: None: nobody looks, the programme alone is welded.
+        recogniser: None: nobody looks, the programme alone is welded.
         latency_s: from a tick's stamp to its advice at the gate.
         settings: of the gate.
         interference: what goes wrong in the loop itself.
     """
-    cell = WeldCell(with_sensors(scenario, adviser.sensors if adviser is not None else ()), START_NS)
+    cell = WeldCell(with_sensors(scenario, recogniser.sensors if recogniser is not None else ()), START_NS)
     advisor, gate, robot = Advisor(), AdvisoryGate(settings, simulated_time=True), CellRobot(cell)
     disturb = interference or Interference()
     gate.set_procedure(wps)
@@ -105,8 +105,8 @@ def weld(
         samples = list(cell.advance(cell.time_s + CYCLE_S))
         now_s = cell.time_s
         moment = Moment(START_NS + _ns(now_s + disturb.clock_set_s(now_s)), now_s)
-        if adviser is not None:
-            for answer in adviser.answers(samples, cell):
+        if recogniser is not None:
+            for answer in recogniser.answers(samples, cell):
                 tick_s = (answer.stamp_ns - START_NS) / NANOSECONDS_PER_SECOND
                 record.suspected += [
                     (tick_s, e.event_id, e.iso_code) for e in answer.events if e.phase is EventPhase.ONSET

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from msstan_core.advisory.wps_files import ProcedureBook
-from msstan_core.closed_loop.advisers import Adviser, MonitorAdviser, OracleAdviser
 from msstan_core.closed_loop.figures import WeldFigures, figures_of
 from msstan_core.closed_loop.loop import WeldRecord, weld
+from msstan_core.closed_loop.recognisers import MonitorRecogniser, OracleRecogniser, Recogniser
 from msstan_core.closed_loop.welds import FAULTS, NOMINAL, study_weld
 from msstan_core.decision.pipeline import Monitor
 from msstan_core.errors import InputError
@@ -65,13 +65,13 @@ def run_weld(task: Task, monitor: Monitor | None) -> WeldRecord:
     wps, problem = ProcedureBook().in_force(WeldCell(scenario).context)
     if wps is None:
         raise InputError(scenario.name, problem, "the built-in scenarios and WPS files belong together: reinstall")
-    adviser: Adviser | None = None
+    recogniser: Recogniser | None = None
     if task.arm == "oracle":
-        adviser = OracleAdviser()
+        recogniser = OracleRecogniser()
     elif task.arm == "monitor":
         assert monitor is not None
-        adviser = MonitorAdviser(monitor)
-    return weld(scenario, wps, adviser)
+        recogniser = MonitorRecogniser(monitor)
+    return weld(scenario, wps, recogniser)
 
 
 def run_study(

@@ -32,7 +32,7 @@ _ARC = [ACTIONS.index(a) for a in ARC_ON]
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldOutRun:
     """A recording that training has not seen, and what the monitor made of it."""
 
     run: NetworkRun
@@ -55,18 +55,18 @@ def training_welds(model: MsStan, training: Sequence[Recording], seed: int) -> l
     return welds
 
 
-def nominal_welds(held: Sequence[Held]) -> list[WeldTicks]:
+def nominal_welds(held: Sequence[HeldOutRun]) -> list[WeldTicks]:
     """Nominal ticks during which the monitor itself believes that the arc burns: when it judges novelty."""
     return [_ticks(h, nominal_ticks(h.run.recording)) for h in held]
 
 
-def defective_welds(held: Sequence[Held]) -> list[WeldTicks]:
+def defective_welds(held: Sequence[HeldOutRun]) -> list[WeldTicks]:
     """Ticks with a labelled imperfection during which the monitor believes that the arc burns."""
     return [_ticks(h, _defective(h.run.recording)) for h in held]
 
 
 def held_out_scores(
-    held: Sequence[Held], detector: NoveltyDetector | None, codes: Sequence[int]
+    held: Sequence[HeldOutRun], detector: NoveltyDetector | None, codes: Sequence[int]
 ) -> list[NominalScores]:
     """What the monitor would say of the imperfections with these codes and of novelty at nominal ticks."""
     trained = np.isin(ISO_CODES, codes)
@@ -86,7 +86,7 @@ def _defective(recording: Recording) -> NDArray[np.bool_]:
     return np.asarray((np.nan_to_num(recording.features.imperfection) > 0).any(axis=1), bool)
 
 
-def _ticks(held: Held, wanted: NDArray[np.bool_]) -> WeldTicks:
+def _ticks(held: HeldOutRun, wanted: NDArray[np.bool_]) -> WeldTicks:
     keep = wanted & np.isin(held.actions, _ARC) & held.run.seen
     return WeldTicks(held.run.recording.group, held.run.time_s[keep], held.run.embedding[keep])
 

@@ -29,7 +29,7 @@ from msstan_core.inference.model_package import (
 )
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.anomaly_fitting import (
-    Held,
+    HeldOutRun,
     defective_welds,
     held_out_scores,
     imperfection_figures,
@@ -130,7 +130,11 @@ def fit_anomalies(
     """
     rate, codes = config.false_alarms_per_hour, imperfections_learnt(config, training)
     progress("nominal welds")
-    held = [Held(run, decided(run, b)) for run, b in zip(fitted.runs, fitted.beliefs, strict=True)] if held_out else []
+    held = (
+        [HeldOutRun(run, decided(run, b)) for run, b in zip(fitted.runs, fitted.beliefs, strict=True)]
+        if held_out
+        else []
+    )
     novelty = calibrate_novelty(
         training_welds(trained_model.model, training, config.seed),
         nominal_welds(held),

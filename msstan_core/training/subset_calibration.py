@@ -22,7 +22,7 @@ from msstan_core.decision.novelty_calibration import novelty_alarm
 from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.model_package import SmoothingCard, SubsetCard, subset_name
 from msstan_core.model.ms_stan import MsStan
-from msstan_core.training.anomaly_fitting import Held, imperfection_thresholds, nominal_welds
+from msstan_core.training.anomaly_fitting import HeldOutRun, imperfection_thresholds, nominal_welds
 from msstan_core.training.filter_fitting import choose_smoothing
 from msstan_core.training.network_runs import (
     NetworkRun,
@@ -146,7 +146,7 @@ def calibrate_subsets(
 def _card(runs: Sequence[NetworkRun], fitted: FittedActions, thresholds: Thresholds) -> SubsetCard:
     novelty = None
     if thresholds.detector is not None:
-        held = [Held(run, decided(run, belief)) for run, belief in zip(runs, fitted.beliefs, strict=True)]
+        held = [HeldOutRun(run, decided(run, belief)) for run, belief in zip(runs, fitted.beliefs, strict=True)]
         rate = thresholds.rate_per_hour
         own = novelty_alarm(thresholds.detector, nominal_welds(held), rate_per_hour=rate).threshold
         novelty = max(thresholds.novelty, own) if np.isfinite(own) else None

@@ -7,7 +7,7 @@ from adaptation_cell import K
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from msstan_core.adaptation.memory import LabelledMemory
+from msstan_core.adaptation.labelled_memory import LabelledMemory
 from msstan_core.adaptation.observed_ticks import ObservedTick
 
 

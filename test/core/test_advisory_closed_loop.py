@@ -18,10 +18,10 @@ from msstan_core.advisory.gate_output import GateState
 from msstan_core.advisory.parameters import ZERO, Parameter, Values
 from msstan_core.advisory.wps_files import WPS_FOLDER, ProcedureBook, load_wps
 from msstan_core.closed_loop import study
-from msstan_core.closed_loop.advisers import OracleAdviser
 from msstan_core.closed_loop.figures import WeldFigures, figures_of, related, violations
 from msstan_core.closed_loop.loop import CYCLE_S, Cycle, Interference, WeldRecord, weld
 from msstan_core.closed_loop.page import BEGIN, END, write_page
+from msstan_core.closed_loop.recognisers import OracleRecogniser
 from msstan_core.closed_loop.study import ARMS, Task, example_of, run_study, summarise, tasks
 from msstan_core.closed_loop.welds import FAULTS, NOMINAL, study_weld
 from msstan_core.errors import InputError
@@ -45,7 +45,7 @@ def faulty(arc_s: float = 8.0) -> Scenario:
 
 
 def welded(interference: Interference | None = None) -> WeldRecord:
-    return weld(faulty(), LAP, OracleAdviser(), interference=interference)
+    return weld(faulty(), LAP, OracleRecogniser(), interference=interference)
 
 
 def applied_after(record: WeldRecord, time_s: float) -> list[Cycle]:

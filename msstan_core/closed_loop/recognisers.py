@@ -31,7 +31,7 @@ class Answer:
     telemetry: TelemetryWindow | None
 
 
-class Adviser(Protocol):
+class Recogniser(Protocol):
     """Turns samples of a cell into answers."""
 
     #: Sensors that it looks at; the others need not be simulated.
@@ -42,7 +42,7 @@ class Adviser(Protocol):
         ...
 
 
-class MonitorAdviser:
+class MonitorRecogniser:
     """The monitor as it runs live, but for the transport.
 
     Args:
@@ -65,7 +65,7 @@ class MonitorAdviser:
                 yield Answer(decision.stamp_ns, decision.action, decision.events, _telemetry(tick))
 
 
-class OracleAdviser:
+class OracleRecogniser:
     """Knows the true imperfections of the cell as they form, and sees the welder's telemetry as the monitor does.
 
     What it reaches under the same rules and the same gate is what recognition at its best could reach.

@@ -25,8 +25,8 @@ MOST_BROKEN = 1 / 3
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """Measured values beside the setpoints they belong to, in the order of the parameters."""
+class MeasuredValues:
+    """MeasuredValues values beside the setpoints they belong to, in the order of the parameters."""
 
     measured: Values  #: NaN: not measured
     programmed: Values  #: setpoints of the procedure
@@ -41,7 +41,7 @@ class Deviation:
     parameter: Parameter
     sign: int
 
-    def size(self, evidence: Evidence) -> float:
+    def size(self, evidence: MeasuredValues) -> float:
         """How far the measured value is beyond both setpoints in the named direction, as a share; NaN: not measured.
 
         Both, because it is not known how far the advice has been followed: advice must not look like a fault.
@@ -52,11 +52,11 @@ class Deviation:
             return math.nan
         return min(self.sign * (value / setpoint - 1) for setpoint in setpoints)
 
-    def shows(self, evidence: Evidence) -> bool:
+    def shows(self, evidence: MeasuredValues) -> bool:
         """Whether the deviation is there."""
         return self.size(evidence) >= LEAST_DEVIATION[self.parameter]
 
-    def lasts(self, evidence: Evidence) -> bool | None:
+    def lasts(self, evidence: MeasuredValues) -> bool | None:
         """Whether a deviation that has been made up for is still there; None: it is not measured.
 
         A fault that the advice makes up for shows no more beside the programme, but beside what is advised. Where the
@@ -68,7 +68,7 @@ class Deviation:
         return self.sign * (value / setpoint - 1) >= LEAST_DEVIATION[self.parameter]
 
 
-def collect(window: TelemetryWindow | None, seconds: float, programmed: Values, advised: Values) -> Evidence:
+def collect(window: TelemetryWindow | None, seconds: float, programmed: Values, advised: Values) -> MeasuredValues:
     """Median of the newest telemetry while the arc burns.
 
     Args:
@@ -78,7 +78,7 @@ def collect(window: TelemetryWindow | None, seconds: float, programmed: Values, 
         advised: the same with the present advice.
     """
     if window is None or len(window.stamps_ns) == 0:
-        return Evidence(UNKNOWN, programmed, advised)
+        return MeasuredValues(UNKNOWN, programmed, advised)
     since = int(window.stamps_ns[-1]) - round(seconds * NANOSECONDS_PER_SECOND)
     rows = window.values[window.stamps_ns >= since]
     columns = {p: rows[:, TELEMETRY_CHANNELS.index(p.field)] for p in PARAMETERS if p.field in TELEMETRY_CHANNELS}
@@ -89,4 +89,4 @@ def collect(window: TelemetryWindow | None, seconds: float, programmed: Values, 
     for p in PARAMETERS:
         known = columns[p][~broken & np.isfinite(columns[p])] if p in columns else rows[:0, 0]
         medians.append(float(np.median(known)) if len(known) else math.nan)
-    return Evidence(values(medians), programmed, advised, bool(broken.mean() <= MOST_BROKEN))
+    return MeasuredValues(values(medians), programmed, advised, bool(broken.mean() <= MOST_BROKEN))

@@ -1,4 +1,4 @@
-"""Evidence: what measured telemetry says of the cause."""
+"""Measured: what measured telemetry says of the cause."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from advised_weld import LAP, MORE_WIRE, Weld, moved, telemetry
 
 from msstan_core.advisory.envelope import Envelope
-from msstan_core.advisory.evidence import LEAST_DEVIATION, collect
+from msstan_core.advisory.measured import LEAST_DEVIATION, collect
 from msstan_core.advisory.parameters import PARAMETERS, Parameter
 from msstan_core.observation import TelemetryWindow
 
