@@ -26,7 +26,7 @@ MOST_BROKEN = 1 / 3
 
 @dataclass(frozen=True, slots=True)
 class MeasuredValues:
-    """MeasuredValues values beside the setpoints they belong to, in the order of the parameters."""
+    """Measured values beside the setpoints they belong to, in the order of the parameters."""
 
     measured: Values  #: NaN: not measured
     programmed: Values  #: setpoints of the procedure
