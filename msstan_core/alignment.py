@@ -271,7 +271,7 @@ class TickAligner:
         if periods < 1:
             return None
         # A hole in the stream (or a slow reader) must not be filled with ticks about nothing.
-        hole = periods * period_ns > self.config.clock_timeout_s * NANOSECONDS_PER_SECOND
+        hole = (periods - 1) * period_ns > self.config.clock_timeout_s * NANOSECONDS_PER_SECOND
         if latest_only or hole:
             if hole:
                 self.statistics.hole_ticks += int(periods) - 1

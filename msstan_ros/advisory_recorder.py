@@ -15,8 +15,8 @@ from msstan_core.recordings.annotations import Annotation
 from msstan_msgs.msg import WeldAnomaly, WeldContext, WeldParameterAdvisory
 from msstan_ros import qos
 from msstan_ros.advisory_messages import advice_from_message
-from msstan_ros.background_node import BackgroundNode
 from msstan_ros.conversions import stamp_nanoseconds
+from msstan_ros.node_thread import BackgroundNode
 
 
 class AdvisoryRecorder(BackgroundNode):

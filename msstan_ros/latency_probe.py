@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_msgs.msg import WeldAction, WeldMonitorState
 from msstan_ros import qos
-from msstan_ros.background_node import BackgroundNode
 from msstan_ros.conversions import stamp_nanoseconds
+from msstan_ros.node_thread import BackgroundNode
 
 
 @dataclass(frozen=True, slots=True)

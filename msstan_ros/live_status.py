@@ -14,9 +14,9 @@ from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.vocabulary import Action, known
 from msstan_msgs.msg import WeldAction, WeldAnomaly, WeldModelInfo, WeldMonitorState
 from msstan_ros import qos
-from msstan_ros.background_node import BackgroundNode
 from msstan_ros.conversions import stamp_nanoseconds
 from msstan_ros.health import Health
+from msstan_ros.node_thread import BackgroundNode
 
 #: Rows of history held: ten minutes at 30 Hz.
 MAX_ROWS = 18_000

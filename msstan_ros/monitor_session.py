@@ -266,7 +266,7 @@ class MonitorSession:
         if not self._node.context.ok():
             return  # the process is ending; nobody can be told any more
         if tick.restarted:
-            self._node.get_logger().warning("time jumped back: streaming state reset, waiting samples discarded")
+            self._node.get_logger().warning("time jumped back: streaming state reset")
         revision = self._own_revision if self._monitor.adapter is None else decision.model_revision
         latency_s = self._outputs.publish_decision(decision, revision)
         if (advice := self._advice.advise(tick, decision)) is not None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 
 import yaml
 
 from msstan_core.errors import InputError
-from msstan_ros.parameters import MISSPELT
 
 #: Nodes that a cell may run. A section for another one is somebody else's; one that is nearly named so is misspelt.
 NODES = (
     "weld_monitor", "advisory_gate", "advisory_follower", "weld_overlay", "weld_context", "bag_player", "weld_cell",
     "load_source",
 )  # fmt: skip
+#: From this likeness on (difflib's ratio) a section's name is a misspelt node of these: rosbag_player, say, is another.
+MISSPELT_NODE = 0.9
 #: What stands above the parameters of a node.
 _PARAMETERS = "ros__parameters"
 _REMEDY = f"write 'NODE:', below it '{_PARAMETERS}:', below that 'NAME: VALUE', as in config/weld_monitor.yaml"
@@ -41,15 +43,24 @@ def _check_nodes(path: Path, found: yaml.Node) -> None:
     """Nodes, perhaps below namespaces, down to the parameters of each."""
     for key, value in _entries(path, found):
         if key.value == _PARAMETERS:
-            _entries(path, value)
-        else:
+            if not _is_empty(value):
+                _entries(path, value)
+            continue
+        if isinstance(value, yaml.MappingNode) and any(inner.value == _PARAMETERS for inner, _ in value.value):
             _refuse_misspelt(path, key)
-            _check_nodes(path, value)
+        _check_nodes(path, value)
+
+
+def _is_empty(found: yaml.Node) -> bool:
+    """Whether it is ``{}``."""
+    return isinstance(found, yaml.MappingNode) and not found.value
 
 
 def _refuse_misspelt(path: Path, key: yaml.Node) -> None:
     name = str(key.value).rstrip("/").rpartition("/")[2]
-    if name not in NODES and (near := difflib.get_close_matches(name, NODES, 1, MISSPELT)):
+    if any(name == node or re.fullmatch(rf"{node}(\d+|_.+)", name) for node in NODES):  # the node, or one more of it
+        return
+    if near := difflib.get_close_matches(name, NODES, 1, MISSPELT_NODE):
         line = key.start_mark.line + 1
         raise InputError(path, f"has a section for {name}, no node (line {line})", f"did you mean {near[0]}?")
 

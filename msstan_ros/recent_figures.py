@@ -16,8 +16,8 @@ from msstan_core.vocabulary import MODALITIES, Modality
 WINDOW_S = 3.0
 #: Ticks held at most: the window at a kilohertz.
 MAX_TICKS = 3000
-#: A sensor that enters a smaller share of the decisions is of little use.
-LEAST_USED_SHARE = 0.5
+#: A sensor that enters a smaller share of the decisions is of little use, until it enters the larger one again.
+LEAST_USED_SHARE, USED_AGAIN_SHARE = 0.5, 0.65
 #: Said from so many decisions on, over at least so many seconds.
 FEWEST_DECISIONS, LEAST_SPAN_S = 5, 1.0
 
@@ -30,6 +30,7 @@ class RecentFigures:
         self._ticks: deque[tuple[float, float, float]] = deque(maxlen=MAX_TICKS)
         self._inputs: deque[tuple[float, NDArray[np.bool_], NDArray[np.float32]]] = deque(maxlen=MAX_TICKS)
         self._skips: deque[tuple[float, int, int]] = deque(maxlen=MAX_TICKS)
+        self._unused: frozenset[Modality] = frozenset()  #: as last said
 
     def add(self, inference_s: float, pipeline_s: float, valid: NDArray[np.bool_], age_s: NDArray[np.float32]) -> None:
         """One decision was published; ``valid``, ``age_s``: [4] of its modalities."""
@@ -56,7 +57,7 @@ class RecentFigures:
         return rate, float(i50), float(i99), float(p50), float(p99)
 
     def unused(self) -> dict[Modality, str]:
-        """Modalities that enter less than half of the decisions, and how their samples lie to the ticks, in words."""
+        """Modalities that enter too few of the decisions, and how their samples lie to the ticks, in words."""
         since = time.monotonic() - WINDOW_S
         with self._lock:
             while self._inputs and self._inputs[0][0] < since:
@@ -66,7 +67,9 @@ class RecentFigures:
             return {}
         share = np.mean([valid for _, valid, _ in rows], axis=0)
         ages = np.array([age_s for _, _, age_s in rows])
-        return {m: _in_words(ages[:, m]) for m in MODALITIES if share[m] < LEAST_USED_SHARE}
+        least = {m: USED_AGAIN_SHARE if m in self._unused else LEAST_USED_SHARE for m in MODALITIES}
+        self._unused = frozenset(m for m in MODALITIES if share[m] < least[m])
+        return {m: _in_words(ages[:, m]) for m in MODALITIES if m in self._unused}
 
     def skipped_share(self, ticks: int, skipped: int) -> float:
         """Part of the ticks of the last seconds that were skipped, from the running totals of both."""

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from msstan_core.advisory.wps_files import ProcedureBook
+from msstan_core import advisory, closed_loop
+from msstan_core.advisory.wps_files import WPS_FOLDER, ProcedureBook
 from msstan_core.closed_loop.figures import WeldFigures, figures_of
 from msstan_core.closed_loop.loop import WeldRecord, weld
 from msstan_core.closed_loop.recognisers import MonitorRecogniser, OracleRecogniser, Recogniser
@@ -20,8 +21,10 @@ from msstan_core.closed_loop.welds import FAULTS, NOMINAL, study_weld
 from msstan_core.decision.pipeline import Monitor
 from msstan_core.errors import InputError
 from msstan_core.parallel import in_order
+from msstan_core.resources import share_path
 from msstan_core.simulation import WeldCell
-from msstan_core.simulation.revision import simulator_sha256
+from msstan_core.simulation.revision import files_sha256, simulator_sha256
+from msstan_core.simulation.scenario_files import SCENARIO_FOLDER
 
 #: Who advises: nobody, the monitor, or who knows the truth.
 ARMS = ("none", "monitor", "oracle")
@@ -98,6 +101,7 @@ def run_study(
     head = {
         "card_sha256": Monitor.load(model_dir).info.card_sha256,  # weights and thresholds
         "simulator_sha256": simulator_sha256(),
+        "loop_sha256": files_sha256(_loop_files()),
     }
     done = _read_kept(kept, head)
     found = {(f.imperfection, f.seed, f.arm): f for f in done}
@@ -111,6 +115,14 @@ def run_study(
             found[figures.imperfection, figures.seed, figures.arm] = figures
             said(figures)
     return [found[t.imperfection, t.seed, t.arm] for t in plan]
+
+
+def _loop_files() -> Iterator[Path]:
+    """What decides beside model and simulator how a weld goes: scenarios, procedures, rules, gate, robot."""
+    for package in (advisory, closed_loop):
+        yield from Path(package.__path__[0]).glob("*.py")
+    for folder in (SCENARIO_FOLDER, WPS_FOLDER):
+        yield from share_path(folder).glob("*.yaml")
 
 
 def _welded(
@@ -129,7 +141,7 @@ def _read_kept(kept: Path, head: Mapping[str, str]) -> list[WeldFigures]:
         if written["card_sha256"] != head["card_sha256"]:
             raise InputError(kept, "holds welds with another model", "remove it to begin anew, or give that model")
         if written != head:
-            raise InputError(kept, "holds welds of another revision of the simulator", "remove it to begin anew")
+            raise InputError(kept, "holds welds of another revision of cell, rules or gate", "remove it to begin anew")
         return [WeldFigures.from_dict(content) for content in rest]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(kept, f"cannot be continued ({error})", "remove it to begin anew") from None

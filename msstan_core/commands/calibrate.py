@@ -30,6 +30,9 @@ rate with --subsets first, then a stricter one for all sensors. Interrupted simu
 #: No simulated weld lasts longer. The last one may end so much after the hours asked for.
 LONGEST_WELD_H = 5 / 60
 
+#: Where scores of simulated welds are kept.
+WORK = Path("out/calibrate")
+
 
 def register(subparsers: Any) -> None:
     """Add the command."""
@@ -62,7 +65,7 @@ def register(subparsers: Any) -> None:
     simulated.add_argument("--materials", metavar="PAIRS", help="e.g. aluminium+carbon_steel,magnesium (default: all)")
     simulated.add_argument("--seed", type=int, default=900_000, help="of the first weld (default: 900000)")
     simulated.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
-    simulated.add_argument("--work", type=Path, default=Path("out/calibrate"), help="folder for what is done so far")
+    simulated.add_argument("--work", type=Path, help=f"folder for what is done so far (default: {WORK})")
     parser.set_defaults(run=run, output_folders=("out",))
 
 
@@ -157,7 +160,7 @@ def _watched(
     if arguments.nominal is None:
         chosen = NominalWelds(arguments.seed, pairs, arguments.subsets, arguments.modalities)
         yield from simulated_scores(
-            arguments.model_dir, chosen, arguments.simulate_hours, arguments.work, arguments.jobs, progress
+            arguments.model_dir, chosen, arguments.simulate_hours, arguments.work or WORK, arguments.jobs, progress
         )
         return
     monitors = monitors_of(Monitor.load(arguments.model_dir, modalities=arguments.modalities), arguments.subsets)

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from msstan_core.commands.calibrate import WORK
 from msstan_core.commands.study_false_alarms import SENSORS
 
 
@@ -28,7 +29,7 @@ def register(studies: Any) -> None:
     parser.add_argument("--faulty-seed", type=int, default=810_000, help="of the first of them (default: 810000)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
     parser.add_argument("--json", type=Path, required=True, help="result file to write")
-    parser.add_argument("--work", type=Path, default=Path("out/calibrate"), help="folder for what is done so far")
+    parser.add_argument("--work", type=Path, default=WORK, help="folder for what is done so far")
     parser.set_defaults(run=run)
 
 

@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.training.finishing import fit, fit_anomalies, save_model
     from msstan_core.training.guarding import guard_set
     from msstan_core.training.progress import load_recordings, training_bar
-    from msstan_core.training.provenance import refuse_unshown
+    from msstan_core.training.provenance import no_imperfections, refuse_unshown
     from msstan_core.training.splits import hold_out_groups
     from msstan_core.training.trainer import train
     from msstan_core.training.transfer import initial_weights
@@ -89,9 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
     table = Table(title=f"{card.name} {card.version}", show_header=False)
     table.add_row("recordings", f"{len(kept)} trained on, {len(held_out)} held out for calibration")
     table.add_row("actions", ", ".join(card.trained_actions))
-    table.add_row(
-        "imperfections", ", ".join(map(str, card.trained_imperfections)) or "none: too few are labelled completely"
-    )
+    codes = ", ".join(map(str, card.trained_imperfections))
+    table.add_row("imperfections", codes or f"none: {no_imperfections(config)}")
     table.add_row("modalities", ", ".join(card.trained_modalities))
     guarded = f"{len(guard.sealed)} ticks" if guard else "none (too little held out): this model will not adapt"
     table.add_row("guard set", guarded)

@@ -46,7 +46,7 @@ class AnomalyConfig(BaseModel):
 
 
 #: Ticks further apart than this, and than so many of the periods before, have a hole between them.
-HOLE_S, HOLE_PERIODS = 0.5, 3.0
+HOLE_S, HOLE_PERIODS = 0.6, 3.0
 
 
 class EventsLeft(NamedTuple):

@@ -147,7 +147,7 @@ class Monitor:
             self._filter.reset()
         self._said.reset()
         self._seam.reset()
-        self._pending_events = self._events.clear_all(self._last_stamp_ns)
+        self._pending_events += self._events.clear_all(self._last_stamp_ns)
 
     def leave(self) -> EventsLeft:
         """End in favour of another monitor: open events are closed and the numbering of events handed on."""
@@ -156,7 +156,7 @@ class Monitor:
 
     def succeed(self, left: EventsLeft) -> None:
         """Take over in a running session: what the other one left is cleared with the next decision."""
-        self._pending_events = left.cleared
+        self._pending_events += left.cleared
         self._events.go_on_from(left.next_id)
 
     def step(self, tick: Tick) -> Decision:

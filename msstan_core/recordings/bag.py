@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -138,7 +138,12 @@ class BagReader:
             InputError: naming file and line of an entry that is wrong or lies outside the bag.
         """
         path = (self.path if self.path.is_dir() else self.path.parent) / FILE_NAME
-        return read_annotations(path, self._extent() if path.is_file() else None)
+        if not path.is_file():
+            return read_annotations(path)
+        extent = self._extent()
+        if max((a.end_s for a in read_annotations(path)), default=0.0) > extent.length_s:
+            extent = replace(extent, length_s=max(extent.length_s, self._newest_stamp_s()))
+        return read_annotations(path, extent)
 
     @property
     def start_ns(self) -> int:
@@ -218,6 +223,13 @@ class BagReader:
         samples = max((row.count for row in sensors if not row.ignored), default=0)
         length_s = self.duration_s + ahead_ns / NANOSECONDS_PER_SECOND
         return Extent(self.start_ns, length_s + length_s / max(1, samples - 1))
+
+    def _newest_stamp_s(self) -> float:
+        """The largest stamp of the sensors, from the first one on: read from all messages, as a replay at another pace
+        is recorded in another time than it tells of.
+        """
+        stamps = (_header_stamp_ns(raw, "")[0] for raw in self._messages(list(self._inputs())))
+        return (max(stamps, default=self.start_ns) - self.start_ns) / NANOSECONDS_PER_SECOND
 
     @property
     def _open_reader(self) -> Reader:

@@ -218,7 +218,7 @@ def save_model(
         subsets=anomalies.subsets,
         suspicion_statements=anomalies.statements,
         data=[*data_statements(training, held_out), *config.data_description],
-        limits=[*limit_statements(training, anomalies.trained), *config.limits],
+        limits=[*limit_statements(config, training, anomalies.trained), *config.limits],
         metrics={**fitted.metrics, **anomalies.metrics, **metrics, "onnx_difference": difference},
     )
     card = save_card(directory, card)

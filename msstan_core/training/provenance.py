@@ -62,12 +62,21 @@ def data_statements(training: Sequence[Recording], held_out: Sequence[Recording]
     return statements
 
 
-def limit_statements(training: Sequence[Recording], trained_imperfections: Sequence[int]) -> list[str]:
+def no_imperfections(config: TrainingConfig) -> str:
+    """Why a model answers about no imperfection."""
+    if config.trained_imperfections == "labelled":
+        return f"fewer than {FEWEST_RECORDINGS} recordings show any, labelled completely"
+    return "the configuration names none"
+
+
+def limit_statements(
+    config: TrainingConfig, training: Sequence[Recording], trained_imperfections: Sequence[int]
+) -> list[str]:
     """What the recordings cannot have taught, or only in simulation."""
     real, simulated = ([r for r in training if r.simulated is kind] for kind in (False, True))
     statements = []
     if not trained_imperfections:
-        statements.append("No imperfection was learnt: none is labelled completely in enough recordings.")
+        statements.append(f"No imperfection was learnt: {no_imperfections(config)}.")
     if real and simulated:
         for what, found in _FACETS:
             only = sorted(_union(simulated, found) - _union(real, found))

@@ -23,14 +23,14 @@ def initial_weights(model_dir: Path, config: TrainingConfig) -> MsStan:
     Raises:
         InputError: when the folder holds no model, or one of another architecture than the configuration's.
     """
-    model = TorchEngine(load_package(model_dir)).model
-    wanted = config.model_config_of_size()
-    if model.config != wanted:
-        differs = [f for f in type(wanted).model_fields if getattr(model.config, f) != getattr(wanted, f)]
+    package, wanted = load_package(model_dir), config.model_config_of_size()
+    own = package.card.config
+    if own != wanted:
+        differs = [f for f in type(wanted).model_fields if getattr(own, f) != getattr(wanted, f)]
         raise InputError(
             model_dir, f"has another {', '.join(differs)} than the configuration", "train with the model's own fields"
         )
-    return model
+    return TorchEngine(package).model
 
 
 def adapt(

@@ -250,8 +250,11 @@ def test_an_interrupted_study_goes_on_and_refuses_welds_of_another_model_or_simu
     assert [w.seed for w in said] == [0, 1], "what is kept is not welded again"
     assert both[0].as_dict() == first[0].as_dict() and both[1].any_s == 2.0
     lines = kept.read_text().splitlines()
-    for other in ("model", "revision of the simulator"):
-        named = {"model": "card_sha256"}.get(other, "simulator_sha256")
+    for named, other in (
+        ("card_sha256", "model"),
+        ("simulator_sha256", "revision of cell, rules or gate"),
+        ("loop_sha256", "revision of cell, rules or gate"),
+    ):
         kept.write_text("\n".join([json.dumps({**json.loads(lines[0]), named: "another"}), *lines[1:]]))
         with pytest.raises(InputError, match=f"another {other}"):
             run_study(plan, default_model_dir(), kept, 1, said.append)

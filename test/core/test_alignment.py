@@ -285,6 +285,33 @@ def test_camera_that_comes_back_with_what_it_had_queued_does_not_turn_time_back(
     assert stamps == sorted(set(stamps))
 
 
+@pytest.mark.parametrize("late", [CameraFrame, AudioChunk, TelemetrySample])
+@pytest.mark.parametrize("without", [CameraFrame, AudioChunk, ThermalFrame])
+@pytest.mark.parametrize(("held_ms", "latest_only"), [(1500, True), (3000, False)])
+def test_a_sensor_that_delivers_its_backlog_at_once_turns_no_time_back(
+    late: type, without: type, held_ms: int, latest_only: bool
+) -> None:
+    aligner, ticks = TickAligner(), []
+    sent = [s for s in everything(0, 8) if not isinstance(s, without)]
+    held = [s for s in sent if isinstance(s, late) and 3000 * MS <= s.stamp_ns - START < (3000 + held_ms) * MS]
+    rest = [s for s in sent if s not in held]
+    begin = next(n for n, s in enumerate(rest) if s.stamp_ns - START >= (3000 + held_ms) * MS)
+    for sample in [*rest[:begin], *held, *rest[begin:]]:
+        aligner.push(sample)
+        while (tick := aligner.poll(latest_only)) is not None:
+            ticks.append(tick)
+    stamps = [t.stamp_ns for t in ticks]
+    assert stamps == sorted(set(stamps)) and not any(t.restarted for t in ticks)
+    assert stamps[-1] > START + 7.8 * SECOND
+
+
+@pytest.mark.parametrize("chunk_ms", [400, 500, 512])
+def test_long_chunks_of_gapless_sound_have_no_holes(chunk_ms: int) -> None:
+    aligner = TickAligner()
+    ticks = ticks_of(aligner, *(audio(chunk_ms * i, chunk_ms) for i in range(20)))
+    assert aligner.statistics.hole_ticks == 0 and set(np.diff([t.stamp_ns for t in ticks])) == {40 * MS}
+
+
 def test_named_clock_ticks_on_whatever_the_others_say() -> None:
     aligner = TickAligner(AlignmentConfig(clock="camera"))
     ticks = ticks_of(aligner, *everything(0, 3, camera=3_600_000.0))

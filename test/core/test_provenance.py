@@ -63,13 +63,15 @@ def test_card_says_what_only_the_simulation_has_taught() -> None:
     telemetry_less = real.features.valid.copy()
     telemetry_less[:, 3] = 0
     real = replace(real, features=replace(real.features, valid=telemetry_less, action=np.full(200, -1)))
-    limits = limit_statements([simulated, real], (602,))
+    limits = limit_statements(CONFIG, [simulated, real], (602,))
     assert any(line.startswith("Actions learnt on simulation only: COOLING") for line in limits)
     assert "Imperfections learnt on simulation only: 602." in limits
     assert "Sensors learnt on simulation only: telemetry." in limits
-    assert limit_statements([weld("r", 602)], (602,)) == []
-    assert "Everything was learnt on simulation" in limit_statements([simulated], (602,))[0]
-    assert "No imperfection was learnt" in limit_statements([weld("r")], ())[0]
+    assert limit_statements(CONFIG, [weld("r", 602)], (602,)) == []
+    assert "Everything was learnt on simulation" in limit_statements(CONFIG, [simulated], (602,))[0]
+    assert limit_statements(CONFIG, [weld("r")], ()) == ["No imperfection was learnt: the configuration names none."]
+    asked = CONFIG.model_copy(update={"trained_imperfections": "labelled"})
+    assert "fewer than 7 recordings show any" in limit_statements(asked, [weld("r")], ())[0]
 
 
 def test_configuration_for_own_welds_speaks_of_no_other_data() -> None:

@@ -102,6 +102,20 @@ def test_a_span_outside_the_bag_is_named_with_its_line(tmp_path: Path, span: str
     assert said.endswith("times count in seconds from the bag's first stamp (1704067200.000 s)")
 
 
+def test_a_bag_recorded_at_another_pace_is_as_long_as_its_stamps_say(tmp_path: Path) -> None:
+    """A replay at four times its pace, recorded: the labels are of the weld, not of the recording."""
+    samples = [TelemetrySample(SECOND + k * SECOND // 10, current_a=1.0) for k in range(300)]
+    bag = write_foreign(
+        tmp_path / "bag", [("/welder/telemetry", s, SECOND + (s.stamp_ns - SECOND) // 4) for s in samples]
+    )
+    (bag / "annotations.csv").write_text(HEADER + "0,10,action,IDLE,,x\n10,29.9,action,COOLING,,x\n")
+    with BagReader(bag) as reader:
+        assert reader.duration_s < 10 and [a.end_s for a in reader.annotations] == [10.0, 29.9]
+    (bag / "annotations.csv").write_text(HEADER + "0,40,action,IDLE,,x\n")
+    with pytest.raises(InputError, match=r"outside the bag, which is 29\.9 s long"), BagReader(bag) as reader:
+        _ = reader.annotations
+
+
 def test_labels_may_end_a_little_after_the_last_sample(tmp_path: Path) -> None:
     """What was recorded lasts a sample longer than its last stamp, and a bag of one frame a second up to a second."""
     for name, samples in (

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from msstan_core.errors import InputError
+from msstan_core.resources import default_model_dir, share_path
 from msstan_core.training.configuration import load_training_config
+from msstan_core.training.transfer import initial_weights
 
 
 @pytest.mark.parametrize(
@@ -36,3 +38,12 @@ def test_shipped_configurations_are_valid() -> None:
     assert paths
     for path in paths:
         load_training_config(path)
+
+
+def test_ones_own_training_can_begin_with_the_shipped_weights() -> None:
+    config = load_training_config(share_path("config/training/own_welds.yaml"))
+    found = initial_weights(default_model_dir(), config)
+    assert sum(p.numel() for p in found.parameters()) > 1e5
+    wider = config.model_copy(update={"model": {"width": 64}})
+    with pytest.raises(InputError, match="has another width than the configuration"):
+        initial_weights(default_model_dir(), wider)

@@ -115,8 +115,12 @@ def test_a_section_for_a_node_that_is_nearly_one_of_ours_is_refused(section: str
 
 def test_sections_of_other_nodes_are_no_fault(tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
-    nodes = ["/**", "/cell_1/weld_monitor", "camera_driver", "/**/advisory_gate"]
-    file.write_text("".join(f"{node}:\n  ros__parameters:\n    a: 1\n" for node in nodes), encoding="utf-8")
+    nodes = ["/**", "/cell_1/weld_monitor", "camera_driver", "/**/advisory_gate", "rosbag_player", "weld_monitor_2"]
+    sections = "".join(f"{node}:\n  ros__parameters:\n    a: 1\n" for node in nodes)
+    nested = (
+        "weld_cell_1:\n  weld_monitor:\n    ros__parameters: {}\nweld_cells:\n  camera:\n    ros__parameters: {a: 1}\n"
+    )
+    file.write_text(sections + nested, encoding="utf-8")
     assert described("monitor", params_file=str(file))
 
 

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -126,3 +127,14 @@ def test_a_sensor_that_arrives_but_is_not_used_is_a_complaint_with_the_remedy() 
     health, message = assess([FRESH, late])
     assert health is Health.DEGRADED and not late.enters and FRESH.enters
     assert "3600 s old" in message and "alignment.offset_s.thermal" in message
+
+
+def test_a_sensor_at_the_border_does_not_flap(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures, now, said = RecentFigures(), [100.0], []
+    monkeypatch.setattr("msstan_ros.recent_figures.time.monotonic", lambda: now[0])
+    rng = np.random.default_rng(0)
+    for _ in range(1500):
+        now[0] += 0.04
+        figures.add(0.003, 0.01, np.array([True, True, rng.random() < 0.5, True]), np.zeros(4, np.float32))
+        said.append(bool(figures.unused()))
+    assert sum(a != b for a, b in pairwise(said)) <= 3

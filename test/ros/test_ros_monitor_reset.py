@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from itertools import islice
 
 import numpy as np
 import pytest
 
+from msstan_core.decision.anomaly import EventsLeft
 from msstan_core.decision.pipeline import Monitor
+from msstan_core.decision.result import AnomalyEvent, EventPhase
 from msstan_core.observation import Tick
 from msstan_core.resources import default_model_dir
 from msstan_core.simulation import WeldCell, load_scenario
@@ -38,3 +41,13 @@ def test_a_monitor_that_was_reset_answers_as_a_new_one(ticks: list[Tick], before
         used.step(tick)
     used.reset()
     np.testing.assert_allclose(answers(used, ticks[-80:]), answers(new, ticks[-80:]), atol=1e-6)
+
+
+def test_what_another_monitor_left_open_is_cleared_even_if_a_reset_comes_first() -> None:
+    monitor = Monitor.load(default_model_dir())
+    open_event = AnomalyEvent(4, EventPhase.CLEARED, 602, "spatter", 0.9, 0.5, math.nan, 5, 5)
+    monitor.succeed(EventsLeft((open_event,), 5))
+    monitor.reset()
+    said = monitor.step(Tick(0, 10**9, restarted=True)).events
+    assert [(e.event_id, e.phase) for e in said] == [(4, EventPhase.CLEARED)]
+    assert not monitor.step(Tick(1, 10**9 + 1)).events
