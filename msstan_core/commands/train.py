@@ -58,14 +58,18 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.training.provenance import no_imperfections, refuse_unshown
     from msstan_core.training.splits import hold_out_groups
     from msstan_core.training.trainer import train
-    from msstan_core.training.transfer import initial_weights
+    from msstan_core.training.transfer import initial_name, initial_weights
 
     console = Console(stderr=True)
     config = load_training_config(arguments.config)
     changed = {k: getattr(arguments, k) for k in ("seed", "steps") if getattr(arguments, k) is not None}
     config = with_changes(config, changed)
     cache = arguments.cache or arguments.out / "features"
-    initial = None if arguments.initial is None else initial_weights(arguments.initial, config)
+    initial = None
+    if arguments.initial is not None:
+        initial = initial_weights(arguments.initial, config)
+        began = f"began with the weights of {initial_name(arguments.initial)}; its own card tells of its data"
+        config = config.model_copy(update={"data_description": [began, *config.data_description]})
     _check_groups(arguments, config)
     recordings = load_recordings(console, config, arguments.data, cache)
     more = load_recordings(console, config, arguments.calibration, cache) if arguments.calibration else []

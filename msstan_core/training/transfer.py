@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msstan_core.errors import InputError
 from msstan_core.inference.engine import TorchEngine
-from msstan_core.inference.model_package import load_package
+from msstan_core.inference.model_package import WEIGHTS_FILE, load_package
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.recording_features import Recording
@@ -31,6 +31,12 @@ def initial_weights(model_dir: Path, config: TrainingConfig) -> MsStan:
             model_dir, f"has another {', '.join(differs)} than the configuration", "train with the model's own fields"
         )
     return TorchEngine(package).model
+
+
+def initial_name(model_dir: Path) -> str:
+    """Name, version and weights of a model folder, as the card of a model says it that began with it."""
+    card = load_package(model_dir).card
+    return f"{card.name} {card.version} (weights {card.files.get(WEIGHTS_FILE, 'unknown')[:12]})"
 
 
 def adapt(
