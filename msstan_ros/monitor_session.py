@@ -154,8 +154,10 @@ class MonitorSession:
         self._worker.notify()
 
     def _heartbeat(self) -> None:
-        self._streams.look_for_camera(enters=Modality.CAMERA not in self._figures.unused())
-        health, reason = self._assess()
+        inputs = self._inputs()
+        camera_unused = any(entry.unused for entry in inputs if entry.modality is Modality.CAMERA)
+        self._streams.look_for_camera(enters=not camera_unused)
+        health, reason = self._assess(inputs)
         if health is not self._health:
             if health is Health.OK:  # also when it gets better: both ends are in the log
                 self._node.get_logger().info("OK: every expected sensor delivers, inference keeps up")
@@ -166,7 +168,7 @@ class MonitorSession:
         statistics = self._aligner.statistics.modality
         rate, i50, i99, _, _ = self._figures.latencies()
         valid = [False] * len(MODALITIES)
-        for entry in self._inputs():
+        for entry in inputs:
             valid[entry.modality] = entry.enters
         self._outputs.publish_state(
             self._revision,
@@ -185,11 +187,11 @@ class MonitorSession:
             inference_latency_p99_s=i99,
         )
 
-    def _assess(self) -> tuple[Health, str]:
+    def _assess(self, inputs: list[InputHealth]) -> tuple[Health, str]:
         status, statistics = self._worker.status, self._aligner.statistics
         now, busy_since, undecided_since = time.monotonic(), status.busy_since, self._undecided_since
         return assess(
-            self._inputs(),
+            inputs,
             failure=status.last_failure,
             step_running_s=0.0 if busy_since is None else now - busy_since,
             undecided_s=0.0 if undecided_since is None else now - undecided_since,
@@ -226,7 +228,7 @@ class MonitorSession:
         return rate if math.isfinite(rate) else "none: no alarm limits for these sensors"
 
     def _diagnose(self) -> None:
-        health, reason = self._assess()
+        health, reason = self._assess(self._inputs())
         rate, i50, i99, p50, p99 = self._figures.latencies()
         statistics = self._aligner.statistics
         values: dict[str, object] = {

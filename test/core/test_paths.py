@@ -29,4 +29,4 @@ def test_a_folder_that_may_not_be_entered_is_refused(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(Path, "exists", forbidden)
     with pytest.raises(InputError, match="Permission denied"):
-        typed_path("/root/model")
+        typed_path("locked/model")
