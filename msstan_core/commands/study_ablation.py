@@ -60,16 +60,13 @@ def run(arguments: argparse.Namespace) -> int:
         run_ablations,
         summarise,
     )
-    from msstan_core.studies.material_split import leave_materials_out, parse_materials
     from msstan_core.training.ablations import FULL, PLAIN, load_ablations
     from msstan_core.training.progress import load_recordings, training_bar
+    from msstan_core.training.splits import leave_metals_out, parse_metals
 
     if arguments.seeds < 1 or arguments.with_seeds < 0:
         raise InputError("--seeds", "asks for nothing", "one seed or more; --with-seeds 0 or more")
-    try:
-        unseen = parse_materials(arguments.unseen)
-    except ValueError as error:
-        raise InputError("--unseen", str(error), "name metals with commas") from None
+    unseen = parse_metals(arguments.unseen, "--unseen")
     base = study_config(arguments)
     configs = load_ablations(arguments.table or share_path("config/ablations.yaml"), base)
     if arguments.only:
@@ -84,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         source = features_source(configs, ablation)
         if source not in loaded:
             found = load_recordings(console, configs[source], arguments.data, arguments.cache)
-            loaded[source] = leave_materials_out(found, unseen)
+            loaded[source] = leave_metals_out(found, unseen, "--unseen")
         return loaded[source]
 
     training, test = recordings(FULL)

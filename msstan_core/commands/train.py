@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msstan_core.errors import InputError
 
 if TYPE_CHECKING:
+    from msstan_core.recordings.bag_folders import DescribedBag
     from msstan_core.training.configuration import TrainingConfig
 
 
@@ -32,6 +33,12 @@ def register(subparsers: Any) -> None:
         help="bags that are never trained on: calibration and thresholds are fitted on them, beside the groups of "
         "--data that are held out",
     )
+    parser.add_argument(
+        "--leave-out",
+        metavar="METALS",
+        help="train on no weld of these metals, e.g. copper,magnesium: to see what the model is worth on metals it has "
+        "never met",
+    )
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
     parser.add_argument("--seed", type=int, help="overrides the file's seed")
     parser.add_argument("--steps", type=int, help="overrides the file's number of steps")
@@ -54,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.training.configuration import load_training_config, with_changes
     from msstan_core.training.finishing import fit, fit_anomalies, save_model
     from msstan_core.training.guarding import guard_set
-    from msstan_core.training.progress import load_recordings, training_bar
+    from msstan_core.training.progress import features_of, training_bar
     from msstan_core.training.provenance import no_imperfections, refuse_unshown
     from msstan_core.training.splits import hold_out_groups
     from msstan_core.training.trainer import train
@@ -70,9 +77,9 @@ def run(arguments: argparse.Namespace) -> int:
         initial = initial_weights(arguments.initial, config)
         began = f"began with the weights of {initial_name(arguments.initial)}; its own card tells of its data"
         config = config.model_copy(update={"data_description": [began, *config.data_description]})
-    _check_groups(arguments, config)
-    recordings = load_recordings(console, config, arguments.data, cache)
-    more = load_recordings(console, config, arguments.calibration, cache) if arguments.calibration else []
+    bags, more_bags = _checked_bags(arguments, config)
+    recordings = features_of(console, config, bags, cache)
+    more = features_of(console, config, more_bags, cache)
     kept, held_out = hold_out_groups(recordings, config.validation_share, config.seed)
     held_out += more
     refuse_unshown(config, kept)
@@ -109,16 +116,21 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _check_groups(arguments: argparse.Namespace, config: TrainingConfig) -> None:
-    """See that training and calibration have recordings and share none, by the bags' attributes, before any is read.
+def _checked_bags(
+    arguments: argparse.Namespace, config: TrainingConfig
+) -> tuple[list[DescribedBag], list[DescribedBag]]:
+    """(bags to train on, bags for calibration alone), known to be enough by their attributes before any is read.
 
     Raises:
         InputError: naming the option or field that asks for what is not there.
     """
     from msstan_core.recordings.bag_folders import described_bags
-    from msstan_core.training.splits import hold_out_groups
+    from msstan_core.training.splits import hold_out_groups, parse_metals, without_metals
 
     bags, more = described_bags(arguments.data), described_bags(arguments.calibration)
+    if arguments.leave_out is not None:
+        unseen = parse_metals(arguments.leave_out, "--leave-out")
+        bags, more = (without_metals(side, unseen, "--leave-out") for side in (bags, more))
     shared = sorted({bag.group for bag in bags} & {bag.group for bag in more})
     if shared:
         raise InputError("--calibration", f"shares the group {shared[0]} with --data", "leave it out of one of them")
@@ -129,3 +141,4 @@ def _check_groups(arguments: argparse.Namespace, config: TrainingConfig) -> None
             f"holds out nothing of {len({bag.group for bag in bags})} groups of recordings (four are needed)",
             "add recordings, or set it to 0 to calibrate on the training recordings",
         )
+    return bags, more

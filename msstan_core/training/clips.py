@@ -106,6 +106,16 @@ def changes_of(features: RecordingFeatures) -> NDArray[np.int64]:
     return np.flatnonzero(changed | (present[1:] != present[:-1]).any(axis=1)) + 1
 
 
+def _has_images(features: RecordingFeatures) -> bool:
+    return bool((features.camera_row >= 0).any() or (features.thermal_row >= 0).any())
+
+
+def _among(share: NDArray[np.float64], chosen: Sequence[bool]) -> NDArray[np.float64]:
+    """``share`` [N] of the chosen alone; of all where none is chosen. Sums to 1."""
+    kept = np.where(chosen, share, 0.0)
+    return kept / kept.sum() if kept.sum() > 0 else share
+
+
 class ClipSampler:
     """Draws random clips: every group is heard, and clips in which something changes more often than monotonous ones.
 
@@ -114,7 +124,7 @@ class ClipSampler:
         augmentation: random changes. seed: of everything random here.
         warm_up_ticks: ticks at the beginning of a clip that the losses leave out, because a stream is past them. A clip
             that begins with its recording has none: that is how a stream begins.
-        image_free: share of the batches drawn without images.
+        image_free: share of the batches drawn without images; the others are then of recordings that have some.
         programme_columns: of the telemetry, as InputSpec has them. real_weight: see TrainingConfig.
     """
 
@@ -146,6 +156,7 @@ class ClipSampler:
         share = np.array([ticks[i] / group_ticks[g] ** group_balance for i, g in enumerate(groups)])
         share *= [1.0 if r.simulated else real_weight for r in self._recordings]
         self._share = share / share.sum()
+        self._share_with_images = _among(self._share, [_has_images(r.features) for r in self._recordings])
         self._changes = [changes_of(r.features) for r in self._recordings]
 
     @classmethod
@@ -169,8 +180,11 @@ class ClipSampler:
 
     def draw(self, clips: int) -> Batch:
         """A batch of ``clips`` augmented clips, shorter recordings padded at their end with weight 0."""
-        images = self._image_free == 0.0 or self._rng.random() >= self._image_free
-        chosen = self._rng.choice(len(self._recordings), clips, p=self._share)
+        images, share = True, self._share
+        if self._image_free > 0.0:
+            images = bool(self._rng.random() >= self._image_free)
+            share = self._share_with_images if images else self._share
+        chosen = self._rng.choice(len(self._recordings), clips, p=share)
         drawn = [self._clip(int(i), images=images) for i in chosen]
         return Batch(
             _features([clip.arrays for clip in drawn]),

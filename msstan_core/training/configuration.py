@@ -83,7 +83,7 @@ class TrainingConfig(BaseModel):
         ge=0,
         lt=1,
         description="share of the steps that hide camera and thermal camera where there is something else: they cost "
-        "little, and teach microphone and telemetry",
+        "little, and teach microphone and telemetry; the other steps take recordings that have images, if any has",
     )
     learning_rate: float = Field(2e-3, gt=0, le=1)
     weight_decay: float = Field(0.01, ge=0, le=1, description="equation 22, decoupled (AdamW)")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from msstan_core.recordings.bag_folders import described_bags
+from msstan_core.recordings.bag_folders import DescribedBag, described_bags
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.recording_features import FeatureExtractor, Recording
 
@@ -23,7 +23,15 @@ def load_recordings(console: Console, config: TrainingConfig, folders: list[Path
     Raises:
         InputError: when a folder or bag cannot be read; of a bag that cannot even be opened before the first is read.
     """
-    bags = described_bags(folders)
+    return features_of(console, config, described_bags(folders), cache)
+
+
+def features_of(console: Console, config: TrainingConfig, bags: Sequence[DescribedBag], cache: Path) -> list[Recording]:
+    """Features of these bags, without what the configuration withholds.
+
+    Raises:
+        InputError: when one cannot be read.
+    """
     extract = FeatureExtractor(config.model_config_of_size(), cache)
     recordings = []
     with _bar(console) as progress:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
 
 from msstan_core.errors import InputError
 from msstan_core.recordings.bag_folders import DescribedBag
+from msstan_core.vocabulary import Material
 
 #: Recordings with their features, or what is known of them before.
 _Bag = TypeVar("_Bag", bound=DescribedBag)
@@ -40,3 +41,51 @@ def leave_one_group_out(recordings: Sequence[_Bag]) -> Iterator[tuple[str, list[
         raise InputError("data", f"has {len(groups)} group of real recordings", "leave-one-group-out needs two or more")
     for group in groups:
         yield group, [r for r in recordings if r.group != group], [r for r in recordings if r.group == group]
+
+
+def parse_metals(text: str, option: str) -> frozenset[str]:
+    """``"copper,magnesium"`` -> names.
+
+    Args:
+        text: names with commas. option: that it was given for, for the message.
+
+    Raises:
+        InputError: naming the known ones.
+    """
+    known = [m.name.lower() for m in Material if m is not Material.UNKNOWN]
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    for name in names:
+        if name not in known:
+            raise InputError(option, f"knows no metal {name!r}", f"one of {', '.join(known)}; several with commas")
+    if not names:
+        raise InputError(option, "names no metal", f"one of {', '.join(known)}; several with commas")
+    return frozenset(names)
+
+
+def without_metals(recordings: Sequence[_Bag], unseen: Collection[str], option: str) -> list[_Bag]:
+    """Those in which none of the unseen metals is joined.
+
+    Raises:
+        InputError: naming the option, when none is left.
+    """
+    kept = [r for r in recordings if not set(r.material_pair.split("+")) & set(unseen)]
+    if recordings and not kept:
+        raise InputError(option, "leaves no recording for training", f"the data has {_pairs(recordings)}")
+    return kept
+
+
+def leave_metals_out(recordings: Sequence[_Bag], unseen: Collection[str], option: str) -> tuple[list[_Bag], list[_Bag]]:
+    """(training, test): every joint with one of the unseen metals is in the test set, and no other.
+
+    Raises:
+        InputError: naming the option, when one side is empty.
+    """
+    training = without_metals(recordings, unseen, option)
+    test = [r for r in recordings if set(r.material_pair.split("+")) & set(unseen)]
+    if not test:
+        raise InputError(option, "leaves no recording for test", f"the data has {_pairs(recordings)}")
+    return training, test
+
+
+def _pairs(recordings: Sequence[DescribedBag]) -> str:
+    return ", ".join(sorted({r.material_pair for r in recordings}))

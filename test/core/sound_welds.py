@@ -22,8 +22,8 @@ CONFIG = TrainingConfig(
 )
 
 
-def write_weld(path: Path, seed: int, group: str) -> None:
-    """Ten seconds of sound: quiet, arc noise, quiet; labelled."""
+def write_weld(path: Path, seed: int, group: str, **attributes: str) -> None:
+    """Ten seconds of sound: quiet, arc noise, quiet; labelled. ``attributes``: of the bag, beside the usual ones."""
     rng = np.random.default_rng(seed)
     on, off = rng.uniform(2, 3), rng.uniform(6, 7)
     time_s = np.arange(10 * RATE_HZ) / RATE_HZ
@@ -34,7 +34,7 @@ def write_weld(path: Path, seed: int, group: str) -> None:
         action_span(on, off, Action.MATERIAL_DEPOSITION, "test"),
         action_span(off, 10.0, Action.COOLING, "test"),
     ]
-    with BagWriter(path, attributes={"group": group, "run_id": path.name, "importer": "test"}) as bag:
+    with BagWriter(path, attributes={"group": group, "run_id": path.name, "importer": "test", **attributes}) as bag:
         bag.annotate(labels)
         for begin in range(0, len(samples), 1024):
             stamp = 10**18 + round(begin / RATE_HZ * NANOSECONDS_PER_SECOND)

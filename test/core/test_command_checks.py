@@ -75,6 +75,7 @@ def test_cross_validation_says_which_option_asks_for_what_is_not_there(
     [
         (["--from", "nope"], "nope: is not a model folder"),
         (["--calibration", "nope"], "nope: no such folder"),
+        (["--leave-out", "unobtainium"], "--leave-out: knows no metal 'unobtainium'"),
         ([], "validation_share: 0.15: holds out nothing of 2 groups"),
     ],
 )

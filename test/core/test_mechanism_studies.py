@@ -12,10 +12,10 @@ from training_examples import random_recording, without_labels
 from msstan_core.errors import InputError
 from msstan_core.studies import ablation_study, transfer_study
 from msstan_core.studies.kept_runs import KeptRuns
-from msstan_core.studies.material_split import leave_materials_out, parse_materials
 from msstan_core.studies.transfer_study import few_welds, run_transfer, split_welds
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.recording_features import Recording
+from msstan_core.training.splits import leave_metals_out, parse_metals
 
 MODEL = {
     "pretrained": False,
@@ -69,13 +69,16 @@ def test_what_cannot_be_split_is_one_line(source: list[Recording], target: list[
 
 
 def test_metals_left_out_are_in_no_training_weld(source: list[Recording], target: list[Recording]) -> None:
-    training, test = leave_materials_out([*source, *target], parse_materials("magnesium, copper"))
+    unseen = parse_metals("magnesium, copper", "--unseen")
+    training, test = leave_metals_out([*source, *target], unseen, "--unseen")
     assert {r.material_pair for r in training} == {"aluminium+carbon_steel"}
     assert {r.material_pair for r in test} == {"magnesium"}
     with pytest.raises(InputError, match="no recording for training"):
-        leave_materials_out(target, {"magnesium"})
-    with pytest.raises(ValueError, match="unobtainium"):
-        parse_materials("unobtainium")
+        leave_metals_out(target, {"magnesium"}, "--unseen")
+    with pytest.raises(InputError, match="no recording for test"):
+        leave_metals_out(target, {"copper"}, "--unseen")
+    with pytest.raises(InputError, match="--unseen: knows no metal 'unobtainium'"):
+        parse_metals("unobtainium", "--unseen")
 
 
 def test_an_interrupted_study_ends_with_the_same_figures(

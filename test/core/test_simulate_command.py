@@ -9,6 +9,7 @@ from msstan_core.closed_loop.study import FIRST_SEED
 from msstan_core.closed_loop.welds import FAULTS, study_weld
 from msstan_core.recordings.bag import BagReader
 from msstan_core.simulation import recording
+from msstan_core.vocabulary import MODALITIES
 
 
 @pytest.fixture
@@ -44,6 +45,18 @@ def test_no_weld_of_the_study_can_be_drawn_for_training(
     assert welded == []
 
 
+def test_only_the_sensors_asked_for_are_simulated(tmp_path: Path) -> None:
+    scenario = tmp_path / "short.yaml"
+    scenario.write_text("joint: {seam_length_m: 0.01}\nprocedure: {idle_s: 0.3, placement_s: 0.0, cooling_s: 0.5}\n")
+    topics = []
+    for name, sensors in (("two", ["--sensors", "telemetry", "microphone"]), ("all", [])):
+        assert main(["simulate", str(scenario), str(tmp_path / name), *sensors]) == 0
+        with BagReader(tmp_path / name) as bag:
+            topics.append({type(sample).__name__ for sample in bag.samples(frozenset(MODALITIES))})
+    assert topics[1] - topics[0] == {"CameraFrame", "ThermalFrame"}
+    assert {"AudioChunk", "TelemetrySample"} <= topics[0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -60,6 +73,7 @@ def test_no_weld_of_the_study_can_be_drawn_for_training(
         (["gmaw_steel_lap", "bag", "--pictures", "x"], "--pictures: chooses its own scenarios"),
         (["--pictures", "x", "--json", "q.json"], "--json: holds the distances"),
         (["--compare", "x", "--seed", "0"], "--seed: goes not together with --compare"),
+        (["--compare", "x", "--sensors", "telemetry"], "--sensors: goes not together with --compare"),
         (["--compare", "x", "--random", "0"], "--random: goes not together with --compare"),
     ],
 )

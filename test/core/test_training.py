@@ -78,6 +78,21 @@ def test_bags_for_calibration_are_held_out_and_belong_to_no_group_that_is_traine
     assert load_package(tmp_path / "out").card.metrics["held_out_recordings"] == 1
 
 
+def test_metals_that_are_left_out_are_in_no_part_of_the_training(
+    bags: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(json.dumps(CONFIG.model_dump(mode="json") | {"steps": 2}), encoding="utf-8")
+    copper = {"material_a": "copper", "material_b": "stainless_steel"}
+    write_weld(tmp_path / "apart" / "copper", seed=8, group="copper", **copper)
+    command = ["train", str(config), "--leave-out", "copper", "--out", str(tmp_path / "out"), "--data"]
+    assert main([*command, str(tmp_path / "apart")]) != 0
+    assert "--leave-out: leaves no recording for training; the data has copper+stainless" in capsys.readouterr().err
+    write_weld(tmp_path / "apart" / "steel", seed=9, group="steel", material_a="carbon_steel")
+    assert main([*command, str(bags), "--calibration", str(tmp_path / "apart")]) == 0
+    assert load_package(tmp_path / "out").card.metrics["held_out_recordings"] == 1
+
+
 @pytest.mark.parametrize("backend", ["onnx", "torch"])
 def test_monitor_over_a_bag_equals_the_unrolled_network(
     model_dir: Path, recordings: list[Recording], backend: str

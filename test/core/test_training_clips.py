@@ -60,6 +60,26 @@ def test_image_free_batches_hide_the_images_of_clips_that_hold_something_else(re
     assert (batch.features.valid[..., Modality.ACOUSTIC] == 0).all()
 
 
+def test_batches_with_images_are_of_recordings_that_have_some(recordings: list[Recording]) -> None:
+    """The context tells them apart: 1 for the recording with a camera, 2 for those without."""
+
+    def told(recording: Recording, context: int, **more: np.ndarray) -> Recording:
+        known = np.full_like(recording.features.context, context)
+        return replace(recording, features=replace(recording.features, context=known, **more))
+
+    ticks = len(recordings[0].features.time_s)
+    camera = np.ones((ticks, *recordings[0].features.camera.shape[1:]), np.float16)
+    valid = np.tile(np.float32([1, 0, 1, 0]), (ticks, 1))
+    seen = told(recordings[0], 1, camera=camera, camera_row=np.arange(ticks), valid=valid)
+    everything = [seen, *(told(r, 2) for r in recordings[1:])]
+    plain = AugmentationConfig(modality_dropout=0.0)
+    for share, expected in ((0.001, {1}), (0.999, {1, 2}), (0.0, {1, 2})):
+        sampler = ClipSampler(everything, 16, 0.5, plain, seed=0, image_free=share)
+        assert set(sampler.draw(64).features.context.unique().tolist()) == expected
+    sampler = ClipSampler([told(r, 2) for r in recordings], 16, 0.5, plain, seed=0, image_free=0.001)
+    assert set(sampler.draw(8).features.context.unique().tolist()) == {2}, "nothing has images: all are drawn"
+
+
 def test_real_recordings_are_drawn_as_often_as_is_asked(recordings: list[Recording]) -> None:
     """Two equally long recordings of different groups: with a weight of 4 four of five clips are of the real one."""
     context = {True: 1, False: 2}
