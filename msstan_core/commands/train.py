@@ -61,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.training.configuration import load_training_config, with_changes
     from msstan_core.training.finishing import fit, fit_anomalies, save_model
     from msstan_core.training.guarding import guard_set
+    from msstan_core.training.network_runs import fully_sensed
     from msstan_core.training.progress import features_of, training_bar
     from msstan_core.training.provenance import no_imperfections, refuse_unshown
     from msstan_core.training.splits import hold_out_groups
@@ -81,7 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
     recordings = features_of(console, config, bags, cache)
     more = features_of(console, config, more_bags, cache)
     kept, held_out = hold_out_groups(recordings, config.validation_share, config.seed)
-    held_out += more
+    # What the model is worth is a question about cells with all sensors.
+    held_out = fully_sensed([*held_out, *more])
     refuse_unshown(config, kept)
     with training_bar(console, f"training {config.name}") as progress:
         model = train(config, kept, arguments.out, held_out=held_out, initial=initial, progress=progress)

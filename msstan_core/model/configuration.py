@@ -37,6 +37,9 @@ class ModelConfig(BaseModel):
     attention_heads: int = Field(4, ge=1, le=16)
     thermal_statistics: bool = Field(False, description="temperatures and their change beside the thermal map")
     measured_values: bool = Field(False, description="telemetry and temperatures reach the heads directly, too")
+    measured_imperfections: bool = Field(
+        False, description="measured values reach the imperfections' answers, too; needs measured_values"
+    )
     windows: tuple[int, ...] = Field((4, 16, 64), min_length=1, description="temporal windows tau in ticks, ascending")
     temporal_kernel: int = Field(5, ge=2, le=15, description="taps of the separable temporal convolution")
     dropout: float = Field(0.2, ge=0, lt=1, description="of the combined feature (23)")
@@ -62,6 +65,12 @@ class ModelConfig(BaseModel):
             raise ValueError(f"windows {self.windows} are not ascending numbers of ticks")
         return self
 
+    @model_validator(mode="after")
+    def _imperfections_are_measured(self) -> Self:
+        if self.measured_imperfections and not self.measured_values:
+            raise ValueError("measured_imperfections needs measured_values")
+        return self
+
     @property
     def uses_thumbnail(self) -> bool:
         """Whether a mechanism reads the small grey camera image (model/thumbnail.py) beside the backbone's features."""
@@ -78,6 +87,7 @@ def nano() -> ModelConfig:
     return ModelConfig(
         thermal_statistics=True,
         measured_values=True,
+        measured_imperfections=True,
         measured_scales=(4.0, 16.0, 64.0),
         memory=MemoryConfig(enabled=True, reads_measured=True),
         inputs=InputSpec(telemetry_drift=True, telemetry_history=True, telemetry_programme=True),
@@ -90,6 +100,7 @@ def base() -> ModelConfig:
         size="base",
         thermal_statistics=True,
         measured_values=True,
+        measured_imperfections=True,
         measured_scales=(4.0, 16.0, 64.0),
         memory=MemoryConfig(enabled=True, width=192, reads_measured=True),
         inputs=InputSpec(

@@ -23,7 +23,7 @@ from msstan_core.model.image_path import ImagePath, Seen
 from msstan_core.model.importance import Gated, ImportanceGate, hold
 from msstan_core.model.knowledge import camera_prior, thermal_prior
 from msstan_core.model.map_refinement import MapPast, MapRefinement
-from msstan_core.model.measured_values import MeasuredValues
+from msstan_core.model.measured_values import MeasuredValues, Said
 from msstan_core.model.memory import RecurrentMemory
 from msstan_core.model.occlusion import tick_visibility
 from msstan_core.model.projection import ProjectionHead
@@ -111,7 +111,7 @@ class MsStan(nn.Module):
             raise InputError("training features", "hold no thumbnails", "extract them with this model's configuration")
         clips = features.valid.shape[:2]
         flat = features.map(lambda part: part.flatten(0, 1))
-        context, condition = self._circumstances(flat)
+        context, condition = self._circumstances(flat.telemetry, flat.context, flat.valid)
         valid = features.valid.unbind(dim=2)
         camera = self._camera_path.unroll(flat.camera, flat.thumbnail, valid[Modality.CAMERA], condition)
         thermal = self._thermal_path.unroll(flat.thermal, flat.thermal, valid[Modality.THERMAL], condition)
@@ -130,12 +130,10 @@ class MsStan(nn.Module):
             combined = combined + self.volume.unroll(h, *maps)
         said = None
         if self.measured is not None:
-            said = self.measured(flat.telemetry, flat.thermal_statistics, flat.valid, context).unflatten(0, clips)
+            said = self.measured(flat.telemetry, flat.thermal_statistics, flat.valid, context).unflattened(clips)
         if self.memory is not None:
             combined = combined + self.memory.unroll(self._to_remember(combined, said))
-        if said is not None:
-            combined = combined + said
-        actions, imperfections, embedding = self.heads(combined)
+        actions, imperfections, embedding = self._answers(combined, said)
         attention = camera.attention.unflatten(0, clips)
         output = Output(actions, imperfections, embedding, weights.unflatten(0, clips), attention)
         auxiliary = Auxiliary(
@@ -147,7 +145,7 @@ class MsStan(nn.Module):
 
     def step_features(self, features: Features, state: State) -> tuple[Output, State]:
         """One tick from backbone features. Every tensor has shape [B, ...]."""
-        context, condition = self._circumstances(features)
+        context, condition = self._circumstances(features.telemetry, features.context, features.valid)
         valid = features.valid.unbind(dim=1)
         was_valid = (None,) * len(valid) if state.present is None else state.present.unbind(dim=1)
         past = MapPast(state.camera_previous, state.camera_mean)
@@ -188,9 +186,7 @@ class MsStan(nn.Module):
         if self.memory is not None and state.memory is not None:
             remembered, memory = self.memory.step(self._to_remember(combined, said), state.memory)
             combined, state = combined + remembered, state._replace(memory=memory)
-        if said is not None:
-            combined = combined + said
-        actions, imperfections, embedding = self.heads(combined)
+        actions, imperfections, embedding = self._answers(combined, said)
         return Output(actions, imperfections, embedding, weights, camera.attention), state
 
     def look(self, camera: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -212,16 +208,46 @@ class MsStan(nn.Module):
             }
         )
 
-    def _circumstances(self, features: Features) -> tuple[Tensor, Tensor | None]:
+    def imperfections_measured(self, telemetry: Tensor, statistics: Tensor, context: Tensor, valid: Tensor) -> Tensor:
+        """What the measured values of single ticks say of the imperfections, without anything else.
+
+        Args:
+            telemetry, statistics, context, valid: [N, ...], as in ``Features``.
+
+        Returns:
+            Logits [N, 13].
+
+        Raises:
+            InputError: when ``measured_imperfections`` is off.
+        """
+        circumstances, _ = self._circumstances(telemetry, context, valid)
+        said: Said | None = None
+        if self.measured is not None:
+            said = self.measured(telemetry, statistics, valid, circumstances)
+        if said is None or said.imperfections is None:
+            raise InputError("measured_imperfections", "is off in this model", "enable it, or set measured_ticks to 0")
+        return said.imperfections
+
+    def _circumstances(self, telemetry: Tensor, context: Tensor, valid: Tensor) -> tuple[Tensor, Tensor | None]:
         """(context [N, d], condition of the spatial attention [N, d]) of N ticks."""
-        if self.context is None:
-            context = features.age_s.new_zeros(len(features.valid), self.config.width)
-        else:
-            context = self.context(features.context)
+        unknown = telemetry.new_zeros(len(valid), self.config.width)
+        embedded = unknown if self.context is None else self.context(context)
         if self.heat_input is None:
-            return context, None
-        condition = self.heat_input(features.telemetry, features.valid)
-        return context + condition, condition
+            return embedded, None
+        condition = self.heat_input(telemetry, valid)
+        return embedded + condition, condition
+
+    def _answers(self, combined: Tensor, said: Said | None) -> tuple[Tensor, Tensor, Tensor]:
+        """(action logits [..., 9], imperfection logits [..., 13], embedding [..., d])."""
+        if said is None:
+            answers: tuple[Tensor, Tensor, Tensor] = self.heads(combined)
+            return answers
+        actions, imperfections, embedding = self.heads(combined + said.feature)
+        if said.imperfections is not None:
+            # Taught by single ticks: the noise of a few clips would drown what many welds tell of a departure.
+            taught = said.imperfections.detach() if self.training else said.imperfections
+            imperfections = imperfections + taught
+        return actions, imperfections, embedding
 
     def _fuse(
         self, features: Features, camera: Seen, thermal: Seen, others: list[Tensor], context: Tensor
@@ -239,9 +265,9 @@ class MsStan(nn.Module):
         in_time = self.config.occlusion.in_time
         return fused, weights, tick_visibility(weights, camera.visible, thermal.visible) if in_time else None
 
-    def _to_remember(self, combined: Tensor, said: Tensor | None) -> Tensor:
+    def _to_remember(self, combined: Tensor, said: Said | None) -> Tensor:
         """What the recurrent memory reads: the multi-scale feature, with what was measured where it may."""
-        return combined if said is None or not self.config.memory.reads_measured else combined + said
+        return combined if said is None or not self.config.memory.reads_measured else combined + said.feature
 
     def _present(self, values: Tensor, valid: Tensor, encode: nn.Module) -> Tensor:
         """``encode`` on the rows of ``values`` [B*T, ...] that are valid [B, T], zeros elsewhere: tokens [B*T, d]."""

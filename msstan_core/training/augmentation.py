@@ -72,23 +72,27 @@ def drop_modalities(valid: NDArray[np.float32], config: AugmentationConfig, rng:
 
 
 def other_programme(
-    telemetry: NDArray[np.float32], columns: slice, config: AugmentationConfig, rng: np.random.Generator
+    telemetry: NDArray[np.float32],
+    columns: slice,
+    config: AugmentationConfig,
+    rng: np.random.Generator,
+    *,
+    jobs: int = 1,
 ) -> NDArray[np.float32]:
     """A job whose programme is not told, or told a little wrong. [T, InputSpec.telemetry_count].
 
     Args:
         telemetry: of a clip. columns: where its departure from the programme stands, see ProgrammeDeparture.
-        config: how often and how much. rng: source of all randomness.
+        config: how often and how much. rng: source of all randomness. jobs: T where every tick is of another job.
     """
     telemetry = telemetry.copy()
-    if rng.random() < config.programme_dropout:
-        telemetry[:, columns] = 0.0
-        return telemetry
-    error = rng.normal(0.0, config.programme_error, len(TELEMETRY_CHANNELS))  # of the logarithm
-    power = error[0] + error[1]
-    errors = np.array([*error, power, power - error[3]], np.float32)
+    untold = rng.random(jobs) < config.programme_dropout
+    error = rng.normal(0.0, config.programme_error, (jobs, len(TELEMETRY_CHANNELS)))  # of the logarithm
+    power = error[:, 0] + error[:, 1]
+    errors = np.column_stack([error, power, power - error[:, 3]]).astype(np.float32)
     told = telemetry[:, columns]  # a view
     told[:, :QUANTITIES] += errors * told[:, QUANTITIES : 2 * QUANTITIES]
+    told *= ~untold[:, None]
     return telemetry
 
 

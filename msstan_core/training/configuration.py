@@ -85,6 +85,13 @@ class TrainingConfig(BaseModel):
         description="share of the steps that hide camera and thermal camera where there is something else: they cost "
         "little, and teach microphone and telemetry; the other steps take recordings that have images, if any has",
     )
+    measured_ticks: int = Field(
+        0,
+        ge=0,
+        le=65_536,
+        description="single ticks a step, drawn at random, that teach which measured departure makes which "
+        "imperfection (needs the model's measured_imperfections)",
+    )
     learning_rate: float = Field(2e-3, gt=0, le=1)
     weight_decay: float = Field(0.01, ge=0, le=1, description="equation 22, decoupled (AdamW)")
     label_smoothing: float = Field(0.05, ge=0, lt=1)

@@ -40,7 +40,7 @@ from msstan_core.training.anomaly_fitting import (
 )
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.durations import fit_durations
-from msstan_core.training.network_runs import NetworkRun, decided, filtered_beliefs, run_network, run_on
+from msstan_core.training.network_runs import NetworkRun, decided, filtered_beliefs, fully_sensed, run_network, run_on
 from msstan_core.training.provenance import data_statements, imperfections_learnt, limit_statements
 from msstan_core.training.recalibration import alarm_limits
 from msstan_core.training.recording_features import Recording
@@ -136,7 +136,7 @@ def fit_anomalies(
         else []
     )
     novelty = calibrate_novelty(
-        training_welds(trained_model.model, training, config.seed),
+        training_welds(trained_model.model, fully_sensed(training), config.seed),
         nominal_welds(held),
         defective=defective_welds(held),
         rate_per_hour=rate,

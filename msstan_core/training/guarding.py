@@ -18,7 +18,7 @@ from msstan_core.adaptation.guard import (
 )
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.recordings.annotations import UNLABELLED
-from msstan_core.training.finishing import run_network
+from msstan_core.training.network_runs import fully_sensed, run_network
 from msstan_core.training.recording_features import Recording
 
 
@@ -35,7 +35,7 @@ def guard_set(
         return None
     linear = model.heads.action
     shipped = Head.shipped(linear.weight.detach().numpy(), linear.bias.detach().numpy())
-    return GuardSet(shipped, sealed, balanced(*_ticks(model, training), REFERENCE_TICKS, rng))
+    return GuardSet(shipped, sealed, balanced(*_ticks(model, fully_sensed(training)), REFERENCE_TICKS, rng))
 
 
 def _ticks(model: MsStan, recordings: Sequence[Recording]) -> tuple[list[NDArray[np.float32]], list[NDArray[np.int64]]]:

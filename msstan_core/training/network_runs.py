@@ -65,6 +65,16 @@ def present(recording: Recording) -> frozenset[Modality]:
     return frozenset(m for m in MODALITIES if share[m] > 0.5)
 
 
+def fully_sensed(recordings: Sequence[Recording]) -> list[Recording]:
+    """Without simulated recordings that have fewer sensors than the others.
+
+    Welds simulated without images are cheap to learn from; what the answers of a cell with all its sensors are worth,
+    they cannot say. Real recordings are what there is, and stay.
+    """
+    most = max((len(present(r)) for r in recordings if r.simulated), default=0)
+    return [r for r in recordings if not r.simulated or len(present(r)) == most]
+
+
 def reduced_to(recording: Recording, subset: frozenset[Modality]) -> Recording:
     """The recording as a cell with these sensors only would have made it."""
     features = recording.features

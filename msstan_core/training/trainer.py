@@ -22,6 +22,7 @@ from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.early_stopping import EarlyStopping, held_out_loss
 from msstan_core.training.losses.classification import action_loss, imperfection_loss
 from msstan_core.training.losses.total import mechanism_losses
+from msstan_core.training.measured_ticks import MeasuredTicks, TickSampler
 from msstan_core.training.precision import Precision
 from msstan_core.training.recording_features import Recording
 from msstan_core.training.semi_supervised import Unlabelled, is_labelled
@@ -83,6 +84,7 @@ def train(
     # Recordings without actions may still say which imperfections there are.
     known = [r for r in recordings if is_labelled(r) or np.isfinite(r.features.imperfection).any()]
     sampler = ClipSampler.of_config(config, known, config.seed, config.image_free_steps)
+    ticks = TickSampler(config, known)
     unlabelled = Unlabelled(config, recordings)
     weights, prior = class_weights(labelled, config.class_balance)
     objective = _Objective(config, model, weights.to(device))
@@ -110,6 +112,7 @@ def train(
             "model": Part(model.state_dict, model.load_state_dict),
             "optimiser": Part(optimiser.state_dict, optimiser.load_state_dict),
             "sampler": Part(lambda: sampler.random_state, lambda state: setattr(sampler, "random_state", state)),
+            "ticks": Part(lambda: ticks.random_state, lambda state: setattr(ticks, "random_state", state)),
             "unlabelled": Part(unlabelled.state, unlabelled.restore),
             "stopping": Part(stopping.state, stopping.restore),
             "precision": Part(precision.state, precision.restore),
@@ -127,7 +130,7 @@ def train(
             group["lr"] = rate
         batch = sampler.draw(config.clips_per_step)
         with precision.forward():
-            loss, terms = objective(batch, device)
+            loss, terms = objective(batch, ticks.draw(), device)
             more = unlabelled.loss(model, step, device)
             loss = loss if more is None else loss + more
         precision.update(loss, optimiser, trainable)
@@ -174,7 +177,18 @@ class _Objective:
     def __init__(self, config: TrainingConfig, model: MsStan, weights: Tensor) -> None:
         self._config, self._model, self.weights = config, model, weights
 
-    def __call__(self, batch: Batch, device: torch.device) -> tuple[Tensor, dict[str, Tensor]]:
+    def __call__(
+        self, batch: Batch, ticks: MeasuredTicks | None, device: torch.device
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        loss, terms = self._of_clips(batch, device)
+        if ticks is not None:
+            *inputs, labels = (part.to(device) for part in ticks)
+            measured = imperfection_loss(self._model.imperfections_measured(*inputs), labels)
+            loss = loss + self._config.imperfection_weight * measured
+            terms = {**terms, "measured_loss": measured}
+        return loss, terms
+
+    def _of_clips(self, batch: Batch, device: torch.device) -> tuple[Tensor, dict[str, Tensor]]:
         features = batch.features.map(lambda part: part.to(device))
         adversary = self._config.adversarial
         if adversary.epsilon > 0 and float(torch.rand(())) < adversary.share:

@@ -10,7 +10,7 @@ from typing import Any
 from msstan_core.errors import InputError
 
 LOG_FILE = "training_log.csv"
-LOG_COLUMNS = ("step", "loss", "action_loss", "imperfection_loss", "learning_rate", "held_out_loss")
+LOG_COLUMNS = ("step", "loss", "action_loss", "imperfection_loss", "measured_loss", "learning_rate", "held_out_loss")
 
 
 class TrainingLog:
