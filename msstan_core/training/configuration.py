@@ -90,7 +90,7 @@ class TrainingConfig(BaseModel):
         ge=0,
         le=65_536,
         description="single ticks a step, drawn at random, that teach which measured departure makes which "
-        "imperfection (needs the model's measured_imperfections)",
+        "imperfection; of no effect in a model without measured_imperfections",
     )
     learning_rate: float = Field(2e-3, gt=0, le=1)
     weight_decay: float = Field(0.01, ge=0, le=1, description="equation 22, decoupled (AdamW)")

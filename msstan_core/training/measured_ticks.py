@@ -42,7 +42,8 @@ class TickSampler:
     """
 
     def __init__(self, config: TrainingConfig, recordings: Sequence[Recording]) -> None:
-        self._ticks, self._augmentation = config.measured_ticks, config.augmentation
+        taught = config.model_config_of_size().measured_imperfections
+        self._ticks, self._augmentation = config.measured_ticks if taught else 0, config.augmentation
         self._programme_columns = config.programme_columns
         self._rng = np.random.default_rng([config.seed, 0x71C5])
         self._arrays: tuple[NDArray[Any], ...] = ()
@@ -60,7 +61,7 @@ class TickSampler:
         self._rng.bit_generator.state = state
 
     def draw(self) -> MeasuredTicks | None:
-        """``measured_ticks`` of them, each as likely as any other; None where there are or shall be none."""
+        """``measured_ticks`` of them, each as likely as any other; None where there are none or none is asked for."""
         if not self._arrays or not len(self._arrays[0]):
             return None
         rows = self._rng.integers(0, len(self._arrays[0]), self._ticks)

@@ -23,6 +23,7 @@ WITHOUT = (
     "spatiotemporal_attention",
     "multi_scale",
     "memory",
+    "measured_imperfections",
     "occlusion_and_background",
     "magnification_and_contrastive",
     "sampling",
@@ -31,7 +32,13 @@ WITHOUT = (
     "pretraining",
 )
 BASE = TrainingConfig(
-    name="test", steps=2, clips_per_step=2, clip_ticks=16, checkpoint_every=1, model={**SMALL, "pretrained": True}
+    name="test",
+    steps=2,
+    clips_per_step=2,
+    clip_ticks=16,
+    checkpoint_every=1,
+    measured_ticks=16,
+    model={**SMALL, "pretrained": True},
 )
 
 
@@ -65,6 +72,7 @@ def test_an_ablation_changes_what_its_name_says_and_nothing_else() -> None:
         "spatiotemporal_attention": {"spatial_attention", "knowledge", "aggregation"},
         "multi_scale": {"windows"},
         "memory": {"memory"},
+        "measured_imperfections": {"measured_imperfections"},
         "occlusion_and_background": {"occlusion", "background"},
         "magnification_and_contrastive": {"magnification", "projection"},
         "sampling": {"sampling"},

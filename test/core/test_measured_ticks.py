@@ -117,6 +117,8 @@ def test_where_no_tick_can_teach_none_is_drawn_and_the_way_stays_silent() -> Non
     bare = without_labels(random_recording(CONFIG, 0))
     assert TickSampler(CONFIG, [bare]).draw() is None
     assert TickSampler(CONFIG.model_copy(update={"measured_ticks": 0}), [told_by_telemetry(0)]).draw() is None
+    another = CONFIG.model_copy(update={"model": {**MODEL, "measured_imperfections": False}})
+    assert TickSampler(another, [told_by_telemetry(0)]).draw() is None
     unknown = np.full_like(bare.features.imperfection, np.nan)
     heard = random_recording(CONFIG, 1)
     measured = train(CONFIG, [replace(heard, features=replace(heard.features, imperfection=unknown))]).model.measured
