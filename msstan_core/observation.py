@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from msstan_core.vocabulary import MODALITIES, Filler, Material, Modality, Process
 
 NANOSECONDS_PER_SECOND = 1_000_000_000
+SECONDS_PER_HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True)

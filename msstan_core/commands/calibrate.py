@@ -12,8 +12,8 @@ from msstan_core.vocabulary import MODALITIES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from msstan_core.calibration.nominal_scores import BySubset
     from msstan_core.simulation.material_pairs import Pair
-    from msstan_core.training.nominal_scores import BySubset
 
 _EPILOG = """\
 One false alarm an hour, all imperfections together, takes 80 minutes of nominal welding (time with the arc off counts,
@@ -75,12 +75,12 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.progress import Progress
     from rich.table import Table
 
+    from msstan_core.calibration.nominal_scores import duration_h
+    from msstan_core.calibration.recalibration import check_destination, recalibrated, save_recalibrated
     from msstan_core.errors import InputError
     from msstan_core.inference.model_package import load_package
     from msstan_core.recordings.bag_folders import find_bags
     from msstan_core.simulation.material_pairs import parse_pairs
-    from msstan_core.training.nominal_scores import duration_h
-    from msstan_core.training.recalibration import check_destination, recalibrated, save_recalibrated
 
     if not 0 < arguments.false_alarms_per_hour <= 60:
         raise InputError("--false-alarms-per-hour", f"is {arguments.false_alarms_per_hour:g}", "choose up to 60")
@@ -137,7 +137,7 @@ def _check_hours(arguments: argparse.Namespace) -> None:
     Raises:
         InputError: when it cannot.
     """
-    from msstan_core.decision.joint_calibration import least_joint_hours
+    from msstan_core.calibration.joint import least_joint_hours
     from msstan_core.errors import InputError
 
     rate, hours = arguments.false_alarms_per_hour, arguments.simulate_hours
@@ -154,8 +154,8 @@ def _watched(
     arguments: argparse.Namespace, bags: list[Path], pairs: tuple[Pair, ...] | None, progress: Any
 ) -> Iterator[BySubset]:
     """Scores of each weld asked for."""
+    from msstan_core.calibration.nominal_scores import NominalWelds, monitors_of, scores_of_bag, simulated_scores
     from msstan_core.decision.pipeline import Monitor
-    from msstan_core.training.nominal_scores import NominalWelds, monitors_of, scores_of_bag, simulated_scores
 
     if arguments.nominal is None:
         chosen = NominalWelds(arguments.seed, pairs, arguments.subsets, arguments.modalities)

@@ -15,8 +15,8 @@ from msstan_core.vocabulary import MODALITIES
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from msstan_core.studies.cross_validation import RecordingScore
     from msstan_core.training.configuration import TrainingConfig
-    from msstan_core.training.cross_validation import RecordingScore
 
 
 def register(subparsers: Any) -> None:
@@ -64,8 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from msstan_core.results import write_result
+    from msstan_core.studies.cross_validation import Regime, cross_validate, summary
     from msstan_core.training.configuration import load_training_config
-    from msstan_core.training.cross_validation import Regime, cross_validate, summary
     from msstan_core.training.progress import load_recordings
 
     if arguments.seeds < 1:

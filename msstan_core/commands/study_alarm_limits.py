@@ -39,12 +39,12 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.progress import Progress
     from rich.table import Table
 
+    from msstan_core.calibration.nominal_scores import NominalWelds, simulated_scores
     from msstan_core.errors import InputError
     from msstan_core.inference.model_package import load_package, subset_name
     from msstan_core.results import write_result
     from msstan_core.studies.alarm_limits import settings, trade_offs
     from msstan_core.studies.watched_welds import Parts, faulty_scores
-    from msstan_core.training.nominal_scores import NominalWelds, simulated_scores
 
     if not 0 < arguments.hours <= 1000:
         raise InputError("--hours", f"is {arguments.hours:g}", "weld between 0 and 1000 hours")

@@ -58,8 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
+    from msstan_core.calibration.finishing import fit, fit_anomalies, save_model
     from msstan_core.training.configuration import load_training_config, with_changes
-    from msstan_core.training.finishing import fit, fit_anomalies, save_model
     from msstan_core.training.guarding import guard_set
     from msstan_core.training.network_runs import fully_sensed
     from msstan_core.training.progress import features_of, training_bar

@@ -1,1 +1,1 @@
-"""From network outputs to decisions: calibration, smoothing, anomaly events, and the pipeline that joins them."""
+"""From network outputs to decisions: probabilities, smoothing, anomaly events, and the pipeline that joins them."""

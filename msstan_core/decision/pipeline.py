@@ -14,13 +14,13 @@ from msstan_core.adaptation.adapter import Adapter
 from msstan_core.adaptation.answering import input_flaw, job_of, observed
 from msstan_core.decision.action_smoothing import Hysteresis, SmoothingConfig, smoother
 from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents, EventsLeft
-from msstan_core.decision.calibration import action_probabilities, imperfection_probabilities, tempered
 from msstan_core.decision.evidence import PeakRegions, evidence_of
+from msstan_core.decision.live_calibration import Calibration, SubsetCalibration
 from msstan_core.decision.novelty import NoveltyDetector, load_novelty
+from msstan_core.decision.probabilities import action_probabilities, imperfection_probabilities, tempered
 from msstan_core.decision.result import AnomalyEvent, Decision
 from msstan_core.decision.seam import SeamPosition
 from msstan_core.decision.smoothing import ActionFilter
-from msstan_core.decision.subset_calibration import Calibration, SubsetCalibration
 from msstan_core.inference.engine import Backend, Engine, load_engine
 from msstan_core.inference.model_package import NOMINAL_FILE, STEP_FILE, WEIGHTS_FILE, ModelCard, load_package
 from msstan_core.inference.providers import Provider

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from msstan_core.calibration.joint import JointThresholds, NominalScores, calibrate_jointly
+from msstan_core.calibration.recalibration import alarm_limits
 from msstan_core.decision.anomaly import AnomalyConfig
-from msstan_core.decision.joint_calibration import JointThresholds, NominalScores, calibrate_jointly
 from msstan_core.inference.model_package import ModelCard
 from msstan_core.studies.false_alarms import delays
 from msstan_core.studies.watched_welds import Scores, WatchedWeld, events_of
-from msstan_core.training.recalibration import alarm_limits
 
 #: False alarms an hour.
 RATES = (0.5, 1.0, 2.0, 5.0, 20.0)

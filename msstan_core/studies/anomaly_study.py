@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from msstan_core.decision.conformal import threshold_of_groups
+from msstan_core.calibration.conformal import threshold_of_groups
 from msstan_core.decision.ranking import separation
 from msstan_core.studies.weld_classifiers import balanced_weights, probability_from, scores_of_all
 from msstan_core.studies.weld_detectors import DETECTORS, Array, Detector, Nominal, within_configuration

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from msstan_core.decision.conformal import SECONDS_PER_HOUR, realised_rate
+from msstan_core.calibration.conformal import realised_rate
 from msstan_core.evaluation.imperfections import GRACE_S
+from msstan_core.observation import SECONDS_PER_HOUR
 from msstan_core.studies.watched_welds import WatchedWeld
 from msstan_core.vocabulary import ISO_CODES
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from msstan_core.decision.calibration import action_probabilities
+from msstan_core.calibration.temperatures import fit_across_groups
+from msstan_core.decision.probabilities import action_probabilities
 from msstan_core.inference.model_package import ModelCard, SmoothingCard
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.recordings.annotations import UNLABELLED
@@ -22,7 +23,6 @@ from msstan_core.training.durations import fit_durations
 from msstan_core.training.network_runs import present, run_on
 from msstan_core.training.recording_features import Recording
 from msstan_core.training.splits import hold_out_groups, leave_one_group_out
-from msstan_core.training.temperatures import fit_across_groups
 from msstan_core.training.trainer import train
 from msstan_core.vocabulary import ACTIONS, MODALITIES
 

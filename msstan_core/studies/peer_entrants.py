@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from msstan_core.calibration.finishing import run_network
 from msstan_core.errors import InputError
 from msstan_core.peers.hog_svm import HogSvm, hog
 from msstan_core.peers.peer import CAMERA, OUTPUTS, Kind, Peer
@@ -19,7 +20,6 @@ from msstan_core.peers.tick_features import ALL
 from msstan_core.peers.training import train_peer
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.configuration import TrainingConfig
-from msstan_core.training.finishing import run_network
 from msstan_core.training.recording_features import Recording
 from msstan_core.training.trainer import train
 from msstan_core.vocabulary import ACTIONS, MODALITIES, Modality

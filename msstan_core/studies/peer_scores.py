@@ -10,14 +10,15 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from msstan_core.decision.calibration import action_probabilities, expected_calibration_error
+from msstan_core.calibration.finishing import filtered_actions
+from msstan_core.calibration.temperatures import expected_calibration_error
+from msstan_core.decision.probabilities import action_probabilities
 from msstan_core.decision.ranking import at_threshold, average_precision
 from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.model_package import SmoothingCard
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.clips import class_weights
 from msstan_core.training.durations import fit_durations
-from msstan_core.training.finishing import filtered_actions
 from msstan_core.training.metrics import macro_f1, shifted_phase_macro_f1, switches
 from msstan_core.training.recording_features import Recording
 from msstan_core.vocabulary import ACTIONS

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from msstan_core.calibration.filter_fitting import EMISSION_POWERS
 from msstan_core.decision.action_smoothing import Hysteresis, Method, SmoothingConfig, smoother
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.studies.fold_streams import Stream
-from msstan_core.training.filter_fitting import EMISSION_POWERS
 from msstan_core.training.metrics import macro_f1, shifted_phase_macro_f1, switches
 from msstan_core.vocabulary import ACTIONS, Action
 

@@ -17,20 +17,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from msstan_core.calibration.kept_scores import kept_or_made, scores_folder
 from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
-from msstan_core.decision.conformal import SECONDS_PER_HOUR
 from msstan_core.decision.event_log import EventLog, LoggedEvent
+from msstan_core.decision.live_calibration import SubsetCalibration
 from msstan_core.decision.pipeline import Monitor
-from msstan_core.decision.subset_calibration import SubsetCalibration
 from msstan_core.inference.model_package import ModelCard, load_package
-from msstan_core.observation import NANOSECONDS_PER_SECOND
+from msstan_core.observation import NANOSECONDS_PER_SECOND, SECONDS_PER_HOUR
 from msstan_core.parallel import in_order
 from msstan_core.simulation import Scenario, WeldCell
 from msstan_core.simulation.material_pairs import Pair
 from msstan_core.simulation.nominal import nominal_weld
 from msstan_core.simulation.randomisation import randomised
 from msstan_core.simulation.watching import START_NS, ticks_of_cell, with_sensors
-from msstan_core.training.kept_scores import kept_or_made, scores_folder
 from msstan_core.vocabulary import ARC_ON, ISO_CODES, MODALITIES
 
 _ARC = frozenset(action.name for action in ARC_ON)

@@ -1,1 +1,1 @@
-"""Training MS-STAN on bags: features, clips, trainer, finishing (calibration, smoothing, novelty), evaluation."""
+"""Training MS-STAN on bags: features, splits, clips, losses, trainer. What follows is in msstan_core.calibration."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from msstan_core.decision.conformal import SECONDS_PER_HOUR
 from msstan_core.errors import InputError
+from msstan_core.observation import SECONDS_PER_HOUR
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.recording_features import Recording

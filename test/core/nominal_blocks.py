@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from msstan_core.decision.joint_calibration import NominalScores
+from msstan_core.calibration.joint import NominalScores
 from msstan_core.vocabulary import ISO_CODES
 
 BLOCK_S = 10.0

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from msstan_core.calibration import nominal_scores
+from msstan_core.calibration.joint import NominalScores
 from msstan_core.cli import main
-from msstan_core.decision.joint_calibration import NominalScores
 from msstan_core.inference.model_package import load_package
 from msstan_core.studies import watched_welds
 from msstan_core.studies.alarm_limits import Setting, settings, trade_offs
 from msstan_core.studies.watched_welds import Scores, WatchedWeld
-from msstan_core.training import nominal_scores
 from msstan_core.vocabulary import ISO_CODES
 
 SHIPPED = Path(__file__).parents[2] / "models" / "default"

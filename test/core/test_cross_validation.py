@@ -12,8 +12,8 @@ from training_examples import fake
 from msstan_core.model.branches import CameraBackbone
 from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
 from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
+from msstan_core.studies.cross_validation import Regime, cross_validate
 from msstan_core.training.configuration import TrainingConfig
-from msstan_core.training.cross_validation import Regime, cross_validate
 from msstan_core.training.recording_features import Recording
 from msstan_core.training.trainer import TrainedModel, train
 from msstan_core.vocabulary import ACTIONS, ISO_CODES, Action
@@ -64,7 +64,7 @@ def test_every_regime_scores_each_real_recording_once_and_trains_on_what_it_says
         assert regime is Regime.TOGETHER or movement not in seen, "real labels do not name it"
         return train(config, recordings, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("msstan_core.training.cross_validation.train", watched)
+    monkeypatch.setattr("msstan_core.studies.cross_validation.train", watched)
     scores = list(cross_validate(CONFIG.model_copy(update={"steps": 1}), data, 1, regime=regime))
     assert sorted(s.group for s in scores) == ["a", "b"]
     expected = {

@@ -8,14 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import gamma
 
+from msstan_core.calibration.temperatures import expected_calibration_error, fit_temperature
 from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
-from msstan_core.decision.calibration import (
-    action_probabilities,
-    expected_calibration_error,
-    fit_temperature,
-    imperfection_probabilities,
-)
 from msstan_core.decision.novelty import NominalEmbeddings
+from msstan_core.decision.probabilities import action_probabilities, imperfection_probabilities
 from msstan_core.decision.result import EventPhase
 from msstan_core.decision.smoothing import ActionFilter, Duration, ExponentialWindow
 from msstan_core.decision.weld_sequence import SUCCESSORS

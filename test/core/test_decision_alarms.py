@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from msstan_core.alignment import TickAligner
 from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
 from msstan_core.decision.event_log import EventLog
+from msstan_core.decision.live_calibration import SubsetCalibration
 from msstan_core.decision.pipeline import Monitor
 from msstan_core.decision.result import AnomalyEvent, EventPhase
-from msstan_core.decision.subset_calibration import SubsetCalibration
 from msstan_core.inference.model_package import AlarmLimits, SubsetCard, load_package
 from msstan_core.simulation import WeldCell
 from msstan_core.simulation.randomisation import randomised

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
-from msstan_core.decision.conformal import (
+from msstan_core.calibration.conformal import (
     block_maxima,
     least_blocks,
     realised_rate,
@@ -18,6 +17,7 @@ from msstan_core.decision.conformal import (
     threshold_for_rate,
     threshold_of_groups,
 )
+from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
 from msstan_core.decision.result import EventPhase
 from msstan_core.errors import InputError
 from msstan_core.vocabulary import IMPERFECTIONS

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from msstan_core.decision.conformal import block_maxima, sustained
-from msstan_core.decision.imperfection_calibration import calibrate_imperfections
+from msstan_core.calibration.conformal import block_maxima, sustained
+from msstan_core.calibration.imperfections import calibrate_imperfections
+from msstan_core.calibration.novelty import WeldTicks, calibrate_novelty
 from msstan_core.decision.novelty import NearestNominal, NominalEmbeddings, NoveltyDetector, load_novelty
-from msstan_core.decision.novelty_calibration import WeldTicks, calibrate_novelty
 from msstan_core.decision.ranking import separation
 from msstan_core.errors import InputError
 from msstan_core.vocabulary import ISO_CODES

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from recording_examples import PERIOD_S, recording
 
+from msstan_core.calibration.filter_fitting import UNFILTERED, USUAL_POWER, choose_smoothing
+from msstan_core.calibration.subsets import fit_actions
+from msstan_core.decision.live_calibration import SubsetCalibration
 from msstan_core.decision.pipeline import Monitor
 from msstan_core.decision.smoothing import ActionFilter
-from msstan_core.decision.subset_calibration import SubsetCalibration
 from msstan_core.inference.model_package import ModelCard, SmoothingCard, SubsetCard
 from msstan_core.observation import AudioWindow, Tick
 from msstan_core.resources import default_model_dir
-from msstan_core.training.filter_fitting import UNFILTERED, USUAL_POWER, choose_smoothing
 from msstan_core.training.network_runs import NetworkRun
 from msstan_core.training.recording_features import Recording
-from msstan_core.training.subset_calibration import fit_actions
 from msstan_core.vocabulary import ACTIONS, MODALITIES, Action, Modality
 
 ALL = np.ones(len(ACTIONS), bool)

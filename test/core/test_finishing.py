@@ -10,21 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from recording_examples import CONFIG, recording
 
+from msstan_core.calibration.anomaly_fitting import imperfection_figures, nominal_ticks
+from msstan_core.calibration.filter_fitting import EMISSION_POWERS, USUAL_POWER, within_one_standard_error
+from msstan_core.calibration.finishing import fit, fit_anomalies
+from msstan_core.calibration.temperatures import fit_across_groups
 from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
-from msstan_core.decision.calibration import tempered
+from msstan_core.decision.live_calibration import SubsetCalibration
+from msstan_core.decision.probabilities import tempered
 from msstan_core.decision.result import EventPhase
-from msstan_core.decision.subset_calibration import SubsetCalibration
 from msstan_core.inference.card_text import card_markdown
 from msstan_core.inference.model_package import ModelCard, SmoothingCard, SubsetCard, load_package, subset_name
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.recordings.annotations import FILE_NAME, Annotation, write_annotations
 from msstan_core.recordings.nominal_times import MEMORY_S, OMEN_S
-from msstan_core.training.anomaly_fitting import imperfection_figures, nominal_ticks
-from msstan_core.training.filter_fitting import EMISSION_POWERS, USUAL_POWER, within_one_standard_error
-from msstan_core.training.finishing import fit, fit_anomalies
 from msstan_core.training.network_runs import NetworkRun, present, reduced_to, spread_over_groups
 from msstan_core.training.recording_features import Recording
-from msstan_core.training.temperatures import fit_across_groups
 from msstan_core.training.trainer import TrainedModel
 from msstan_core.vocabulary import ACTIONS, ISO_CODES, Modality
 

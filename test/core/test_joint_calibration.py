@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from nominal_blocks import BLOCK_S, CODES, welds
 from scipy.special import logit
 
-from msstan_core.decision.anomaly import NOVELTY_CODE, AnomalyConfig
-from msstan_core.decision.conformal import block_maxima
-from msstan_core.decision.joint_calibration import (
+from msstan_core.calibration.conformal import block_maxima
+from msstan_core.calibration.joint import (
     JointThresholds,
     NominalScores,
     TooFewBlocks,
@@ -21,6 +20,7 @@ from msstan_core.decision.joint_calibration import (
     least_joint_blocks,
     probability_above,
 )
+from msstan_core.decision.anomaly import NOVELTY_CODE, AnomalyConfig
 
 #: Every tick may be an event: ticks here are a second apart.
 AT_ONCE = AnomalyConfig(onset_s=0.0, alarm_onset_s=0.0)

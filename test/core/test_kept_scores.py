@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from msstan_core.calibration import kept_scores
+from msstan_core.calibration.kept_scores import kept_or_made, scores_folder
 from msstan_core.inference.model_package import ModelCard, load_package
 from msstan_core.simulation.material_pairs import parse_pairs
-from msstan_core.training import kept_scores
-from msstan_core.training.kept_scores import kept_or_made, scores_folder
 
 SHIPPED = Path(__file__).parents[2] / "models" / "default"
 

@@ -11,10 +11,10 @@ import pytest
 from nominal_blocks import ALL_SENSORS, SHIPPED
 
 from msstan_core.alignment import ticks_of
+from msstan_core.calibration.nominal_scores import NominalWelds, monitors_of, scores_of, scores_of_bag, simulated_scores
 from msstan_core.cli import main
 from msstan_core.errors import InputError
 from msstan_core.observation import AudioChunk, Sample, Tick
-from msstan_core.training.nominal_scores import NominalWelds, monitors_of, scores_of, scores_of_bag, simulated_scores
 from msstan_core.vocabulary import ISO_CODES, MODALITIES, Modality
 
 SMALL_WELD = """
@@ -35,8 +35,8 @@ def small_weld(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_bags_that_lack_a_sensor_are_no_calibration_of_all(tmp_path: Path, small_weld: Path) -> None:
+    from msstan_core.calibration import nominal_scores
     from msstan_core.decision.pipeline import Monitor
-    from msstan_core.training import nominal_scores
 
     whole = monitors_of(Monitor.load(SHIPPED), False)
     found = scores_of_bag(whole, small_weld)[ALL_SENSORS]
@@ -54,7 +54,7 @@ def test_bags_that_lack_a_sensor_are_no_calibration_of_all(tmp_path: Path, small
 
 
 def test_simulated_welds_are_kept_and_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from msstan_core.training import nominal_scores
+    from msstan_core.calibration import nominal_scores
 
     monkeypatch.setattr(nominal_scores, "SENSOR_SECTIONS", ("telemetry",))  # cheap: no images to draw
     chosen = NominalWelds(seed=7, subsets=False)

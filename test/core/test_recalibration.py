@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from nominal_blocks import ALL_SENSORS, CODES, SHIPPED, welds
 
-from msstan_core.cli import main
-from msstan_core.decision.joint_calibration import (
+from msstan_core.calibration.joint import (
     JointThresholds,
     NominalScores,
     calibrate_jointly,
 )
+from msstan_core.calibration.recalibration import recalibrated, save_recalibrated
+from msstan_core.cli import main
 from msstan_core.errors import InputError
 from msstan_core.inference.model_package import GATE_FILE, AlarmLimits, SubsetCard, load_package
-from msstan_core.training.recalibration import recalibrated, save_recalibrated
 from msstan_core.vocabulary import Modality
 
 EARLIER = AlarmLimits(
@@ -94,7 +94,7 @@ def test_sensors_watched_too_little_keep_their_limits_and_are_named() -> None:
 def test_command_refuses_too_little_and_names_what_is_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from msstan_core.training import nominal_scores
+    from msstan_core.calibration import nominal_scores
 
     rng = np.random.default_rng(0)
 
@@ -119,7 +119,7 @@ def test_command_refuses_too_little_and_names_what_is_needed(
 def test_what_cannot_be_promised_or_written_is_refused_before_any_weld(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from msstan_core.training import nominal_scores
+    from msstan_core.calibration import nominal_scores
 
     def scores(*_: object) -> None:
         raise AssertionError("welds are watched before the arguments are checked")

@@ -11,13 +11,13 @@ import pytest
 from sound_welds import CONFIG, sound_bags, sound_recordings, write_weld
 
 from msstan_core.alignment import ticks_of
+from msstan_core.calibration.finishing import run_network
 from msstan_core.cli import main
 from msstan_core.decision.pipeline import Monitor
 from msstan_core.errors import InputError
 from msstan_core.inference.model_package import load_package
 from msstan_core.recordings.bag import BagReader
 from msstan_core.recordings.bag_folders import find_bags
-from msstan_core.training.finishing import run_network
 from msstan_core.training.recording_features import Recording
 from msstan_core.training.trainer import train
 from msstan_core.vocabulary import ACTIONS, MODALITIES, Action
@@ -102,7 +102,7 @@ def test_monitor_over_a_bag_equals_the_unrolled_network(
     with BagReader(recordings[0].path) as reader:
         decisions = [monitor.step(tick) for tick in ticks_of(reader.samples(frozenset(MODALITIES)))]
     live = np.stack([d.raw_action_probabilities for d in decisions])
-    from msstan_core.decision.calibration import action_probabilities
+    from msstan_core.decision.probabilities import action_probabilities
     from msstan_core.inference.engine import TorchEngine
 
     model = TorchEngine(load_package(model_dir)).model

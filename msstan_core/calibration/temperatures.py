@@ -6,15 +6,49 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from msstan_core.decision.calibration import action_probabilities, expected_calibration_error, fit_temperature
+from msstan_core.decision.probabilities import action_probabilities
 from msstan_core.recordings.annotations import UNLABELLED
 
 #: Ticks that a temperature is fitted on at most: consecutive ones say nearly the same.
 MOST_TICKS = 6000
 #: Parts that the groups are divided into for judging.
 FOLDS = 5
+
+
+def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64], trained: NDArray[np.bool_]) -> float:
+    """The temperature that minimises the negative log-likelihood on held-out ticks (Guo et al. 2017).
+
+    Args:
+        logits: [N, 9]. labels: [N] indices into ACTIONS. trained: [9].
+
+    Returns:
+        A value in [0.25, 8]; 1.0 when there is nothing to fit on.
+    """
+    from scipy.optimize import minimize_scalar
+
+    if len(labels) == 0:
+        return 1.0
+
+    def negative_log_likelihood(log_temperature: float) -> float:
+        probability = action_probabilities(logits, float(np.exp(log_temperature)), trained)
+        return float(-np.log(probability[np.arange(len(labels)), labels] + 1e-9).mean())
+
+    result = minimize_scalar(negative_log_likelihood, bounds=(np.log(0.25), np.log(8.0)), method="bounded")
+    return float(np.exp(result.x))
+
+
+def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: int = 15) -> float:
+    """Mean gap between confidence and accuracy over equal-width bins, weighted by ticks (Naeini et al. 2015)."""
+    confidence_, correct_ = np.asarray(confidence, float), np.asarray(correct, float)
+    index = np.minimum((confidence_ * bins).astype(int), bins - 1)
+    gaps = [
+        abs(confidence_[index == b].mean() - correct_[index == b].mean()) * (index == b).mean()
+        for b in range(bins)
+        if (index == b).any()
+    ]
+    return float(sum(gaps))
 
 
 @dataclass(frozen=True, slots=True)

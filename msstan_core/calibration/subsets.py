@@ -16,14 +16,15 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from msstan_core.decision.calibration import action_probabilities
+from msstan_core.calibration.anomaly_fitting import HeldOutRun, imperfection_thresholds, nominal_welds
+from msstan_core.calibration.filter_fitting import choose_smoothing
+from msstan_core.calibration.novelty import novelty_alarm
+from msstan_core.calibration.temperatures import FittedTemperature, fit_across_groups
 from msstan_core.decision.novelty import NoveltyDetector
-from msstan_core.decision.novelty_calibration import novelty_alarm
+from msstan_core.decision.probabilities import action_probabilities
 from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.model_package import SmoothingCard, SubsetCard, subset_name
 from msstan_core.model.ms_stan import MsStan
-from msstan_core.training.anomaly_fitting import HeldOutRun, imperfection_thresholds, nominal_welds
-from msstan_core.training.filter_fitting import choose_smoothing
 from msstan_core.training.network_runs import (
     NetworkRun,
     decided,
@@ -34,7 +35,6 @@ from msstan_core.training.network_runs import (
     spread_over_groups,
 )
 from msstan_core.training.recording_features import Recording
-from msstan_core.training.temperatures import FittedTemperature, fit_across_groups
 from msstan_core.vocabulary import MODALITIES, Modality
 
 #: Recordings judged for each subset at most: fifteen subsets share the time that finishing may take.

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from msstan_core.calibration.conformal import sustained
+from msstan_core.calibration.imperfections import ImperfectionThreshold, calibrate_imperfections
+from msstan_core.calibration.joint import NominalScores
+from msstan_core.calibration.novelty import WeldTicks
 from msstan_core.decision.anomaly import AnomalyConfig
-from msstan_core.decision.calibration import imperfection_probabilities
-from msstan_core.decision.conformal import sustained
-from msstan_core.decision.imperfection_calibration import ImperfectionThreshold, calibrate_imperfections
-from msstan_core.decision.joint_calibration import NominalScores
 from msstan_core.decision.novelty import NoveltyDetector
-from msstan_core.decision.novelty_calibration import WeldTicks
+from msstan_core.decision.probabilities import imperfection_probabilities
 from msstan_core.decision.ranking import separation
 from msstan_core.decision.severity import SeverityMap, fit_severity
 from msstan_core.model.ms_stan import MsStan

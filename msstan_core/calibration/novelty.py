@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from msstan_core.calibration.conformal import AlarmThreshold, Scored, block_maxima, sustained, threshold_for_rate
 from msstan_core.decision.anomaly import AnomalyConfig
-from msstan_core.decision.conformal import AlarmThreshold, Scored, block_maxima, sustained, threshold_for_rate
 from msstan_core.decision.novelty import NearestNominal, NominalEmbeddings, NoveltyDetector
 from msstan_core.decision.ranking import separation
 

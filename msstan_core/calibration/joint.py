@@ -18,18 +18,18 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 from scipy.stats import beta
 
-from msstan_core.decision.anomaly import NOVELTY_CODE, NOVELTY_NAME, AnomalyConfig
-from msstan_core.decision.conformal import (
+from msstan_core.calibration.conformal import (
     FEWEST_BLOCKS,
-    SECONDS_PER_HOUR,
     AlarmThreshold,
     block_maxima,
     least_blocks,
     sustained,
     threshold_for_rate,
 )
-from msstan_core.decision.imperfection_calibration import LOWEST
-from msstan_core.decision.novelty_calibration import BLOCK_S
+from msstan_core.calibration.imperfections import LOWEST
+from msstan_core.calibration.novelty import BLOCK_S
+from msstan_core.decision.anomaly import NOVELTY_CODE, NOVELTY_NAME, AnomalyConfig
+from msstan_core.observation import SECONDS_PER_HOUR
 from msstan_core.vocabulary import ISO_CODES
 
 #: Every such block is for the tails, the others for the quantile.
@@ -179,7 +179,7 @@ def calibrate_jointly(
         nominal: welds that neither network nor novelty detector have learnt from.
         trained: ISO codes with a trained head.
         rate_per_hour: alarmed blocks an hour of judged time, all kinds together.
-        block_s: see :mod:`msstan_core.decision.conformal`. novelty: whether it is to raise alarms.
+        block_s: see :mod:`msstan_core.calibration.conformal`. novelty: whether it is to raise alarms.
         config: how long an alarm's score must hold.
 
     Returns:

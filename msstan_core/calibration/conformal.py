@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from msstan_core.errors import InputError
+from msstan_core.observation import SECONDS_PER_HOUR
 
-SECONDS_PER_HOUR = 3600.0
 #: Below this many clean blocks nothing at all can be said about the tail of their maxima.
 FEWEST_BLOCKS = 10
 #: Longest time between two judged ticks that still counts as judged time, s.

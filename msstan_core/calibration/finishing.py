@@ -11,8 +11,20 @@ import torch
 from numpy.typing import NDArray
 
 from msstan_core.adaptation.guard import GuardSet
-from msstan_core.decision.joint_calibration import TooFewBlocks, calibrate_jointly
-from msstan_core.decision.novelty_calibration import CalibratedNovelty, calibrate_novelty
+from msstan_core.calibration.anomaly_fitting import (
+    HeldOutRun,
+    defective_welds,
+    held_out_scores,
+    imperfection_figures,
+    imperfection_thresholds,
+    nominal_welds,
+    severity_maps,
+    training_welds,
+)
+from msstan_core.calibration.joint import TooFewBlocks, calibrate_jointly
+from msstan_core.calibration.novelty import CalibratedNovelty, calibrate_novelty
+from msstan_core.calibration.recalibration import alarm_limits
+from msstan_core.calibration.subsets import Thresholds, calibrate_subsets, fit_actions
 from msstan_core.decision.severity import SeverityMap
 from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.card_text import CARD_TEXT_FILE, card_markdown
@@ -28,23 +40,11 @@ from msstan_core.inference.model_package import (
     save_card,
 )
 from msstan_core.recordings.annotations import UNLABELLED
-from msstan_core.training.anomaly_fitting import (
-    HeldOutRun,
-    defective_welds,
-    held_out_scores,
-    imperfection_figures,
-    imperfection_thresholds,
-    nominal_welds,
-    severity_maps,
-    training_welds,
-)
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.durations import fit_durations
 from msstan_core.training.network_runs import NetworkRun, decided, filtered_beliefs, fully_sensed, run_network, run_on
 from msstan_core.training.provenance import data_statements, imperfections_learnt, limit_statements
-from msstan_core.training.recalibration import alarm_limits
 from msstan_core.training.recording_features import Recording
-from msstan_core.training.subset_calibration import Thresholds, calibrate_subsets, fit_actions
 from msstan_core.training.trainer import TrainedModel
 from msstan_core.vocabulary import ACTIONS, MODALITIES
 

@@ -8,12 +8,13 @@ from enum import StrEnum
 
 import numpy as np
 
-from msstan_core.decision.calibration import action_probabilities, expected_calibration_error
+from msstan_core.calibration.finishing import Fitted, filtered_actions, fit, run_network
+from msstan_core.calibration.temperatures import expected_calibration_error
+from msstan_core.decision.probabilities import action_probabilities
 from msstan_core.errors import InputError
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.configuration import TrainingConfig
-from msstan_core.training.finishing import Fitted, filtered_actions, fit, run_network
 from msstan_core.training.metrics import (
     BOUNDARIES,
     boundary_errors,

@@ -10,16 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from msstan_core.calibration.conformal import AlarmThreshold, block_maxima, sustained, threshold_for_rate
+from msstan_core.calibration.novelty import BLOCK_S
 from msstan_core.decision.anomaly import AnomalyConfig
-from msstan_core.decision.conformal import (
-    SECONDS_PER_HOUR,
-    AlarmThreshold,
-    block_maxima,
-    sustained,
-    threshold_for_rate,
-)
-from msstan_core.decision.novelty_calibration import BLOCK_S
 from msstan_core.decision.ranking import best_threshold
+from msstan_core.observation import SECONDS_PER_HOUR
 from msstan_core.vocabulary import ISO_CODES
 
 #: A guaranteed threshold is not set below this: such a probability says nothing.
@@ -69,7 +64,7 @@ def calibrate_imperfections(
         labelled: (logits [N, 13], labels [N, 13], NaN where unknown) of held-out welds. Where they show an
             imperfection, its threshold is the one of best F1 on these, within MOST_ALARMS_PER_HOUR.
         rate_per_hour: clean events an hour, of all those that no labelled weld shows, each with an equal share.
-        block_s: see :mod:`msstan_core.decision.conformal`. config: least duration, and the threshold below which an
+        block_s: see :mod:`msstan_core.calibration.conformal`. config: least duration, and the threshold below which an
             extrapolated one must not fall.
 
     Returns:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from msstan_core.decision.joint_calibration import JointThresholds, TooFewBlocks, calibrate_jointly
+from msstan_core.calibration.joint import JointThresholds, TooFewBlocks, calibrate_jointly
+from msstan_core.calibration.nominal_scores import BySubset
 from msstan_core.errors import InputError
 from msstan_core.inference.card_text import CARD_TEXT_FILE, card_markdown
 from msstan_core.inference.model_package import (
@@ -20,7 +21,6 @@ from msstan_core.inference.model_package import (
     save_card,
     subset_name,
 )
-from msstan_core.training.nominal_scores import BySubset
 
 
 class Recalibrated(NamedTuple):

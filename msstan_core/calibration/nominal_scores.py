@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.alignment import ticks_of
-from msstan_core.decision.conformal import SECONDS_PER_HOUR
-from msstan_core.decision.joint_calibration import NominalScores
+from msstan_core.calibration.joint import NominalScores
+from msstan_core.calibration.kept_scores import kept_or_made, scores_folder
 from msstan_core.decision.pipeline import Monitor
 from msstan_core.decision.result import Decision
 from msstan_core.errors import InputError
 from msstan_core.inference.model_package import ModelCard, load_package, subset_name
-from msstan_core.observation import NANOSECONDS_PER_SECOND, Tick
+from msstan_core.observation import NANOSECONDS_PER_SECOND, SECONDS_PER_HOUR, Tick
 from msstan_core.parallel import in_order
 from msstan_core.recordings.annotations import Annotation, imperfection_track
 from msstan_core.recordings.bag import BagReader
@@ -29,7 +29,6 @@ from msstan_core.simulation import WeldCell
 from msstan_core.simulation.material_pairs import Pair
 from msstan_core.simulation.nominal import nominal_weld
 from msstan_core.simulation.watching import SENSOR_SECTIONS, START_NS, ticks_of_cell, with_sensors
-from msstan_core.training.kept_scores import kept_or_made, scores_folder
 from msstan_core.vocabulary import ISO_CODES, MODALITIES, Modality
 
 #: One weld before monitors with different sensors: name of the set of modalities -> scores.
