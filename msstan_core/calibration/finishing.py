@@ -83,7 +83,7 @@ def fit(trained_model: TrainedModel, training: Sequence[Recording], held_out: Se
     for recording in training:
         labels = recording.features.action
         trained[np.unique(labels[labels != UNLABELLED])] = True
-    means, stages = fit_durations(training)
+    means, stages = fit_durations(fully_sensed(training))
     durations = SmoothingCard(mean_duration_s=means, duration_stages=stages)
     runs = [run_on(trained_model.model, r) for r in list(held_out) or list(training)]
     fitted = fit_actions(runs, trained, durations, trained_model.action_prior)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.training.provenance import no_imperfections, refuse_unshown
     from msstan_core.training.splits import hold_out_groups
     from msstan_core.training.trainer import train
-    from msstan_core.training.transfer import initial_name, initial_weights
+    from msstan_core.training.transfer import initial_name, initial_prior, initial_weights
 
     console = Console(stderr=True)
     config = load_training_config(arguments.config)
@@ -81,12 +82,17 @@ def run(arguments: argparse.Namespace) -> int:
     bags, more_bags = _checked_bags(arguments, config)
     recordings = features_of(console, config, bags, cache)
     more = features_of(console, config, more_bags, cache)
-    kept, held_out = hold_out_groups(recordings, config.validation_share, config.seed)
-    # What the model is worth is a question about cells with all sensors.
-    held_out = fully_sensed([*held_out, *more])
+    # Welds simulated with fewer sensors teach; what the model is worth is a question about cells with all of them.
+    sensed = fully_sensed(recordings)
+    kept, held_out = hold_out_groups(sensed, config.validation_share, config.seed)
+    judged, apart = {r.path for r in sensed}, {r.group for r in held_out}
+    kept += [r for r in recordings if r.path not in judged and r.group not in apart]
+    held_out += fully_sensed(more)
     refuse_unshown(config, kept)
     with training_bar(console, f"training {config.name}") as progress:
         model = train(config, kept, arguments.out, held_out=held_out, initial=initial, progress=progress)
+    if arguments.initial is not None and config.trained_part == "measured":
+        model = replace(model, action_prior=initial_prior(arguments.initial))  # of the training that taught the actions
     with console.status("calibrating the actions") as status:
         fitted = fit(model, kept, held_out)
         anomalies = fit_anomalies(

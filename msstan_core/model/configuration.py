@@ -38,7 +38,7 @@ class ModelConfig(BaseModel):
     thermal_statistics: bool = Field(False, description="temperatures and their change beside the thermal map")
     measured_values: bool = Field(False, description="telemetry and temperatures reach the heads directly, too")
     measured_imperfections: bool = Field(
-        False, description="measured values reach the imperfections' answers, too; needs measured_values"
+        False, description="a second opinion on the imperfections from the telemetry of single ticks"
     )
     windows: tuple[int, ...] = Field((4, 16, 64), min_length=1, description="temporal windows tau in ticks, ascending")
     temporal_kernel: int = Field(5, ge=2, le=15, description="taps of the separable temporal convolution")
@@ -63,12 +63,6 @@ class ModelConfig(BaseModel):
     def _windows_ascend(self) -> Self:
         if any(tau < 1 for tau in self.windows) or list(self.windows) != sorted(set(self.windows)):
             raise ValueError(f"windows {self.windows} are not ascending numbers of ticks")
-        return self
-
-    @model_validator(mode="after")
-    def _imperfections_are_measured(self) -> Self:
-        if self.measured_imperfections and not self.measured_values:
-            raise ValueError("measured_imperfections needs measured_values")
         return self
 
     @property

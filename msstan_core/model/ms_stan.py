@@ -23,7 +23,8 @@ from msstan_core.model.image_path import ImagePath, Seen
 from msstan_core.model.importance import Gated, ImportanceGate, hold
 from msstan_core.model.knowledge import camera_prior, thermal_prior
 from msstan_core.model.map_refinement import MapPast, MapRefinement
-from msstan_core.model.measured_values import MeasuredValues, Said
+from msstan_core.model.measured_imperfections import MeasuredImperfections
+from msstan_core.model.measured_values import MeasuredValues
 from msstan_core.model.memory import RecurrentMemory
 from msstan_core.model.occlusion import tick_visibility
 from msstan_core.model.projection import ProjectionHead
@@ -62,6 +63,7 @@ class MsStan(nn.Module):
         self.temporal = temporal_aggregation(config)
         self.memory = RecurrentMemory(config) if config.memory.enabled else None
         self.measured = MeasuredValues(config) if config.measured_values else None
+        self.measured_imperfections = MeasuredImperfections(config) if config.measured_imperfections else None
         self.heads = Heads(config)
         self.camera_refinement, self.thermal_refinement = MapRefinement.of(config), MapRefinement.of(config)
         self.camera_prior, self.thermal_prior = camera_prior(config), thermal_prior(config)
@@ -130,10 +132,15 @@ class MsStan(nn.Module):
             combined = combined + self.volume.unroll(h, *maps)
         said = None
         if self.measured is not None:
-            said = self.measured(flat.telemetry, flat.thermal_statistics, flat.valid, context).unflattened(clips)
+            said = self.measured(flat.telemetry, flat.thermal_statistics, flat.valid, context).unflatten(0, clips)
         if self.memory is not None:
             combined = combined + self.memory.unroll(self._to_remember(combined, said))
-        actions, imperfections, embedding = self._answers(combined, said)
+        if said is not None:
+            combined = combined + said
+        actions, imperfections, embedding = self.heads(combined)
+        if self.measured_imperfections is not None and not self.training:
+            read = (flat.telemetry, flat.valid, context)
+            imperfections = self.measured_imperfections.joined(imperfections.flatten(0, 1), *read).unflatten(0, clips)
         attention = camera.attention.unflatten(0, clips)
         output = Output(actions, imperfections, embedding, weights.unflatten(0, clips), attention)
         auxiliary = Auxiliary(
@@ -186,7 +193,12 @@ class MsStan(nn.Module):
         if self.memory is not None and state.memory is not None:
             remembered, memory = self.memory.step(self._to_remember(combined, said), state.memory)
             combined, state = combined + remembered, state._replace(memory=memory)
-        actions, imperfections, embedding = self._answers(combined, said)
+        if said is not None:
+            combined = combined + said
+        actions, imperfections, embedding = self.heads(combined)
+        if self.measured_imperfections is not None:
+            read = (features.telemetry, features.valid, context)
+            imperfections = self.measured_imperfections.joined(imperfections, *read)
         return Output(actions, imperfections, embedding, weights, camera.attention), state
 
     def look(self, camera: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -208,11 +220,11 @@ class MsStan(nn.Module):
             }
         )
 
-    def imperfections_measured(self, telemetry: Tensor, statistics: Tensor, context: Tensor, valid: Tensor) -> Tensor:
-        """What the measured values of single ticks say of the imperfections, without anything else.
+    def imperfections_measured(self, telemetry: Tensor, context: Tensor, valid: Tensor) -> Tensor:
+        """The second opinion on the imperfections by itself, for its training.
 
         Args:
-            telemetry, statistics, context, valid: [N, ...], as in ``Features``.
+            telemetry, context, valid: of N ticks with telemetry, each [N, ...] as in ``Features``.
 
         Returns:
             Logits [N, 13].
@@ -220,13 +232,10 @@ class MsStan(nn.Module):
         Raises:
             InputError: when ``measured_imperfections`` is off.
         """
-        circumstances, _ = self._circumstances(telemetry, context, valid)
-        said: Said | None = None
-        if self.measured is not None:
-            said = self.measured(telemetry, statistics, valid, circumstances)
-        if said is None or said.imperfections is None:
+        if self.measured_imperfections is None:
             raise InputError("measured_imperfections", "is off in this model", "enable it, or set measured_ticks to 0")
-        return said.imperfections
+        logits: Tensor = self.measured_imperfections(telemetry, self._circumstances(telemetry, context, valid)[0])
+        return logits
 
     def _circumstances(self, telemetry: Tensor, context: Tensor, valid: Tensor) -> tuple[Tensor, Tensor | None]:
         """(context [N, d], condition of the spatial attention [N, d]) of N ticks."""
@@ -236,18 +245,6 @@ class MsStan(nn.Module):
             return embedded, None
         condition = self.heat_input(telemetry, valid)
         return embedded + condition, condition
-
-    def _answers(self, combined: Tensor, said: Said | None) -> tuple[Tensor, Tensor, Tensor]:
-        """(action logits [..., 9], imperfection logits [..., 13], embedding [..., d])."""
-        if said is None:
-            answers: tuple[Tensor, Tensor, Tensor] = self.heads(combined)
-            return answers
-        actions, imperfections, embedding = self.heads(combined + said.feature)
-        if said.imperfections is not None:
-            # Taught by single ticks: the noise of a few clips would drown what many welds tell of a departure.
-            taught = said.imperfections.detach() if self.training else said.imperfections
-            imperfections = imperfections + taught
-        return actions, imperfections, embedding
 
     def _fuse(
         self, features: Features, camera: Seen, thermal: Seen, others: list[Tensor], context: Tensor
@@ -265,9 +262,9 @@ class MsStan(nn.Module):
         in_time = self.config.occlusion.in_time
         return fused, weights, tick_visibility(weights, camera.visible, thermal.visible) if in_time else None
 
-    def _to_remember(self, combined: Tensor, said: Said | None) -> Tensor:
+    def _to_remember(self, combined: Tensor, said: Tensor | None) -> Tensor:
         """What the recurrent memory reads: the multi-scale feature, with what was measured where it may."""
-        return combined if said is None or not self.config.memory.reads_measured else combined + said.feature
+        return combined if said is None or not self.config.memory.reads_measured else combined + said
 
     def _present(self, values: Tensor, valid: Tensor, encode: nn.Module) -> Tensor:
         """``encode`` on the rows of ``values`` [B*T, ...] that are valid [B, T], zeros elsewhere: tokens [B*T, d]."""

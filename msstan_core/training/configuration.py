@@ -89,8 +89,8 @@ class TrainingConfig(BaseModel):
         0,
         ge=0,
         le=65_536,
-        description="single ticks a step, drawn at random, that teach which measured departure makes which "
-        "imperfection; of no effect in a model without measured_imperfections",
+        description="single ticks a step, drawn at random, that teach the second opinion on imperfections; of no "
+        "effect in a model without measured_imperfections",
     )
     learning_rate: float = Field(2e-3, gt=0, le=1)
     weight_decay: float = Field(0.01, ge=0, le=1, description="equation 22, decoupled (AdamW)")
@@ -111,7 +111,10 @@ class TrainingConfig(BaseModel):
         (), description="ISO codes the data labels completely; labelled: those that seven of its recordings show"
     )
     augmentation: AugmentationConfig = AugmentationConfig()
-    trained_part: Literal["all", "head"] = Field("all", description="head: the output layers only, for few new welds")
+    trained_part: Literal["all", "head", "measured"] = Field(
+        "all",
+        description="head: the output layers only, for few new welds; measured: the second opinion on imperfections",
+    )
     early_stopping: EarlyStoppingConfig = EarlyStoppingConfig()
     adversarial: AdversarialConfig = AdversarialConfig()
     semi_supervised: SemiSupervisedConfig = SemiSupervisedConfig()

@@ -31,8 +31,8 @@ from msstan_core.training.training_log import TrainingLog
 __all__ = ["CHECKPOINT_FILE", "TrainedModel", "train"]
 
 WARM_UP_SHARE = 0.05
-#: What ``trained_part: head`` trains.
-_HEAD = "heads."
+#: What ``trained_part`` trains, other than all: parameters whose names begin so.
+_PARTS = {"head": "heads.", "measured": "measured_imperfections."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,8 @@ def train(
     torch.manual_seed(config.seed)
     model = MsStan(config.model_config_of_size())
     if initial is not None:
-        model.load_state_dict(initial.state_dict())
+        # A model that had no second opinion begins with one that has not been taught.
+        model.load_state_dict({**model.state_dict(), **initial.state_dict()})
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device).train()
     trainable = _trained(model, config)
@@ -85,6 +86,14 @@ def train(
     known = [r for r in recordings if is_labelled(r) or np.isfinite(r.features.imperfection).any()]
     sampler = ClipSampler.of_config(config, known, config.seed, config.image_free_steps)
     ticks = TickSampler(config, known)
+    if ticks.found and model.measured_imperfections is not None:
+        model.measured_imperfections.teach()
+    elif config.trained_part == "measured":
+        raise InputError(
+            "trained_part: measured",
+            "finds no tick with telemetry whose imperfections are known",
+            "set measured_ticks, and add bags that label their imperfections completely",
+        )
     unlabelled = Unlabelled(config, recordings)
     weights, prior = class_weights(labelled, config.class_balance)
     objective = _Objective(config, model, weights.to(device))
@@ -128,7 +137,7 @@ def train(
         rate = config.learning_rate * _schedule(step, config.steps)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        batch = sampler.draw(config.clips_per_step)
+        batch = None if config.trained_part == "measured" else sampler.draw(config.clips_per_step)
         with precision.forward():
             loss, terms = objective(batch, ticks.draw(), device)
             more = unlabelled.loss(model, step, device)
@@ -153,9 +162,9 @@ def train(
 
 def _trained(model: MsStan, config: TrainingConfig) -> list[torch.nn.Parameter]:
     """The parameters that this run changes; the others are frozen."""
-    if config.trained_part == "head":
+    if config.trained_part != "all":
         for name, parameter in model.named_parameters():
-            parameter.requires_grad_(name.startswith(_HEAD))
+            parameter.requires_grad_(name.startswith(_PARTS[config.trained_part]))
     return [p for p in model.parameters() if p.requires_grad]
 
 
@@ -178,9 +187,11 @@ class _Objective:
         self._config, self._model, self.weights = config, model, weights
 
     def __call__(
-        self, batch: Batch, ticks: MeasuredTicks | None, device: torch.device
+        self, batch: Batch | None, ticks: MeasuredTicks | None, device: torch.device
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        loss, terms = self._of_clips(batch, device)
+        loss, terms = torch.zeros((), device=device), dict[str, Tensor]()
+        if batch is not None:
+            loss, terms = self._of_clips(batch, device)
         if ticks is not None:
             *inputs, labels = (part.to(device) for part in ticks)
             measured = imperfection_loss(self._model.imperfections_measured(*inputs), labels)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from msstan_core.errors import InputError
 from msstan_core.inference.engine import TorchEngine
 from msstan_core.inference.model_package import WEIGHTS_FILE, load_package
@@ -25,6 +28,8 @@ def initial_weights(model_dir: Path, config: TrainingConfig) -> MsStan:
     """
     package, wanted = load_package(model_dir), config.model_config_of_size()
     own = package.card.config
+    if wanted.measured_imperfections:  # what the model lacks, the training adds
+        own = own.model_copy(update={"measured_imperfections": True})
     if own != wanted:
         differs = [f for f in type(wanted).model_fields if getattr(own, f) != getattr(wanted, f)]
         raise InputError(
@@ -37,6 +42,11 @@ def initial_name(model_dir: Path) -> str:
     """Name, version and weights of a model folder, as the card of a model says it that began with it."""
     card = load_package(model_dir).card
     return f"{card.name} {card.version} (weights {card.files.get(WEIGHTS_FILE, 'unknown')[:12]})"
+
+
+def initial_prior(model_dir: Path) -> NDArray[np.float32]:
+    """[9] share of each action in the training of a model folder."""
+    return np.array(load_package(model_dir).card.action_prior, np.float32)
 
 
 def adapt(

@@ -58,9 +58,9 @@ def network(seed: int = 0, **changes: Any) -> MsStan:
     if model.heat_input is not None:
         torch.nn.init.normal_(model.heat_input.layers[-1].weight)  # type: ignore[arg-type]
     if model.measured is not None:
-        for way in (model.measured.layers, model.measured.imperfections):
-            if way is not None:
-                torch.nn.init.normal_(way[-1].weight, std=0.1)  # type: ignore[arg-type]
+        torch.nn.init.normal_(model.measured.layers[-1].weight, std=0.1)  # type: ignore[arg-type]
+    if model.measured_imperfections is not None:
+        model.measured_imperfections.teach()
     if model.memory is not None:
         torch.nn.init.normal_(model.memory.project.weight, std=0.1)
     for refinement in (model.camera_refinement, model.thermal_refinement):

@@ -40,7 +40,7 @@ SWITCHES: dict[str, dict[str, Any]] = {
     "heat input": {"context": {"heat_input": True}},
     "measured values at two scales": {"measured_scales": (4.0, 64.0)},
     "no direct way for measured values": {"measured_values": False},
-    "imperfections from measured values": {"measured_imperfections": True},
+    "a second opinion on imperfections": {"measured_imperfections": True},
 }
 #: Everything that a default network must not contain.
 NEW_PARTS = ("refinement", "prior", "heat_input", "volume", "projection", "gate", "memory")
