@@ -136,7 +136,7 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         "simulated",
         "Simulated welds of unseen materials: actions and imperfections",
-        "Networks of the shipped recipe, trained for 1600 steps on welds without copper and magnesium, judged on welds "
+        "Networks of the recipe of model 0.6, trained for 1600 steps on welds without copper and magnesium, judged on welds "
         "of copper with stainless steel, of magnesium, and of magnesium with aluminium.",
         _SIMULATED,
         _BY,
@@ -211,7 +211,7 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         "false_alarms",
         "False alarms on simulated nominal welds",
-        "Randomised welds without disturbances before the shipped model, of seeds that it was neither trained nor "
+        "Randomised welds without disturbances before the model named below, of seeds that it was neither trained nor "
         "calibrated on: every alarm is a false one. The shares of imperfections that are said, and the delays, are "
         "those of the same cell with disturbances.",
         (
@@ -235,7 +235,7 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         "false_alarms_unseen",
         "False alarms on simulated nominal welds of metals never seen",
-        "A network of the shipped recipe, trained for 1600 steps on welds without copper and magnesium, with alarm "
+        "A network of the recipe of model 0.6, trained for 1600 steps on welds without copper and magnesium, with alarm "
         "limits from nominal welds of the metals that it knows, before nominal welds of copper with stainless steel, "
         "of magnesium, and of magnesium with aluminium. Then the same with limits that one half of these welds set, "
         "judged on the other half (nothing trained, no label), as msstan calibrate does with a cell's own welds.",
