@@ -136,8 +136,8 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         "simulated",
         "Simulated welds of unseen materials: actions and imperfections",
-        "Networks of the recipe of model 0.6, trained for 1600 steps on welds without copper and magnesium, judged on welds "
-        "of copper with stainless steel, of magnesium, and of magnesium with aluminium.",
+        "Networks of the recipe of model 0.6, trained for 1600 steps on welds without copper and magnesium, judged on "
+        "welds of copper with stainless steel, of magnesium, and of magnesium with aluminium.",
         _SIMULATED,
         _BY,
         "msstan train config/training/default.yaml --steps 1600 --seed N --data WELDS_OF_OTHER_METALS --out MODEL_N; "
@@ -235,8 +235,8 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         "false_alarms_unseen",
         "False alarms on simulated nominal welds of metals never seen",
-        "A network of the recipe of model 0.6, trained for 1600 steps on welds without copper and magnesium, with alarm "
-        "limits from nominal welds of the metals that it knows, before nominal welds of copper with stainless steel, "
+        "A network of the recipe of model 0.6, trained for 1600 steps on welds without copper and magnesium, with "
+        "alarm limits from nominal welds of the metals that it knows, before nominal welds of copper with stainless steel, "
         "of magnesium, and of magnesium with aluminium. Then the same with limits that one half of these welds set, "
         "judged on the other half (nothing trained, no label), as msstan calibrate does with a cell's own welds.",
         (
