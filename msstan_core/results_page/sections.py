@@ -237,8 +237,8 @@ SECTIONS: tuple[Section, ...] = (
         "False alarms on simulated nominal welds of metals never seen",
         "A network of the recipe of model 0.6, trained for 1600 steps on welds without copper and magnesium, with "
         "alarm limits from nominal welds of the metals that it knows, before nominal welds of copper with stainless "
-        "steel, of magnesium, and of magnesium with aluminium. Then the same with limits that one half of these welds set, "
-        "judged on the other half (nothing trained, no label), as msstan calibrate does with a cell's own welds.",
+        "steel, of magnesium, and of magnesium with aluminium. Then the same with limits that one half of these welds "
+        "set, judged on the other half (nothing trained, no label), as msstan calibrate does with a cell's own welds.",
         (
             Row(
                 "false_alarms_per_hour",
