@@ -20,6 +20,7 @@ from msstan_core.recordings.bag import BagReader
 from msstan_core.recordings.bag_folders import find_bags
 from msstan_core.training.recording_features import Recording
 from msstan_core.training.trainer import train
+from msstan_core.training.transfer import initial_weights
 from msstan_core.vocabulary import ACTIONS, MODALITIES, Action
 
 
@@ -91,6 +92,14 @@ def test_metals_that_are_left_out_are_in_no_part_of_the_training(
     write_weld(tmp_path / "apart" / "steel", seed=9, group="steel", material_a="carbon_steel")
     assert main([*command, str(bags), "--calibration", str(tmp_path / "apart")]) == 0
     assert load_package(tmp_path / "out").card.metrics["held_out_recordings"] == 1
+
+
+def test_a_model_without_a_second_opinion_can_be_given_one(bags: Path, tmp_path: Path) -> None:
+    without = CONFIG.model_dump(mode="json") | {"steps": 2, "model": {**CONFIG.model, "measured_imperfections": False}}
+    (tmp_path / "config.yaml").write_text(json.dumps(without), encoding="utf-8")
+    assert main(["train", str(tmp_path / "config.yaml"), "--data", str(bags), "--out", str(tmp_path / "out")]) == 0
+    assert CONFIG.model_config_of_size().measured_imperfections
+    assert initial_weights(tmp_path / "out", CONFIG).measured_imperfections is None
 
 
 @pytest.mark.parametrize("backend", ["onnx", "torch"])

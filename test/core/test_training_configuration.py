@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from msstan_core.errors import InputError
+from msstan_core.inference.model_package import load_package
 from msstan_core.resources import default_model_dir, share_path
 from msstan_core.training.configuration import load_training_config
 from msstan_core.training.transfer import initial_name, initial_weights
@@ -44,7 +45,8 @@ def test_ones_own_training_can_begin_with_the_shipped_weights() -> None:
     config = load_training_config(share_path("config/training/own_welds.yaml"))
     found = initial_weights(default_model_dir(), config)
     assert sum(p.numel() for p in found.parameters()) > 1e5
-    assert initial_name(default_model_dir()).startswith("msstan-nano 0.6")
+    card = load_package(default_model_dir()).card
+    assert initial_name(default_model_dir()).startswith(f"{card.name} {card.version} (weights ")
     wider = config.model_copy(update={"model": {"width": 64}})
     with pytest.raises(InputError, match="has another width than the configuration"):
         initial_weights(default_model_dir(), wider)
