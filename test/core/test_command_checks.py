@@ -15,6 +15,7 @@ from sound_welds import sound_bags
 from msstan_core.cli import build_parser, main
 from msstan_core.errors import InputError
 from msstan_core.evaluation import model_figures
+from msstan_core.resources import share_path
 from msstan_core.training import progress
 
 CONFIG = Path(__file__).parents[2] / "config" / "training" / "mig_phases.yaml"
@@ -84,6 +85,13 @@ def test_training_is_refused_before_features_are_extracted(
 ) -> None:
     command = ["train", str(CONFIG), "--data", str(bags), "--out", str(tmp_path / "model"), *options]
     assert says in refused(command, capsys)
+
+
+@pytest.mark.usefixtures("nothing_is_read")
+def test_a_second_opinion_is_taught_to_a_model(bags: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = share_path("config/training/measured.yaml")
+    command = ["train", str(config), "--data", str(bags), "--out", str(tmp_path / "model")]
+    assert "trained_part: measured: teaches a model that is there already; give it: --from" in refused(command, capsys)
 
 
 @pytest.mark.usefixtures("nothing_is_read")
