@@ -19,9 +19,8 @@ class MeasuredImperfections(nn.Module):
 
     Which departure from the procedure makes which imperfection takes single ticks of many welds to learn: the ticks of
     a clip resemble each other, so that a step on clips shows a handful of welds. Single ticks teach this part alone
-    (``training/measured_ticks.py``), and clips everything else. Each learns to answer by itself: a part that learnt
-    what the other leaves open on the training welds would learn nothing where the other knows these by heart. Not part
-    of the paper.
+    (``training/measured_ticks.py``), and clips everything else. Each learns to answer by itself, so
+    that one that knows the training welds by heart leaves the other something to learn. Not part of the paper.
     """
 
     share: Tensor  #: [] weight of this opinion, 0 until it has been taught

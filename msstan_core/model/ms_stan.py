@@ -239,9 +239,7 @@ class MsStan(nn.Module):
 
     def _circumstances(self, telemetry: Tensor, context: Tensor, valid: Tensor) -> tuple[Tensor, Tensor | None]:
         """(context [N, d], condition of the spatial attention [N, d]) of N ticks."""
-        embedded = (
-            telemetry.new_zeros(len(valid), self.config.width) if self.context is None else self.context(context)
-        )
+        embedded = telemetry.new_zeros(len(valid), self.config.width) if self.context is None else self.context(context)
         if self.heat_input is None:
             return embedded, None
         condition = self.heat_input(telemetry, valid)
