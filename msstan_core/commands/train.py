@@ -12,7 +12,6 @@ from msstan_core.errors import InputError
 if TYPE_CHECKING:
     from msstan_core.recordings.bag_folders import DescribedBag
     from msstan_core.training.configuration import TrainingConfig
-    from msstan_core.training.recording_features import Recording
 
 
 def register(subparsers: Any) -> None:
@@ -66,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.training.network_runs import fully_sensed
     from msstan_core.training.progress import features_of, training_bar
     from msstan_core.training.provenance import no_imperfections, refuse_unshown
+    from msstan_core.training.splits import hold_out_fully_sensed
     from msstan_core.training.trainer import train
     from msstan_core.training.transfer import initial_name, initial_prior, initial_weights
 
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     bags, more_bags = _checked_bags(arguments, config)
     recordings = features_of(console, config, bags, cache)
     more = features_of(console, config, more_bags, cache)
-    kept, held_out = _split(recordings, config)
+    kept, held_out = hold_out_fully_sensed(recordings, config.validation_share, config.seed)
     held_out += fully_sensed(more)
     refuse_unshown(config, kept)
     with training_bar(console, f"training {config.name}") as progress:
@@ -120,21 +120,6 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{arguments.out}: trained in {model.seconds:.0f} s")
     print(f"try it: msstan replay BAG --model {arguments.out} --csv OUT.csv")
     return 0
-
-
-def _split(recordings: list[Recording], config: TrainingConfig) -> tuple[list[Recording], list[Recording]]:
-    """(trained on, held out): simulated welds with fewer sensors than others only teach.
-
-    What the model is worth is a question about cells with all of them.
-    """
-    from msstan_core.training.network_runs import fully_sensed
-    from msstan_core.training.splits import hold_out_groups
-
-    sensed = fully_sensed(recordings)
-    kept, held_out = hold_out_groups(sensed, config.validation_share, config.seed)
-    judged, apart = {r.path for r in sensed}, {r.group for r in held_out}
-    kept += [r for r in recordings if r.path not in judged and r.group not in apart]
-    return kept, held_out
 
 
 def _checked_bags(

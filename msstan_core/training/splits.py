@@ -9,6 +9,8 @@ import numpy as np
 
 from msstan_core.errors import InputError
 from msstan_core.recordings.bag_folders import DescribedBag
+from msstan_core.training.network_runs import fully_sensed
+from msstan_core.training.recording_features import Recording
 from msstan_core.vocabulary import Material
 
 #: Recordings with their features, or what is known of them before.
@@ -28,6 +30,21 @@ def hold_out_groups(recordings: Sequence[_Bag], share: float, seed: int) -> tupl
         if share > 0 and len(groups) >= 4:
             held.update(rng.permutation(groups)[: max(1, round(share * len(groups)))])
     return [r for r in recordings if r.group not in held], [r for r in recordings if r.group in held]
+
+
+def hold_out_fully_sensed(
+    recordings: Sequence[Recording], share: float, seed: int
+) -> tuple[list[Recording], list[Recording]]:
+    """(kept, held out) as :func:`hold_out_groups`; simulated welds with fewer sensors than others only teach.
+
+    What the model is worth is a question about cells with all of them. Such a weld of a group that is held out is on
+    neither side.
+    """
+    judged = fully_sensed(recordings)
+    kept, held_out = hold_out_groups(judged, share, seed)
+    paths, apart = {r.path for r in judged}, {r.group for r in held_out}
+    kept += [r for r in recordings if r.path not in paths and r.group not in apart]
+    return kept, held_out
 
 
 def leave_one_group_out(recordings: Sequence[_Bag]) -> Iterator[tuple[str, list[_Bag], list[_Bag]]]:

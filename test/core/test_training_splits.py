@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from training_examples import fake
 from msstan_core.errors import InputError
 from msstan_core.training.network_runs import fully_sensed
 from msstan_core.training.recording_features import Recording
-from msstan_core.training.splits import hold_out_groups, leave_one_group_out
+from msstan_core.training.splits import hold_out_fully_sensed, hold_out_groups, leave_one_group_out
 from msstan_core.vocabulary import MODALITIES, Modality
 
 
@@ -32,14 +33,27 @@ def test_leave_one_group_out_never_tests_on_simulation() -> None:
         list(leave_one_group_out(data[:2]))
 
 
-def test_simulated_recordings_with_fewer_sensors_are_not_what_a_model_is_judged_on() -> None:
-    def sensed(name: str, *modalities: Modality, simulated: bool = True) -> Recording:
-        recording = fake(name, simulated)
-        valid = np.isin(MODALITIES, modalities)[None].astype(np.float32)
-        return replace(recording, features=replace(recording.features, valid=valid))
+def sensed(group: str, name: str, *modalities: Modality, simulated: bool = True) -> Recording:
+    recording = fake(group, simulated)
+    valid = np.isin(MODALITIES, modalities)[None].astype(np.float32)
+    return replace(recording, path=Path(name), features=replace(recording.features, valid=valid))
 
-    whole = [sensed("a", *MODALITIES), sensed("b", *MODALITIES)]
-    half, real = sensed("c", Modality.TELEMETRY), sensed("d", Modality.ACOUSTIC, simulated=False)
+
+def test_simulated_recordings_with_fewer_sensors_are_not_what_a_model_is_judged_on() -> None:
+    whole = [sensed("a", "a", *MODALITIES), sensed("b", "b", *MODALITIES)]
+    half, real = sensed("c", "c", Modality.TELEMETRY), sensed("d", "d", Modality.ACOUSTIC, simulated=False)
     assert fully_sensed([half, *whole, real]) == [*whole, real]
     assert fully_sensed([half, real]) == [half, real]
     assert fully_sensed([real]) == [real]
+
+
+def test_welds_with_fewer_sensors_teach_unless_their_group_is_held_out() -> None:
+    whole = [sensed(f"g{i % 6}", f"whole{i}", *MODALITIES) for i in range(12)]
+    fewer = [sensed(f"g{i}", f"fewer{i}", Modality.TELEMETRY) for i in range(9)]  # six groups are not theirs alone
+    real = [sensed(f"r{i}", f"real{i}", Modality.ACOUSTIC, simulated=False) for i in range(5)]
+    kept, held_out = hold_out_fully_sensed([*fewer, *whole, *real], 0.4, seed=3)
+    apart = {r.group for r in held_out}
+    assert len(apart) == 4 and not apart & {r.group for r in kept}
+    teaching = {r.path for r in kept} & {r.path for r in fewer}
+    assert teaching == {r.path for r in fewer if r.group not in apart}
+    assert {r.path for r in held_out}.isdisjoint(r.path for r in fewer)
