@@ -218,6 +218,7 @@ def save_model(
         subsets=anomalies.subsets,
         suspicion_statements=anomalies.statements,
         data=[*data_statements(training, held_out), *config.data_description],
+        held_out_groups=tuple(sorted({r.group for r in held_out})),
         limits=[*limit_statements(config, training, anomalies.trained), *config.limits],
         metrics={**fitted.metrics, **anomalies.metrics, **metrics, "onnx_difference": difference},
     )

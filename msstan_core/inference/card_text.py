@@ -5,6 +5,8 @@ from __future__ import annotations
 from msstan_core.inference.model_package import AlarmLimits, ModelCard, SmoothingCard, subset_name
 
 CARD_TEXT_FILE = "CARD.md"
+#: Groups held out that are named; there may be hundreds of simulated ones.
+GROUPS_NAMED = 12
 
 
 def card_markdown(card: ModelCard) -> str:
@@ -28,6 +30,7 @@ def card_markdown(card: ModelCard) -> str:
         "## Data",
         "",
         *(f"- {entry}" for entry in card.data),
+        *_held_out(card),
         "",
         "## Limits",
         "",
@@ -56,6 +59,15 @@ def card_markdown(card: ModelCard) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _held_out(card: ModelCard) -> list[str]:
+    """Which groups of recordings were not trained on; nothing of cards that do not know."""
+    groups = card.held_out_groups
+    if not groups:
+        return []
+    named = ", ".join(f"`{group}`" for group in groups[:GROUPS_NAMED])
+    return [f"- {len(groups)} groups held out: {named}{', ... (all in card.json)' if groups[GROUPS_NAMED:] else ''}"]
 
 
 def _alarms(card: ModelCard) -> list[str]:

@@ -64,7 +64,7 @@ class AlarmLimits(BaseModel):
 #: Fields of a card that change nothing of the scores, only what is made of them, or that are for people.
 _NOT_OF_SCORES = (
     "version", "novelty_threshold", "imperfection_thresholds", "severity", "suspicion_statements", "alarm_limits",
-    "data", "limits", "metrics",
+    "data", "held_out_groups", "limits", "metrics",
 )  # fmt: skip
 
 
@@ -130,6 +130,9 @@ class ModelCard(BaseModel):
         validation_alias=AliasChoices("suspicion_statements", "alarms"),  # cards before alarms were something else
     )
     data: list[str] = Field(default_factory=list, description="what it was trained on, in words")
+    held_out_groups: tuple[str, ...] | None = Field(
+        None, description="groups of recordings that only calibration and thresholds have seen; None: not written down"
+    )
     limits: list[str] = Field(default_factory=list)
     metrics: dict[str, Any] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict, description="file name -> sha256")

@@ -73,6 +73,22 @@ def test_the_card_says_in_words_where_the_filter_is_used(filtered: bool | None, 
     assert said in row
 
 
+def test_card_names_the_groups_held_out() -> None:
+    two = card(held_out_groups=("cell_3", "weld_7"))
+    assert "- 2 groups held out: `cell_3`, `weld_7`\n" in card_markdown(two)
+    many = card(held_out_groups=tuple(f"weld_{i:02}" for i in range(90)))
+    (line,) = [line for line in card_markdown(many).splitlines() if "groups held out" in line]
+    assert line.startswith("- 90 groups") and line.endswith("`weld_11`, ... (all in card.json)")
+    assert two.scores_sha256() == many.scores_sha256(), "scores that are kept for a model stay valid"
+
+
+def test_card_that_does_not_name_its_groups_still_loads() -> None:
+    content = card(held_out_groups=("cell_3",)).model_dump(mode="json")
+    del content["held_out_groups"]
+    old = ModelCard.model_validate(content)
+    assert old.held_out_groups is None and "groups held out" not in card_markdown(old)
+
+
 def test_card_without_subsets_still_loads_and_reads_as_before() -> None:
     shipped = load_package(Path(__file__).parents[2] / "models" / "default").card
     old = shipped.model_copy(update={"subsets": {}, "suspicion_statements": [], "published_temperature": 1.0})

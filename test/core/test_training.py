@@ -91,7 +91,8 @@ def test_metals_that_are_left_out_are_in_no_part_of_the_training(
     assert "--leave-out: leaves no recording for training; the data has copper+stainless" in capsys.readouterr().err
     write_weld(tmp_path / "apart" / "steel", seed=9, group="steel", material_a="carbon_steel")
     assert main([*command, str(bags), "--calibration", str(tmp_path / "apart")]) == 0
-    assert load_package(tmp_path / "out").card.metrics["held_out_recordings"] == 1
+    card = load_package(tmp_path / "out").card
+    assert card.metrics["held_out_recordings"] == 1 and card.held_out_groups == ("steel",)
 
 
 def test_a_model_without_a_second_opinion_can_be_given_one(bags: Path, tmp_path: Path) -> None:
