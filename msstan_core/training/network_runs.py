@@ -84,7 +84,11 @@ def reduced_to(recording: Recording, subset: frozenset[Modality]) -> Recording:
 
 
 def spread_over_groups(recordings: Sequence[Recording], most: int, seed: int) -> list[Recording]:
-    """At most ``most`` recordings, real ones and simulated ones in turn, as many groups as possible."""
+    """At most ``most`` recordings, real ones and simulated ones in turn, as many groups as possible.
+
+    In whatever order they are given, the same ones are chosen, and come sorted by group and name.
+    """
+    recordings = sorted(recordings, key=lambda r: (r.group, r.path.name, str(r.path)))
     rng = np.random.default_rng(seed)
     turn: dict[tuple[bool, str], int] = {}
     ranked = []

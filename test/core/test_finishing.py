@@ -178,6 +178,13 @@ def test_few_recordings_are_chosen_from_many_groups_real_and_simulated() -> None
     assert len(spread_over_groups(data, 100, seed=0)) == len(data)
 
 
+def test_the_same_recordings_are_chosen_in_whatever_order_they_are_given() -> None:
+    data = [recording(f"g{i % 4}", ticks=6, simulated=i % 2 > 0, path=Path(f"bags/weld{i}")) for i in range(12)]
+    chosen = [r.path for r in spread_over_groups(data, 5, seed=1)]
+    assert [r.path for r in spread_over_groups(data[::-1], 5, seed=1)] == chosen
+    assert [r.path for r in spread_over_groups([*data[7:], *data[:7]], 5, seed=1)] == chosen
+
+
 def test_spans_are_found_only_where_the_probability_lasts(tmp_path: Path) -> None:
     write_annotations(tmp_path / FILE_NAME, [Annotation(1.0, 2.0, "imperfection", "602", 0.5)])
     weld = recording("a", path=tmp_path)
