@@ -130,7 +130,7 @@ def _checked_bags(
     Raises:
         InputError: naming the option or field that asks for what is not there.
     """
-    from msstan_core.recordings.bag_folders import described_bags
+    from msstan_core.recordings.bag_folders import described_bags, refuse_copies
     from msstan_core.training.splits import hold_out_groups, parse_metals, without_metals
 
     bags, more = described_bags(arguments.data), described_bags(arguments.calibration)
@@ -140,6 +140,7 @@ def _checked_bags(
     shared = sorted({bag.group for bag in bags} & {bag.group for bag in more})
     if shared:
         raise InputError("--calibration", f"shares the group {shared[0]} with --data", "leave it out of one of them")
+    refuse_copies(bag.path for bag in [*bags, *more])
     _, held_out = hold_out_groups(bags, config.validation_share, config.seed)
     if config.validation_share > 0 and not held_out and not more:
         raise InputError(

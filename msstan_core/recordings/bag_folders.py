@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from msstan_core.errors import InputError
 from msstan_core.recordings.bag import BagReader
+from msstan_core.recordings.bag_faults import STORAGE_SUFFIXES
+
+#: Of files in a bag that hold messages; the last one compressed.
+_MESSAGE_SUFFIXES = (*STORAGE_SUFFIXES, ".zstd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ def find_bags(folders: Iterable[Path]) -> list[Path]:
     double.
 
     Raises:
-        InputError: when a folder is missing or holds no bag.
+        InputError: when a folder is missing or holds no bag, or a bag is the copy of another.
     """
     bags: dict[Path, Path] = {}  # resolved -> as it was named
     for folder in folders:
@@ -52,7 +57,41 @@ def find_bags(folders: Iterable[Path]) -> list[Path]:
             raise InputError(folder, "holds no bag (no metadata.yaml below it)", "import or record some first")
         for bag in found:
             bags.setdefault(bag.resolve(), bag)
+    refuse_copies(bags.values())
     return list(bags.values())
+
+
+def refuse_copies(bags: Iterable[Path]) -> None:
+    """See that no recording is there twice, under whatever name and with whatever labels.
+
+    Only files of equal size are read and compared.
+
+    Raises:
+        InputError: naming both bags.
+    """
+    by_size: dict[tuple[int, ...], list[Path]] = {}
+    for bag in bags:
+        by_size.setdefault(tuple(file.stat().st_size for file in _messages_of(bag)), []).append(bag)
+    for size, alike in by_size.items():
+        if len(alike) < 2 or not any(size):  # bags without messages are told of when they are opened
+            continue
+        seen: dict[str, Path] = {}
+        for bag in alike:
+            first = seen.setdefault(_content_of(bag), bag)
+            if first is not bag:
+                raise InputError(bag, f"is a copy of {first}", "leave one of them out: no weld counts twice")
+
+
+def _messages_of(bag: Path) -> list[Path]:
+    return sorted(p for p in bag.iterdir() if p.suffix in _MESSAGE_SUFFIXES and p.is_file())
+
+
+def _content_of(bag: Path) -> str:
+    digest = hashlib.sha256()
+    for path in _messages_of(bag):
+        with path.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
 
 
 def described_bags(folders: Iterable[Path]) -> list[DescribedBag]:

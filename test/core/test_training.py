@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,9 +75,16 @@ def test_bags_for_calibration_are_held_out_and_belong_to_no_group_that_is_traine
     command = ["train", str(config), "--data", str(bags), "--out", str(tmp_path / "out"), "--calibration"]
     assert main([*command, str(find_bags([bags])[0])]) != 0
     assert "--calibration: shares the group cell0 with --data" in capsys.readouterr().err
+    renamed = tmp_path / "renamed" / "weld"
+    shutil.copytree(find_bags([bags])[0], renamed)
+    metadata = (renamed / "metadata.yaml").read_text(encoding="utf-8")
+    (renamed / "metadata.yaml").write_text(metadata.replace("cell0", "another cell"), encoding="utf-8")
+    assert main([*command, str(renamed)]) != 0
+    assert f"{renamed}: is a copy of {bags / 'weld0'}" in capsys.readouterr().err
     write_weld(tmp_path / "apart" / "weld", seed=9, group="another cell")
     assert main([*command, str(tmp_path / "apart")]) == 0
-    assert load_package(tmp_path / "out").card.metrics["held_out_recordings"] == 1
+    card = load_package(tmp_path / "out").card
+    assert card.metrics["held_out_recordings"] == 1 and card.held_out_groups == ("another cell",)
 
 
 def test_metals_that_are_left_out_are_in_no_part_of_the_training(
@@ -138,8 +146,6 @@ def test_replay_follows_the_csv_contract(model_dir: Path, bags: Path, tmp_path: 
 
 
 def test_tampered_weights_are_refused(model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    import shutil
-
     broken = tmp_path / "broken"
     shutil.copytree(model_dir, broken, ignore=shutil.ignore_patterns("features"))
     content = bytearray((broken / "step.onnx").read_bytes())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from sound_welds import CONFIG, sound_bags, sound_recordings
+from sound_welds import CONFIG, sound_bags, sound_recordings, write_weld
 
 from msstan_core.errors import InputError
 from msstan_core.model.branches import CameraBackbone
@@ -72,3 +73,23 @@ def test_a_recording_is_found_once_however_often_it_is_named(tmp_path: Path) -> 
     assert find_bags([bags]) == once
     assert find_bags([bags, bags, bags / "deeper", bags / "a", bags / "deeper" / ".." / "a", tmp_path / "link"]) == once
     assert find_bags([bags / "deeper/c", bags]) == [once[2], once[0], once[1]], "under the first name, in that order"
+
+
+def test_a_copied_recording_is_refused_whatever_it_is_called(tmp_path: Path) -> None:
+    for seed, name in enumerate(("good/weld", "good/other", "more/third")):
+        write_weld(tmp_path / name, seed=seed, group=name)
+    assert len(find_bags([tmp_path])) == 3
+    copy = tmp_path / "more" / "again"
+    shutil.copytree(tmp_path / "good/weld", copy)
+    (copy / "annotations.csv").unlink()
+    with pytest.raises(InputError, match=r"more/again: is a copy of .*good/weld;"):
+        find_bags([tmp_path / "good", tmp_path / "more"])
+    assert len(find_bags([tmp_path / "more"])) == 2
+
+
+def test_a_bag_without_its_messages_is_no_copy_of_another_such(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metadata.yaml").touch()
+        (tmp_path / name / "a.mcap").touch()
+    assert len(find_bags([tmp_path])) == 2, "what is wrong with them is said when they are opened"
