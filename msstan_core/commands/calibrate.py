@@ -96,6 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.nominal is not None and arguments.materials is not None:
         raise InputError("--materials", "restricts simulated welds only", "leave it out, or give --simulate-hours")
     bags = find_bags(arguments.nominal or ())
+    if bags:
+        _check_length(bags, arguments.false_alarms_per_hour)
     pairs = None if arguments.materials is None else tuple(parse_pairs(arguments.materials))
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -147,6 +149,34 @@ def _check_hours(arguments: argparse.Namespace) -> None:
             "--simulate-hours",
             f"{hours:g} h of welds cannot promise {rate:g} false alarms an hour, {needed_h:.2f} h are needed",
             "weld longer, or allow a higher --false-alarms-per-hour",
+        )
+
+
+def _check_length(bags: list[Path], rate: float) -> None:
+    """See that the bags can be long enough for the rate, before any of them is watched.
+
+    Raises:
+        InputError: when they cannot, or one cannot be opened.
+    """
+    from msstan_core.calibration.joint import least_joint_hours
+    from msstan_core.errors import InputError
+    from msstan_core.observation import SECONDS_PER_HOUR
+    from msstan_core.recordings.bag import BagReader
+
+    def hours(stamped: bool) -> float:
+        total_s = 0.0
+        for bag in bags:
+            with BagReader(bag) as reader:
+                total_s += reader.stamped_s if stamped else reader.duration_s
+        return total_s / SECONDS_PER_HOUR
+
+    needed_h = least_joint_hours(rate)
+    # Stamps cost a look at every message. They decide where bags recorded faster than real time may hold more.
+    if hours(stamped=False) < needed_h and (told_h := hours(stamped=True)) < needed_h:
+        raise InputError(
+            "--nominal",
+            f"{told_h:.2f} h of welds cannot promise {rate:g} false alarms an hour, {needed_h:.2f} h are needed",
+            "record more good welds, or allow a higher --false-alarms-per-hour",
         )
 
 

@@ -142,7 +142,7 @@ class BagReader:
             return read_annotations(path)
         extent = self._extent()
         if max((a.end_s for a in read_annotations(path)), default=0.0) > extent.length_s:
-            extent = replace(extent, length_s=max(extent.length_s, self._newest_stamp_s()))
+            extent = replace(extent, length_s=max(extent.length_s, self.stamped_s))
         return read_annotations(path, extent)
 
     @property
@@ -159,6 +159,14 @@ class BagReader:
     def duration_s(self) -> float:
         """From the first stamp to the last message."""
         return (self.end_ns - self.start_ns) / NANOSECONDS_PER_SECOND
+
+    @property
+    def stamped_s(self) -> float:
+        """From the first stamp to the newest, read from all messages: a replay at another pace is recorded in another
+        time than it tells of.
+        """
+        stamps = (_header_stamp_ns(raw, "")[0] for raw in self._messages(list(self._inputs())))
+        return (max(stamps, default=self.start_ns) - self.start_ns) / NANOSECONDS_PER_SECOND
 
     def seconds(self, stamp_ns: int) -> float:
         """A stamp on the bag's own clock: s from the first stamp."""
@@ -223,13 +231,6 @@ class BagReader:
         samples = max((row.count for row in sensors if not row.ignored), default=0)
         length_s = self.duration_s + ahead_ns / NANOSECONDS_PER_SECOND
         return Extent(self.start_ns, length_s + length_s / max(1, samples - 1))
-
-    def _newest_stamp_s(self) -> float:
-        """The largest stamp of the sensors, from the first one on: read from all messages, as a replay at another pace
-        is recorded in another time than it tells of.
-        """
-        stamps = (_header_stamp_ns(raw, "")[0] for raw in self._messages(list(self._inputs())))
-        return (max(stamps, default=self.start_ns) - self.start_ns) / NANOSECONDS_PER_SECOND
 
     @property
     def _open_reader(self) -> Reader:

@@ -9,16 +9,26 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Runs the command line where torch cannot be imported.
-WITHOUT = """
+NO_TORCH = """
 import importlib.abc, sys
 class Absent(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] == "torch":
             raise ModuleNotFoundError("No module named 'torch'", name="torch")
 sys.meta_path.insert(0, Absent())
+"""
+#: Runs the command line where torch cannot be imported.
+WITHOUT = f"""{NO_TORCH}
 from msstan_core.cli import main
 sys.exit(main(sys.argv[1:]))
+"""
+#: Says how many ticks of a bag ``msstan calibrate`` would have scores of.
+WATCH = f"""{NO_TORCH}
+from pathlib import Path
+from msstan_core.calibration.nominal_scores import monitors_of, scores_of_bag
+from msstan_core.decision.pipeline import Monitor
+found = scores_of_bag(monitors_of(Monitor.load(Path("models/default")), False), Path(sys.argv[1]))
+print(len(next(iter(found.values())).time_s))
 """
 WELD = """
 seed: 3
@@ -46,7 +56,9 @@ def test_replay_report_and_calibration_need_no_torch(bag: Path, tmp_path: Path) 
     assert run("replay", bag, "--csv", tmp_path / "weld.csv").returncode == 0
     assert run("report", bag, "--out", tmp_path / "weld.html").returncode == 0
     short = run("calibrate", "models/default", "--nominal", bag, "--out", tmp_path / "model")
-    assert short.returncode == 1 and "clean blocks" in short.stderr, "all it lacks is welds"
+    assert short.returncode == 1 and "0.00 h of welds cannot promise" in short.stderr, "all it lacks is welds"
+    watched = subprocess.run([sys.executable, "-c", WATCH, bag], capture_output=True, text=True, cwd=ROOT)
+    assert watched.returncode == 0 and int(watched.stdout) > 10, watched.stderr
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from nominal_blocks import ALL_SENSORS, CODES, SHIPPED, welds
+from sound_welds import write_weld
 
 from msstan_core.calibration.joint import (
     JointThresholds,
@@ -142,6 +143,10 @@ def test_what_cannot_be_promised_or_written_is_refused_before_any_weld(
     (foreign / "photo.jpg").touch()
     assert "holiday: is not empty and no model folder" in refused("--simulate-hours", "2", "--out", str(foreign))
     assert "nowhere: no such folder" in refused("--nominal", "nowhere", "--out", new)
+    write_weld(tmp_path / "bags" / "good", seed=0, group="cell")
+    assert "--nominal: 0.00 h of welds cannot promise 1 false alarms an hour, 1.33 h are needed; record" in refused(
+        "--nominal", str(tmp_path / "bags"), "--out", new
+    )
     assert "--materials: restricts simulated" in refused("--nominal", ".", "--materials", "magnesium", "--out", new)
     assert "--materials" in refused("--simulate-hours", "2", "--materials", "cheese", "--out", new)
 
