@@ -90,7 +90,7 @@ class TrainingConfig(BaseModel):
         ge=0,
         le=65_536,
         description="single ticks a step, drawn at random, that teach the second opinion on imperfections; of no "
-        "effect in a model without measured_imperfections",
+        "effect in a model without measured_imperfections, and with trained_part: head",
     )
     learning_rate: float = Field(2e-3, gt=0, le=1)
     weight_decay: float = Field(0.01, ge=0, le=1, description="equation 22, decoupled (AdamW)")

@@ -39,7 +39,7 @@ class TickSampler:
     """
 
     def __init__(self, config: TrainingConfig, recordings: Sequence[Recording]) -> None:
-        taught = config.model_config_of_size().measured_imperfections
+        taught = config.model_config_of_size().measured_imperfections and config.trained_part != "head"
         self._ticks, self._augmentation = config.measured_ticks if taught else 0, config.augmentation
         self._programme_columns = config.programme_columns
         self._rng = np.random.default_rng([config.seed, 0x71C5])

@@ -184,6 +184,15 @@ def test_training_teaches_it_beside_the_clips_or_by_itself(tmp_path: Path) -> No
         assert all(bool(row["action_loss"]) == (name == "beside") for row in rows)
 
 
+def test_heads_are_trained_without_a_look_at_single_ticks(tmp_path: Path) -> None:
+    recordings = [told_by_telemetry(seed) for seed in range(2)]
+    heads_only = CONFIG.model_copy(update={"trained_part": "head"})
+    assert TickSampler(heads_only, recordings).draw() is None
+    train(heads_only, recordings, tmp_path, initial=MsStan(CONFIG.model_config_of_size()))
+    with (tmp_path / LOG_FILE).open(newline="") as log:
+        assert not any(row["measured_loss"] for row in csv.DictReader(log))
+
+
 def test_a_model_that_had_none_gets_one_and_keeps_the_rest() -> None:
     without = CONFIG.model_copy(update={"model": {**MODEL, "measured_imperfections": False}})
     recordings = [told_by_telemetry(seed) for seed in range(2)]
