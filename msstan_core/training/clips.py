@@ -15,6 +15,7 @@ from msstan_core.model.ms_stan import Features
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.augmentation import augment
 from msstan_core.training.configuration import AugmentationConfig, TrainingConfig
+from msstan_core.training.drawing import Drawing
 from msstan_core.training.recording_features import Recording, RecordingFeatures
 from msstan_core.vocabulary import ACTIONS, Modality
 
@@ -116,7 +117,7 @@ def _among(share: NDArray[np.float64], chosen: Sequence[bool]) -> NDArray[np.flo
     return kept / kept.sum() if kept.sum() > 0 else share
 
 
-class ClipSampler:
+class ClipSampler(Drawing):
     """Draws random clips: every group is heard, and clips in which something changes more often than monotonous ones.
 
     Args:
@@ -143,13 +144,13 @@ class ClipSampler:
         programme_columns: slice = slice(0, 0),
         real_weight: float = 1.0,
     ) -> None:
+        super().__init__(seed)
         self._recordings = list(recordings)
         self._ticks = clip_ticks
         self._warm_up = warm_up_ticks
         self._image_free = image_free
         self._augmentation = augmentation
         self._programme_columns = programme_columns
-        self._rng = np.random.default_rng(seed)
         ticks = np.array([len(r.features.time_s) for r in self._recordings], float)
         groups = [r.group for r in self._recordings]
         group_ticks = {g: sum(t for t, other in zip(ticks, groups, strict=True) if other == g) for g in set(groups)}
@@ -168,15 +169,6 @@ class ClipSampler:
             recordings, config.clip_ticks, config.group_balance, config.augmentation, seed, config.warm_up_ticks,
             image_free, config.programme_columns, config.real_weight,
         )  # fmt: skip
-
-    @property
-    def random_state(self) -> dict[str, object]:
-        """State of the generator, for resuming a run exactly where it stopped."""
-        return dict(self._rng.bit_generator.state)
-
-    @random_state.setter
-    def random_state(self, state: dict[str, object]) -> None:
-        self._rng.bit_generator.state = state
 
     def draw(self, clips: int) -> Batch:
         """A batch of ``clips`` augmented clips, shorter recordings padded at their end with weight 0."""

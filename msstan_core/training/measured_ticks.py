@@ -16,6 +16,7 @@ from torch import Tensor
 
 from msstan_core.training.augmentation import other_programme
 from msstan_core.training.configuration import TrainingConfig
+from msstan_core.training.drawing import Drawing
 from msstan_core.training.recording_features import Recording, RecordingFeatures
 from msstan_core.vocabulary import Modality
 
@@ -29,7 +30,7 @@ class MeasuredTicks(NamedTuple):
     imperfection: Tensor  #: [N, 13], NaN where unknown
 
 
-class TickSampler:
+class TickSampler(Drawing):
     """Draws random ticks that hold telemetry and whose imperfections are known.
 
     Holds their measured values in memory, about 500 bytes a tick: half a gigabyte for 2000 welds.
@@ -42,20 +43,11 @@ class TickSampler:
         taught = config.model_config_of_size().measured_imperfections and config.trained_part != "head"
         self._ticks, self._augmentation = config.measured_ticks if taught else 0, config.augmentation
         self._programme_columns = config.programme_columns
-        self._rng = np.random.default_rng([config.seed, 0x71C5])
+        super().__init__([config.seed, 0x71C5])
         self._arrays: tuple[NDArray[Any], ...] = ()
         if self._ticks:
             useful = [_useful(r.features) for r in recordings]
             self._arrays = tuple(np.concatenate(part) for part in zip(*useful, strict=True))
-
-    @property
-    def random_state(self) -> dict[str, object]:
-        """State of the generator, for resuming a run exactly where it stopped."""
-        return dict(self._rng.bit_generator.state)
-
-    @random_state.setter
-    def random_state(self, state: dict[str, object]) -> None:
-        self._rng.bit_generator.state = state
 
     @property
     def found(self) -> bool:
