@@ -95,6 +95,8 @@ class Modality(IntEnum):
 
 
 MODALITIES: tuple[Modality, ...] = tuple(Modality)
+#: Of a simulated cell, in the same order: sections of a scenario, and what ``--sensors`` takes.
+SENSORS = ("camera", "thermal", "microphone", "telemetry")
 
 
 class Process(IntEnum):

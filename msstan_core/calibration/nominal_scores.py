@@ -28,8 +28,8 @@ from msstan_core.recordings.nominal_times import nominal_times
 from msstan_core.simulation import WeldCell
 from msstan_core.simulation.material_pairs import Pair
 from msstan_core.simulation.nominal import nominal_weld
-from msstan_core.simulation.watching import SENSOR_SECTIONS, START_NS, ticks_of_cell, with_sensors
-from msstan_core.vocabulary import ISO_CODES, MODALITIES, Modality
+from msstan_core.simulation.watching import START_NS, ticks_of_cell, with_sensors
+from msstan_core.vocabulary import ISO_CODES, MODALITIES, SENSORS, Modality
 
 #: One weld before monitors with different sensors: name of the set of modalities -> scores.
 BySubset = dict[str, NominalScores]
@@ -187,7 +187,7 @@ def _kept_or_welded(welds: NominalWelds, folder: Path, seed: int) -> BySubset | 
 
 
 def _welded(welds: NominalWelds, seed: int) -> dict[str, NDArray[Any]]:
-    cell = WeldCell(with_sensors(nominal_weld(seed, welds.pairs), SENSOR_SECTIONS), START_NS)
+    cell = WeldCell(with_sensors(nominal_weld(seed, welds.pairs), SENSORS), START_NS)
     found = scores_of(_MONITORS, ticks_of_cell(cell), START_NS)
     clean = not any(a.kind == "imperfection" for a in cell.annotations)
     return {"clean": np.array(clean)} | {

@@ -14,8 +14,7 @@ from msstan_core.decision.result import AnomalyEvent, EventPhase
 from msstan_core.observation import Sample, TelemetryWindow, Tick
 from msstan_core.simulation import WeldCell
 from msstan_core.simulation.procedure import Step
-from msstan_core.simulation.watching import SENSOR_SECTIONS
-from msstan_core.vocabulary import IMPERFECTIONS, Action, Modality
+from msstan_core.vocabulary import IMPERFECTIONS, SENSORS, Action, Modality
 
 #: An annotation that reaches this near to now still lasts, s.
 _PRESENT_S = 0.015
@@ -49,7 +48,7 @@ class MonitorRecogniser:
         monitor: is reset here; it must not be shared.
     """
 
-    sensors: tuple[str, ...] = SENSOR_SECTIONS
+    sensors: tuple[str, ...] = SENSORS
 
     def __init__(self, monitor: Monitor) -> None:
         monitor.reset()

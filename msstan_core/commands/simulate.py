@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msstan_core.commands.study_false_alarms import SENSORS
 from msstan_core.errors import InputError
+from msstan_core.vocabulary import SENSORS
 
 if TYPE_CHECKING:
     from msstan_core.simulation.scenario import Scenario

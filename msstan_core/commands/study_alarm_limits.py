@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from msstan_core.commands.calibrate import WORK
-from msstan_core.commands.study_false_alarms import SENSORS
+from msstan_core.vocabulary import SENSORS
 
 
 def register(studies: Any) -> None:

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-SENSORS = ("camera", "thermal", "microphone", "telemetry")
+from msstan_core.vocabulary import SENSORS
 
 
 def register(studies: Any) -> None:

@@ -8,9 +8,8 @@ from msstan_core.alignment import ticks_of
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample, Tick
 from msstan_core.simulation.cell import WeldCell
 from msstan_core.simulation.scenario import Scenario
+from msstan_core.vocabulary import SENSORS
 
-#: Sections of a scenario that switch its sensors.
-SENSOR_SECTIONS = ("camera", "thermal", "microphone", "telemetry")
 #: Stamp of a watched weld's beginning; any time but zero.
 START_NS = 1_704_067_200 * NANOSECONDS_PER_SECOND
 #: Cell time between two looks at what the sensors gave, s.
@@ -21,7 +20,7 @@ def with_sensors(scenario: Scenario, names: Sequence[str]) -> Scenario:
     """The scenario with only these sensors. The hidden process does not depend on them: each draws its own chance."""
     changes = {
         name: getattr(scenario, name).model_copy(update={"enabled": name in names and getattr(scenario, name).enabled})
-        for name in SENSOR_SECTIONS
+        for name in SENSORS
     }
     return scenario.model_copy(update=changes)
 

@@ -56,7 +56,7 @@ def test_bags_that_lack_a_sensor_are_no_calibration_of_all(tmp_path: Path, small
 def test_simulated_welds_are_kept_and_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from msstan_core.calibration import nominal_scores
 
-    monkeypatch.setattr(nominal_scores, "SENSOR_SECTIONS", ("telemetry",))  # cheap: no images to draw
+    monkeypatch.setattr(nominal_scores, "SENSORS", ("telemetry",))  # cheap: no images to draw
     chosen = NominalWelds(seed=7, subsets=False)
     first = list(simulated_scores(SHIPPED, chosen, 0.005, tmp_path / "work"))
     assert first and all(list(weld) == [ALL_SENSORS] for weld in first)
