@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from msstan_core.errors import InputError
 from msstan_core.model.configuration import SIZES, ModelConfig
+from msstan_core.training.extended_file import read_extended
 from msstan_core.training.losses.weights import LossWeights, check_losses
 from msstan_core.training.modes import AdversarialConfig, EarlyStoppingConfig, SemiSupervisedConfig
 from msstan_core.vocabulary import ISO_CODES, MODALITIES, Modality
@@ -61,7 +61,11 @@ class AugmentationConfig(BaseModel):
 
 
 class TrainingConfig(BaseModel):
-    """One training run."""
+    """One training run.
+
+    Its file may say ``extends: default.yaml`` beside these fields: it then states what differs from that file. Mappings
+    (``augmentation``, ``model``, ...) are merged key by key, everything else is replaced.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str = "msstan"
@@ -180,24 +184,19 @@ def with_changes(config: TrainingConfig, changes: Mapping[str, Any]) -> Training
 
 
 def load_training_config(path: Path) -> TrainingConfig:
-    """Read and check a training YAML.
+    """Read and check a training YAML, which may build on another (``extends``: see
+    :mod:`~msstan_core.training.extended_file`).
 
     Raises:
         InputError: naming the file, the field and what is wrong with it.
     """
+    file = read_extended(path, example="config/training/default.yaml")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(path, "no such file", "give a training YAML, e.g. config/training/default.yaml") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(path, f"is not YAML ({' '.join(str(error).split())})", "correct the line named") from None
-    if not isinstance(content, dict):
-        raise InputError(path, "holds no mapping of fields", "see config/training/default.yaml")
-    try:
-        config = TrainingConfig.model_validate(content)
+        config = TrainingConfig.model_validate(file.content)
         check_losses(path, config.losses, config.model_config_of_size())
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "model"
-        raise InputError(path, f"{field}: {first['msg']} (got {first['input']!r})", "correct this field") from None
+        problem = f"{field}: {first['msg']} (got {first['input']!r})"
+        raise InputError(file.file_of(first["loc"]), problem, "correct this field") from None
     return config

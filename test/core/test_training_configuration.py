@@ -33,6 +33,40 @@ def test_bad_configuration_names_its_field(tmp_path: Path, text: str, named: str
         load_training_config(path)
 
 
+def test_a_configuration_states_what_differs_from_the_one_that_it_extends(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(
+        "steps: 9\nmodel: {width: 16, inputs: {camera_px: 32, thermal_px: 16}}\nlimits: [a, b]\n", encoding="utf-8"
+    )
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "cells/cell.yaml").write_text("extends: ../base.yaml\nmodel: {inputs: {camera_px: 64}}\n", "utf-8")
+    (tmp_path / "cells/night.yaml").write_text("extends: cell.yaml\nlimits: [c]\nsize: nano\n", encoding="utf-8")
+    found = load_training_config(tmp_path / "cells/night.yaml")
+    assert found.steps == 9 and found.limits == ["c"]
+    assert found.model == {"width": 16, "inputs": {"camera_px": 64, "thermal_px": 16}}
+    assert load_training_config(tmp_path / "cells/cell.yaml").limits == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("base", "own", "said"),
+    [
+        ("extends: own.yaml", "extends: base.yaml", "base.yaml: extends: own.yaml builds on this file itself"),
+        ("steps: 1", "extends: own.yaml", "own.yaml: extends: own.yaml builds on this file itself"),
+        ("steps: 1", "extends: nowhere.yaml", "own.yaml: extends: .*nowhere.yaml: no such file"),
+        ("steps: 1", "extends: [base.yaml]", "own.yaml: extends: is no file name"),
+        ("a: [", "extends: base.yaml", "base.yaml: is not YAML"),
+        ("- a", "extends: base.yaml", "base.yaml: holds no mapping"),
+        ("steps: many", "extends: base.yaml", "base.yaml: steps"),
+        ("steps: many", "extends: base.yaml\nseed: -1", "base.yaml: steps|own.yaml: seed"),
+        ("losses: {action: 1}", "extends: base.yaml\nlosses: {action: -1}", "own.yaml: losses.action"),
+    ],
+)
+def test_what_is_wrong_names_the_file_that_says_it(tmp_path: Path, base: str, own: str, said: str) -> None:
+    (tmp_path / "base.yaml").write_text(base, encoding="utf-8")
+    (tmp_path / "own.yaml").write_text(own, encoding="utf-8")
+    with pytest.raises(InputError, match=f"^{tmp_path}/({said})"):
+        load_training_config(tmp_path / "own.yaml")
+
+
 def test_shipped_configurations_are_valid() -> None:
     folder = Path(__file__).parents[2] / "config" / "training"
     paths = sorted(folder.glob("*.yaml"))
