@@ -11,7 +11,6 @@ Every run is imported as ``msstan import mig`` does. ``--true-edge`` names the m
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -23,7 +22,7 @@ from msstan_core.errors import InputError
 from msstan_core.messages import TopicKind
 from msstan_core.recordings.importing import ImportReport
 from msstan_core.recordings.mig import import_mig_run
-from msstan_core.results import write_result
+from msstan_core.results import command_line, write_result
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -68,10 +67,9 @@ def main(argv: list[str] | None = None) -> int:
         metrics["camera_raw_over_jpeg"] = float(np.mean([c["raw_mb"] / c["jpeg_mb"] for c in camera]))
     if bytes_per_second:
         metrics["bag_kb_per_second_without_camera"] = float(np.mean(bytes_per_second)) / 1e3
-    said = ["RUNS" if value == str(arguments.runs_dir) else value for value in given]
     write_result(
         arguments.json,
-        command=shlex.join(["bench/stream_offsets.py", *said]),
+        command=command_line("bench/stream_offsets.py", given),
         seeds=1,
         data=f"{len(details)} robotic MIG runs, microphone, telemetry and {len(camera)} with camera",
         metrics=metrics,

@@ -80,7 +80,8 @@ def main(argv: list[str] | None = None) -> int:
     """Entry point of the ``msstan`` command; returns the exit status. Bad arguments raise ``SystemExit``, as argparse's
     do.
     """
-    arguments = build_parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    arguments = build_parser().parse_args(given, argparse.Namespace(given=given))
     use_one_thread()
     try:
         check_outputs(arguments)

@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import os
 import platform
+import shlex
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from msstan_core.output_files import written_whole
+
+
+def command_of(arguments: argparse.Namespace) -> str:
+    """The ``msstan`` command that is running, as it was given, for :func:`write_result`."""
+    return command_line("msstan", arguments.given)
+
+
+def command_line(program: str, words: Iterable[str]) -> str:
+    """A command with all its arguments, fit to be given again, quoted where a shell needs it.
+
+    Of absolute paths only what lies below the working directory is told, or the last name: where else things lie on
+    this machine helps nobody.
+    """
+    return shlex.join([program, *map(_anywhere, words)])
+
+
+def _anywhere(word: str) -> str:
+    option, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    path = Path(value)
+    if not path.is_absolute():
+        return word
+    here = Path.cwd()
+    return f"{option}{equals}{path.relative_to(here) if path.is_relative_to(here) else path.name}"
 
 
 def write_result(

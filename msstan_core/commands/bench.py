@@ -174,7 +174,7 @@ def _bench(arguments: argparse.Namespace, package: Any) -> int:
 
     from msstan_core.benchmark.page import text_table, write_page
     from msstan_core.benchmark.run import measure
-    from msstan_core.results import write_result
+    from msstan_core.results import command_of, write_result
 
     settings = settings_of(arguments)
     console = Console(stderr=True)
@@ -194,7 +194,7 @@ def _bench(arguments: argparse.Namespace, package: Any) -> int:
     card = package.card
     write_result(
         arguments.json,
-        command=f"msstan bench --json {arguments.json}{_options(arguments)}",
+        command=command_of(arguments),
         seeds=1,
         data=f"made-up streams of a usual cell's sizes; model {card.name} {card.version}, base and peers with random "
         "weights",
@@ -210,21 +210,10 @@ def _bench(arguments: argparse.Namespace, package: Any) -> int:
     return 0
 
 
-def _options(arguments: argparse.Namespace) -> str:
-    """The given options that change what is measured, for the result file."""
-    given = [" --quick"] if arguments.quick else []
-    for name in ("rounds", "peers", "stream_ticks", "live"):
-        if getattr(arguments, name) is not None:
-            given.append(f" --{name.replace('_', '-')} {getattr(arguments, name)}")
-    if arguments.gated is not None:
-        given.append(" --gated MODEL")  # its name and version are in the details, not where it lies here
-    return "".join([*given, " --no-scaling"] if arguments.no_scaling else given)
-
-
 def _soak(arguments: argparse.Namespace, model_dir: Path) -> int:
     from msstan_core.benchmark.hooks import SOAK, measurement
     from msstan_core.errors import InputError
-    from msstan_core.results import write_result
+    from msstan_core.results import command_of, write_result
 
     found = measurement(SOAK)
     if found is None:
@@ -233,7 +222,7 @@ def _soak(arguments: argparse.Namespace, model_dir: Path) -> int:
     course = figures.pop("course")
     write_result(
         arguments.json,
-        command=f"msstan bench --soak-minutes {arguments.soak_minutes:g} --json {arguments.json}",
+        command=command_of(arguments),
         seeds=1,
         data="made-up streams of a usual cell's sizes, over DDS",
         metrics=figures,

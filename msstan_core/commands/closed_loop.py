@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.decision.pipeline import Monitor
     from msstan_core.errors import InputError
     from msstan_core.resources import default_model_dir
-    from msstan_core.results import write_result
+    from msstan_core.results import command_of, write_result
 
     if arguments.welds < 1:
         raise InputError("--welds", f"{arguments.welds} asked for", "give a number from 1")
@@ -80,10 +80,9 @@ def run(arguments: argparse.Namespace) -> int:
     monitor = Monitor.load(model_dir)
     for arm in ("none", "monitor", "oracle"):
         details["example"][arm] = course(run_weld(Task(example, seed, arm), monitor))
-    chosen = f" --imperfections {arguments.imperfections}" if arguments.imperfections else ""
     write_result(
         arguments.json,
-        command=f"msstan closed-loop --welds {arguments.welds}{chosen} --json {arguments.json}",
+        command=command_of(arguments),
         seeds=arguments.welds,
         data=f"simulated cell, seeds from {FIRST_SEED}; rules were written on smaller seeds; in one process",
         metrics=metrics,

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Cross-validate; print a table; write the result file."""
     from rich.console import Console
 
-    from msstan_core.results import write_result
+    from msstan_core.results import command_of, write_result
     from msstan_core.studies.cross_validation import Regime, cross_validate, summary
     from msstan_core.training.configuration import load_training_config
     from msstan_core.training.progress import load_recordings
@@ -89,8 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         groups_scored = len({s.group for s in scores})
         write_result(
             arguments.json,
-            command=f"msstan cross-validate {arguments.config} --seeds {arguments.seeds} "
-            f"--regime {arguments.regime} --data ...",
+            command=command_of(arguments),
             seeds=len({s.seed for s in scores}),
             data=f"{real} real and {simulated} simulated recordings, {groups_scored} groups left out in turn",
             metrics=metrics,

@@ -151,14 +151,12 @@ def _write(
     arguments: argparse.Namespace, metrics: dict[str, Any], details: dict[str, Any], skipped: int, scored: int
 ) -> dict[str, Any]:
     from msstan_core.evaluation.spread import rounded
-    from msstan_core.results import write_result
+    from msstan_core.results import command_of, write_result
 
-    names = ",".join(m.label for m in MODALITIES if m in arguments.modalities)
-    models = " ".join(map(str, arguments.model_dir))
     merged: dict[str, Any] = rounded(metrics)
     write_result(
         arguments.json,
-        command=f"msstan evaluate {models} --modalities {names}{' --subsets' if arguments.subsets else ''} --data ...",
+        command=command_of(arguments),
         seeds=len(arguments.model_dir),
         data=f"{scored} annotated bags; see details",
         metrics=merged,

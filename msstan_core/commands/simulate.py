@@ -169,6 +169,7 @@ def _report(scenario: Scenario, bag: Path, arguments: argparse.Namespace) -> Non
 
 
 def _compare(arguments: argparse.Namespace) -> int:
+    from msstan_core.results import command_of
     from msstan_core.simulation.pictures import write_pictures
     from msstan_core.simulation.realism_study import print_table, study, write_results
 
@@ -183,8 +184,7 @@ def _compare(arguments: argparse.Namespace) -> int:
         found = study(arguments.compare, seeds)
         print_table(found)
         if arguments.json is not None:
-            command = f"msstan simulate --compare DATA --seeds {seeds} --json {arguments.json}"
-            write_results(found, seeds, command, arguments.json)
+            write_results(found, seeds, command_of(arguments), arguments.json)
     if arguments.pictures is not None:
         for file in write_pictures(arguments.pictures, arguments.compare, seeds):
             print(file)

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from msstan_core.errors import InputError
     from msstan_core.resources import share_path
-    from msstan_core.results import write_result
+    from msstan_core.results import command_of, write_result
     from msstan_core.studies.ablation_study import (
         FIGURES,
         PROTOCOL,
@@ -96,8 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
         pairs = [sorted({r.material_pair for r in side}) for side in (training, test)]
         write_result(
             arguments.json,
-            command=f"msstan study ablation --data ... --unseen {arguments.unseen} --seeds {arguments.seeds} "
-            f"--with-seeds {arguments.with_seeds} --steps {base.steps}",
+            command=command_of(arguments),
             seeds=len(kept.matching(FULL)),
             data=f"{len(training)} simulated welds ({', '.join(pairs[0])}) to train on, {len(test)} "
             f"({', '.join(pairs[1])}) to judge",

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from msstan_core.errors import InputError
-    from msstan_core.results import write_result
+    from msstan_core.results import command_of, write_result
     from msstan_core.studies.adaptation_domains import open_domain, split_by_pair, split_in_time
     from msstan_core.studies.adaptation_study import outcomes
     from msstan_core.training.configuration import load_training_config, with_changes
@@ -85,10 +85,9 @@ def run(arguments: argparse.Namespace) -> int:
     ours = [found["ours"] for found in metrics.values()]
     worst = min(kind["worst_vs_frozen_points"] for found in ours for kind in found.values())
     headline = metrics[next(iter(metrics))]["ours"]["right"]["recovered"]
-    steps = f" --steps {arguments.steps}" if arguments.steps else ""
     write_result(
         arguments.json,
-        command=f"msstan study adaptation {arguments.config} --seeds {arguments.seeds}{steps} --data ...",
+        command=command_of(arguments),
         seeds=arguments.seeds,
         data="; ".join(f"{name}: {len(home)} known welds, {len(away)} met" for name, (home, away, _) in shifts.items()),
         metrics={

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.calibration.nominal_scores import NominalWelds, simulated_scores
     from msstan_core.errors import InputError
     from msstan_core.inference.model_package import load_package, subset_name
-    from msstan_core.results import write_result
+    from msstan_core.results import command_of, write_result
     from msstan_core.studies.alarm_limits import settings, trade_offs
     from msstan_core.studies.watched_welds import Parts, faulty_scores
 
@@ -76,8 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
             advance((settings().index(setting) + 1) / len(settings()))
     write_result(
         arguments.json,
-        command=f"msstan study alarm-limits MODEL --hours {arguments.hours:g} --seed {arguments.seed} "
-        f"--faulty {arguments.faulty} --faulty-seed {arguments.faulty_seed}",
+        command=command_of(arguments),
         seeds=1,
         data=f"{len(nominal)} simulated nominal welds, and {arguments.faulty} with disturbances; what the shipped "
         f"limits were chosen by, no test; {card.name} {card.version}",

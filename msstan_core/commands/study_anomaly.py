@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.table import Table
 
     from msstan_core.errors import InputError
-    from msstan_core.results import write_result
+    from msstan_core.results import command_of, write_result
     from msstan_core.studies.anomaly_results import (
         PROTOCOL,
         alarm_figures,
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     candidates = {name: candidate_figures(found) for name, found in folds.items()}
     write_result(
         arguments.json,
-        command=f"msstan study anomaly TABLE --seeds {arguments.seeds}",
+        command=command_of(arguments),
         seeds=arguments.seeds,
         data=f"{len(table.defect)} real robotic MIG welds of {len(set(table.configuration.tolist()))} configurations, "
         f"{int((~table.defective).sum())} nominal; one row of signal and photograph statistics each",

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from msstan_core.closed_loop.failure_study import names, run_failure, summarise
     from msstan_core.errors import InputError
-    from msstan_core.results import write_result
+    from msstan_core.results import command_of, write_result
 
     if not 1 <= arguments.runs <= 100_000:
         raise InputError("--runs", f"{arguments.runs} asked for", "give a number from 1 to 100000")
@@ -47,10 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
     shown = track(plan, "failing", console=console, transient=True, disable=not console.is_terminal)
     runs = [run_failure(name, seed) for name, seed in shown]
     metrics, baselines, rows = summarise(runs)
-    named = f" --failures {arguments.failures}" if arguments.failures else ""
     write_result(
         arguments.json,
-        command=f"msstan study failures --runs {arguments.runs}{named} --json {arguments.json}",
+        command=command_of(arguments),
         seeds=arguments.runs,
         data="the line from monitor to robot in one process; procedures, advice, delays and clocks drawn from the seed",
         metrics=metrics,

@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.errors import InputError
     from msstan_core.inference.card_text import alarm_promise
     from msstan_core.inference.model_package import load_package
-    from msstan_core.results import write_result
+    from msstan_core.results import command_of, write_result
     from msstan_core.simulation.material_pairs import parse_pairs
     from msstan_core.studies.alarm_picture import draw_delays
     from msstan_core.studies.false_alarms import Level, delays, rates
@@ -107,13 +107,9 @@ def run(arguments: argparse.Namespace) -> int:
             "own_limits_false_alarms_per_hour": rates(judged.welds)["false_alarms_per_hour"],
             "own_limits_alarmed": {"mean": delays(judged.welds, "alarm").get("all", {}).get("said", math.nan)},
         }
-    sensors = " ".join(arguments.sensors)
-    of_own = f" --own-limits {arguments.own_limits:g}" if arguments.own_limits is not None else ""
-    of_materials = f" --materials {arguments.materials}" if arguments.materials else ""
     write_result(
         arguments.json,
-        command=f"msstan study false-alarms MODEL{of_materials} --hours {arguments.hours:g} "
-        f"--faulty {arguments.faulty} --seed {arguments.seed} --sensors {sensors}{of_own}",
+        command=command_of(arguments),
         seeds=1,
         data=f"{found['welds']} simulated nominal welds, {found['hours']:.2f} h ({found['arc_hours']:.2f} h of arc), "
         f"and {arguments.faulty} with disturbances; {arguments.materials or 'all materials'}; {found['left_out']} "

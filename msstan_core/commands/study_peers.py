@@ -232,18 +232,15 @@ def _timings(arguments: argparse.Namespace, console: Console, config: TrainingCo
 
 
 def _write(arguments: argparse.Namespace, files: list[tuple[Protocol, RunFile]], timings: dict[str, float]) -> None:
-    from msstan_core.results import write_result
+    from msstan_core.results import command_of, write_result
     from msstan_core.studies.peer_results import content
 
     if not any(file.runs for _, file in files):
         return
     sets = "; ".join(f"{p.name}: {p.recordings} recordings, {p.ticks} ticks" for p, _ in files)
-    given = "".join(f" --{name} ..." for name in ("data", "phases") if getattr(arguments, name))
-    only = f" --only-folds {' '.join(map(str, arguments.only_folds))}" if arguments.only_folds else ""
     write_result(
         arguments.json,
-        command=f"msstan study peers {arguments.config}{given} --budget {arguments.budget:g} --folds "
-        f"{arguments.folds}{only} --seeds {arguments.seeds} --heavy-seeds {arguments.heavy_seeds}",
+        command=command_of(arguments),
         data=sets,
         **content(files, timings),
     )

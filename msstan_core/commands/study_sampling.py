@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.errors import InputError
     from msstan_core.inference.model_package import load_package
     from msstan_core.recordings.bag_folders import find_bags
-    from msstan_core.results import write_result
+    from msstan_core.results import command_of, write_result
     from msstan_core.studies.sampling_study import curves, overall, recommended, tried_thresholds, watch
 
     console = Console(stderr=True)
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(table)
     write_result(
         arguments.json,
-        command=f"msstan study sampling MODEL --data BAGS --json {arguments.json}",
+        command=command_of(arguments),
         seeds=1,
         data=f"{len(welds)} annotated welds with camera, {sum(w.simulated for w in welds)} of them simulated; model "
         f"{package.card.name} {package.card.version}",

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.table import Table
 
     from msstan_core.errors import InputError
-    from msstan_core.results import write_result
+    from msstan_core.results import command_of, write_result
     from msstan_core.studies.smoothing_study import (
         DEFAULT_FAMILY,
         UNFILTERED_FAMILY,
@@ -84,11 +84,9 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(shown)
     first, streams = next((kind, streams) for kind, streams in kinds.items() if streams)
     headline = metrics[first][DEFAULT_FAMILY if streams[0].smoothing.filtered else UNFILTERED_FAMILY]
-    given = [f"{arguments.config} --seeds {arguments.seeds} --folds ..."] if arguments.folds else []
-    given += ["--simulated ..."] if arguments.simulated else []
     write_result(
         arguments.json,
-        command=" ".join(["msstan study smoothing", *given]),
+        command=command_of(arguments),
         seeds=arguments.seeds if arguments.folds else 1,
         data=", ".join(
             f"{len(s)} {kind} streams of {len({x.group for x in s})} groups" for kind, s in kinds.items() if s

@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from msstan_core.errors import InputError
     from msstan_core.recordings.bag_folders import find_bags
-    from msstan_core.results import write_result
+    from msstan_core.results import command_of, write_result
     from msstan_core.studies.transfer_study import (
         FIGURES,
         PROTOCOL,
@@ -87,8 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
         metrics, baselines = summarise(counts, kept)
         write_result(
             arguments.json,
-            command=f"msstan study transfer --source ... --target ... --seeds {arguments.seeds} "
-            f"--welds {' '.join(map(str, counts))} --steps {config.steps} --adapt-steps {adapt_steps}",
+            command=command_of(arguments),
             seeds=sum((p.way == "none") and p in kept for p in planned),
             data=f"{len(source)} source welds ({pairs[0]}), {len(target)} target welds ({pairs[1]})",
             metrics=metrics,

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from msstan_core.errors import InputError
-    from msstan_core.results import write_result
+    from msstan_core.results import command_of, write_result
     from msstan_core.studies.interaction_clips import read_clips
     from msstan_core.studies.interaction_network import Recipe, candidates
     from msstan_core.studies.interaction_study import INNER_FOLDS, MOST_MEMBERS, run_folds, summarise
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     baselines = found["baselines"]
     write_result(
         arguments.json,
-        command=f"msstan study ut-interaction DATA --seeds {arguments.seeds} --steps {arguments.steps}",
+        command=command_of(arguments),
         seeds=arguments.seeds,
         data=f"UT-Interaction set 1: {len(clips)} clips, leave-one-sequence-out",
         metrics={k: found[k] for k in ("accuracy", "accuracy_of_averaged_seeds")},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from msstan_core.errors import InputError
@@ -20,6 +21,8 @@ Written by `msstan results` from the files in [results/](results/); not edited b
 are standard deviations over seeds, with one seed over recordings (none where a file has neither). What is not measured
 yet is listed at the end.
 """
+#: Of a command, in characters: more of it is in the file alone.
+LONGEST_COMMAND = 400
 #: Heading of the list of what has no file.
 _MISSING = "Missing"
 _FIELDS = ("command", "revision", "machine", "seeds", "data", "metrics", "baselines")
@@ -164,8 +167,9 @@ def _group(group: Mapping[str, Any]) -> list[str]:
 
 def _provenance(name: str, content: Mapping[str, Any]) -> list[str]:
     seeds = content["seeds"]
+    command = shorten(content["command"], LONGEST_COMMAND, placeholder=" ...")
     data = f" Data: {cell(str(content['data']))}." if content["data"] else ""
     return [
-        f"`{content['command']}`, revision {content['revision']}, {seeds} seed{'' if seeds == 1 else 's'}, "
+        f"`{command}`, revision {content['revision']}, {seeds} seed{'' if seeds == 1 else 's'}, "
         f"{content['machine']}.{data} All figures: [results/{name}.json](results/{name}.json).",
     ]

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     from msstan_core.errors import InputError
     from msstan_core.resources import default_model_dir
-    from msstan_core.results import write_result
+    from msstan_core.results import command_of, write_result
     from msstan_ros.live_weld import weld_live
 
     if arguments.welds < 1:
@@ -73,11 +73,9 @@ def run(arguments: argparse.Namespace) -> int:
     kept = arguments.json.with_name(arguments.json.name + ".welds.jsonl")
     welds = run_study(plan, model_dir, kept, 1, said, {"live": over_dds})
     metrics, baselines, table = summarise_live(welds)
-    chosen = f" --imperfections {arguments.imperfections}" if arguments.imperfections else ""
     write_result(
         arguments.json,
-        command=f"msstan closed-loop-live --welds {arguments.welds}{chosen} --rate {arguments.rate:g} "
-        f"--json {arguments.json}",
+        command=command_of(arguments),
         seeds=arguments.welds,
         data=f"simulated cell over DDS at {arguments.rate:g} times real time, seeds from {FIRST_SEED}; the same welds "
         "in one process",

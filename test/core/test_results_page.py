@@ -11,7 +11,7 @@ import pytest
 
 from msstan_core.benchmark.aims import AIM_OF
 from msstan_core.cli import main
-from msstan_core.results import write_result
+from msstan_core.results import command_line, write_result
 from msstan_core.results_page.figures import text_of
 from msstan_core.results_page.page import anchor, write_page
 from msstan_core.results_page.section import Aim
@@ -174,3 +174,17 @@ def test_what_is_not_defined_is_null_in_a_result_file(tmp_path: Path) -> None:
     found = json.loads(path.read_text(encoding="utf-8"))
     expected = {"f1": None, "bounds": [1.0, None], "rows": [{"auc": None}]}
     assert [found["metrics"], found["baselines"]["b"], found["details"]] == [expected] * 3
+
+
+def test_the_command_of_a_result_is_whole_and_tells_of_no_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["evaluate", str(tmp_path / "models/first"), "--data", "bags/a b", "/mnt/disk/welds", "--json=/tmp/x.json"]
+    assert command_line("msstan", words) == "msstan evaluate models/first --data 'bags/a b' welds --json=x.json"
+
+
+def test_a_command_that_names_a_hundred_bags_is_cut_on_the_page(folder: Path) -> None:
+    command = " ".join(["msstan evaluate models/default --data", *(f"bags/weld_{i}" for i in range(100))])
+    (folder / "simulated.json").write_text(result({"accuracy": {"mean": 0.9}}, command=command), encoding="utf-8")
+    assert "bags/weld_1 " in page_of(folder) and "bags/weld_99" not in page_of(folder)

@@ -60,6 +60,10 @@ def test_trained_model_tells_arc_from_silence_on_an_unseen_weld(
     assert main(["evaluate", str(model_dir), *where, "--modalities", "acoustic,telemetry", "--subsets"]) == 0
     assert "1 of 2 bags have no action labels: left out" in capsys.readouterr().err
     result = json.loads((tmp_path / "out.json").read_text())
+    assert result["command"] == (
+        f"msstan evaluate out --data {tmp_path.name} --json out.json --pictures pictures "
+        "--modalities acoustic,telemetry --subsets"
+    )
     assert result["metrics"]["accuracy"]["mean"] > 0.85
     assert result["metrics"]["action_accuracy"]["mean"] == result["metrics"]["accuracy"]["mean"]
     assert result["metrics"]["imperfection_f1"]["mean"] is None
