@@ -51,7 +51,8 @@ def write_result(
 ) -> None:
     """Write ``{"command", "revision", "machine", "seeds", "data", "metrics", "baselines"[, "details"]}`` atomically.
 
-    A figure that is not defined (NaN) or not finite becomes null: JSON has neither.
+    Metrics are mappings: ``{"mean", "std"}`` over seeds, ``{"p50", "p99"}`` of times, or groups of such. A number alone
+    is written as ``{"mean": number}``. A figure that is not defined (NaN) or not finite becomes null: JSON has neither.
 
     ``notes``, what people wrote into the file about reading its figures (a list of sentences), stay when it is written
     again.
@@ -62,7 +63,7 @@ def write_result(
         "machine": machine(),
         "seeds": seeds,
         "data": data,
-        "metrics": _finite(metrics),
+        "metrics": _finite({name: _figure(value) for name, value in metrics.items()}),
         "baselines": _finite(baselines),
     }
     if details:
@@ -71,6 +72,10 @@ def write_result(
         content["notes"] = notes
     with written_whole(path) as partial:
         partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _figure(value: Any) -> Any:
+    return {"mean": value} if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
 def _finite(content: Any) -> Any:

@@ -13,7 +13,7 @@ def value_text(value: object) -> str:
         return f"{number_text(value['p50'])} (mean {number_text(value['mean'])} ± {value['std']:.2g})"
     if "std" in value:
         return f"{number_text(value['p50'] if 'p50' in value else value['mean'])} ± {value['std']:.2g}"
-    return number_text(value["p50"])
+    return value_text(value["p50"] if "p50" in value else value["mean"])
 
 
 def number_text(value: float) -> str:

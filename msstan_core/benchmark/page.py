@@ -12,6 +12,7 @@ from msstan_core.benchmark.pictures import draw_course, draw_skipping, draw_spee
 from msstan_core.benchmark.result_files import read_result
 from msstan_core.benchmark.speed_and_f1 import compared, section
 from msstan_core.benchmark.workload import CAMERA_HZ
+from msstan_core.results_page.figures import number_of
 
 
 def text_table(path: Path) -> Any:
@@ -240,13 +241,14 @@ def _others(others: dict[str, dict[str, Any]]) -> list[str]:
 
 def _soak(soak: dict[str, Any]) -> list[str]:
     m = soak["metrics"]
+    figure = {name: number_of(value) for name, value in m.items()}
     return [
         "## Long run",
         "",
-        f"{m['minutes']:g} minutes at full rate ([results/soak.json](results/soak.json)): {m['actions']} results, "
-        f"{m['lost']} lost, acquisition to message {value_text(m['end_to_end_ms'])} ms, memory "
-        f"{m['growth_mb_per_hour']:+g} MB an hour, median latency {m['latency_drift_ms']:+g} ms from the first "
-        "quarter to the last.",
+        f"{figure['minutes']:g} minutes at full rate ([results/soak.json](results/soak.json)): {figure['actions']:.0f} "
+        f"results, {figure['lost']:.0f} lost, acquisition to message {value_text(m['end_to_end_ms'])} ms, memory "
+        f"{figure['growth_mb_per_hour']:+g} MB an hour, median latency {figure['latency_drift_ms']:+g} ms from the "
+        "first quarter to the last.",
         "",
         "![Latency and memory over the run](images/soak.png)",
         "",

@@ -163,7 +163,7 @@ def test_notes_stay_when_a_result_is_written_again_and_stand_on_the_page(folder:
     path.write_text(json.dumps({**first, "notes": ["One seed: no spread is known."]}), encoding="utf-8")
     again = write(0.6)
     assert again["notes"] == ["One seed: no spread is known."]
-    assert again["metrics"] == {"accuracy": 0.6}
+    assert again["metrics"] == {"accuracy": {"mean": 0.6}}
     assert "### Notes\n\n- One seed: no spread is known.\n" in page_of(folder)
 
 
@@ -173,7 +173,8 @@ def test_what_is_not_defined_is_null_in_a_result_file(tmp_path: Path) -> None:
     write_result(path, command="c", seeds=1, data="d", metrics=figures, baselines={"b": figures}, details=figures)
     found = json.loads(path.read_text(encoding="utf-8"))
     expected = {"f1": None, "bounds": [1.0, None], "rows": [{"auc": None}]}
-    assert [found["metrics"], found["baselines"]["b"], found["details"]] == [expected] * 3
+    assert found["metrics"] == {**expected, "f1": {"mean": None}}, "a number alone is a mean"
+    assert [found["baselines"]["b"], found["details"]] == [expected] * 2
 
 
 def test_the_command_of_a_result_is_whole_and_tells_of_no_machine(
