@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
+from msstan_core.alignment_config import AlignmentConfig
+from msstan_core.alignment_statistics import AlignmentStatistics
 from msstan_core.audio_ring import AudioRing
 from msstan_core.observation import (
     NANOSECONDS_PER_SECOND,
@@ -38,66 +37,6 @@ StreamSample = CameraFrame | ThermalFrame | AudioChunk | TelemetrySample
 RATE_TOLERANCE = 0.2
 #: Earlier than any stamp.
 _NEVER_NS = -(2**62)
-
-
-class StalenessConfig(BaseModel):
-    """Age in seconds from which a modality no longer counts as fresh."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    camera: float = Field(0.2, gt=0, le=10)
-    thermal: float = Field(0.3, gt=0, le=10)
-    acoustic: float = Field(0.3, gt=0, le=10)
-    telemetry: float = Field(0.5, gt=0, le=10)
-
-
-class OffsetConfig(BaseModel):
-    """Seconds added to the stamps of a modality whose clock differs (see recordings/offsets.py)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    camera: float = Field(0.0, ge=-60, le=60)
-    thermal: float = Field(0.0, ge=-60, le=60)
-    acoustic: float = Field(0.0, ge=-60, le=60)
-    telemetry: float = Field(0.0, ge=-60, le=60)
-
-
-class AlignmentConfig(BaseModel):
-    """How samples become ticks."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    clock: Literal["auto", "camera", "thermal", "timer"] = "auto"
-    tick_rate_hz: float = Field(25.0, ge=1, le=1000, description="rate of the timer clock")
-    max_tick_rate_hz: float = Field(32.0, ge=1, le=1000, description="frames above this rate make no tick")
-    clock_timeout_s: float = Field(0.5, gt=0, le=10, description="auto: a clock silent for this long is replaced")
-    time_jump_s: float = Field(0.5, gt=0, le=60, description="stamps this far back mean that time was reset")
-    audio_window_s: float = Field(0.4, gt=0, le=10)
-    telemetry_window_s: float = Field(1.0, gt=0, le=60)
-    staleness_s: StalenessConfig = StalenessConfig()
-    offset_s: OffsetConfig = OffsetConfig()
-
-
-@dataclass(slots=True)
-class ModalityStatistics:
-    """Counters of one modality since the aligner was made (a reset keeps them)."""
-
-    received: int = 0
-    dropped: int = 0  #: superseded before a tick could use them, or pushed out of a full buffer
-    out_of_order: int = 0  #: stamped before the newest, and time was not reset; not used
-    gaps: int = 0  #: acoustic: samples missing between two chunks
-    newest_stamp_ns: int | None = None
-
-
-@dataclass(slots=True)
-class AlignmentStatistics:
-    """Counters of the whole aligner."""
-
-    modality: dict[Modality, ModalityStatistics] = field(
-        default_factory=lambda: {m: ModalityStatistics() for m in MODALITIES}
-    )
-    ticks: int = 0
-    rate_limited: int = 0  #: frames that came faster than max_tick_rate_hz: left out on purpose
-    skipped: int = 0  #: ticks that nobody polled in time
-    hole_ticks: int = 0  #: timer ticks left out where all streams had a hole
-    time_jumps: int = 0  #: back, by which the ticks began anew
 
 
 class TickAligner:

@@ -10,7 +10,7 @@ from rclpy.node import Node
 
 from msstan_core.adaptation.settings import AdaptationSettings
 from msstan_core.advisory.wps_files import ProcedureBook
-from msstan_core.alignment import AlignmentConfig, OffsetConfig, StalenessConfig
+from msstan_core.alignment_config import AlignmentConfig, OffsetConfig, StalenessConfig
 from msstan_core.decision.action_smoothing import SmoothingConfig
 from msstan_core.decision.anomaly import AnomalyConfig
 from msstan_core.errors import InputError

@@ -11,7 +11,8 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
-from msstan_core.alignment import AlignmentConfig, TickAligner
+from msstan_core.alignment import TickAligner
+from msstan_core.alignment_config import AlignmentConfig
 from msstan_core.decision.result import Decision
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample, Tick, WeldContext
 from msstan_core.vocabulary import MODALITIES, Action, Modality

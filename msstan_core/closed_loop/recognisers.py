@@ -8,7 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from msstan_core.alignment import AlignmentConfig, TickAligner
+from msstan_core.alignment import TickAligner
+from msstan_core.alignment_config import AlignmentConfig
 from msstan_core.decision.pipeline import Monitor
 from msstan_core.decision.result import AnomalyEvent, EventPhase
 from msstan_core.observation import Sample, TelemetryWindow, Tick

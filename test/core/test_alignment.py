@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from msstan_core.alignment import AlignmentConfig, TickAligner
+from msstan_core.alignment import TickAligner
+from msstan_core.alignment_config import AlignmentConfig
 from msstan_core.audio_ring import AudioRing
 from msstan_core.observation import AudioChunk, CameraFrame, TelemetrySample, ThermalFrame, Tick, WeldContext
 from msstan_core.sample_buffers import MAX_PENDING_FRAMES
