@@ -16,7 +16,8 @@ from msstan_core.errors import InputError
 from msstan_core.messages import Topic, TopicKind
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.paths import typed_path
-from msstan_core.recordings.bag import BagReader, RawMessage
+from msstan_core.recordings.bag import BagReader
+from msstan_core.recordings.raw_messages import RawMessage
 from msstan_ros import qos
 from msstan_ros.conversions import stamp_message
 from msstan_ros.node_process import run_node, until_shutdown

@@ -7,39 +7,27 @@ is its first stamp: the earliest acquisition stamp among the first messages of t
 
 from __future__ import annotations
 
-import struct
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
-from rosbags.interfaces import Connection, MessageDefinitionFormat
+from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
-from rosbags.typesys.store import Typestore
 
 from msstan_core.errors import InputError
 from msstan_core.image_encodings import SensorScaling
 from msstan_core.messages import Topic, TopicKind, is_unset, match_topic, refuse_unset_stamp, sample_from_message
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample
 from msstan_core.recordings.annotations import FILE_NAME, Annotation, Extent, read_annotations
-from msstan_core.recordings.bag_faults import broken, check_bag, one_line, unopened
+from msstan_core.recordings.bag_faults import broken, check_bag, unopened
 from msstan_core.recordings.bag_writer import BagWriter
-from msstan_core.recordings.serialization import INTERFACE_PACKAGE, message_types
+from msstan_core.recordings.raw_messages import RawMessage, decoded, header_stamp_ns, types_of
 from msstan_core.vocabulary import Modality
 
-__all__ = ["BagReader", "BagWriter", "RawMessage", "RecordedTopic"]
-
-
-class RawMessage(NamedTuple):
-    """One recorded message, still serialised."""
-
-    topic: str  #: as recorded, e.g. "/camera/image_raw/compressed"
-    type_name: str
-    time_ns: int  #: when it was recorded (not its stamp)
-    cdr: bytes
+__all__ = ["BagReader", "BagWriter", "RecordedTopic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +153,7 @@ class BagReader:
         """From the first stamp to the newest, read from all messages: a replay at another pace is recorded in another
         time than it tells of.
         """
-        stamps = (_header_stamp_ns(raw, "")[0] for raw in self._messages(list(self._inputs())))
+        stamps = (header_stamp_ns(raw, "")[0] for raw in self._messages(list(self._inputs())))
         return (max(stamps, default=self.start_ns) - self.start_ns) / NANOSECONDS_PER_SECOND
 
     def seconds(self, stamp_ns: int) -> float:
@@ -186,12 +174,12 @@ class BagReader:
         ]
         if not wanted:
             return
-        types = {connection.msgtype: self._types_for(connection) for connection, _ in wanted}
+        types = {connection.msgtype: types_of(connection) for connection, _ in wanted}
         kinds = {connection.topic: topic.kind for connection, topic in wanted}
         for message in self._messages([connection for connection, _ in wanted]):
             try:
-                decoded = _deserialize(types[message.type_name], message)
-                sample = sample_from_message(kinds[message.topic], decoded, self._scaling)
+                content = decoded(message, types[message.type_name])
+                sample = sample_from_message(kinds[message.topic], content, self._scaling)
                 refuse_unset_stamp(sample, message.time_ns, message.topic)
             except InputError as error:
                 self.rejected[message.topic] += 1
@@ -215,7 +203,7 @@ class BagReader:
             found = []
             for connection in self._inputs():
                 for raw in self._messages([connection]):
-                    found.append(_header_stamp_ns(raw, connection.topic))
+                    found.append(header_stamp_ns(raw, connection.topic))
                     break
             self._firsts = [(stamp, recorded) for stamp, recorded in found if not is_unset(stamp, recorded)]
             if not self._firsts:
@@ -272,41 +260,3 @@ class BagReader:
             except Exception as error:  # see __enter__
                 raise broken(self.path, error) from error
             yield RawMessage(connection.topic, connection.msgtype, time_ns, cdr)
-
-    def _types_for(self, connection: Connection) -> Typestore:
-        """Types to read a topic with: this version's, or the recorded definition where that differs."""
-        ours = message_types()
-        if not connection.msgtype.startswith(f"{INTERFACE_PACKAGE}/"):
-            return ours
-        definition = connection.msgdef
-        if (
-            connection.digest == ours.hash_rihs01(connection.msgtype)
-            or definition.format is not MessageDefinitionFormat.MSG
-        ):
-            return ours
-        recorded = get_typestore(Stores.ROS2_JAZZY)
-        recorded.register(
-            {
-                n: d
-                for n, d in get_types_from_msg(definition.data, connection.msgtype).items()
-                if n not in recorded.types
-            }
-        )
-        return recorded
-
-
-def _deserialize(types: Typestore, message: RawMessage) -> Any:
-    try:
-        return types.deserialize_cdr(message.cdr, message.type_name)
-    except Exception as error:  # damaged CDR fails anywhere inside rosbags
-        problem = f"undecodable {message.type_name} ({one_line(error)})"
-        raise InputError(message.topic, problem, "record it again") from error
-
-
-def _header_stamp_ns(message: RawMessage, where: str) -> tuple[int, int]:
-    """Stamp and record time of a message whose first field is a header, without decoding the rest."""
-    if len(message.cdr) < 12:
-        return 0, message.time_ns
-    order = "<" if message.cdr[1] & 1 else ">"  # CDR encapsulation: odd means little endian
-    seconds, nanoseconds = struct.unpack_from(f"{order}iI", message.cdr, 4)
-    return max(0, seconds * NANOSECONDS_PER_SECOND + nanoseconds), message.time_ns
