@@ -3,6 +3,7 @@
 import math
 import socket
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 import rclpy
@@ -12,8 +13,10 @@ from msstan_core.errors import InputError
 from msstan_msgs.msg import WeldContext
 from msstan_ros import own_domain as module
 from msstan_ros import qos
+from msstan_ros.node_description import NodeSpec
 from msstan_ros.node_thread import BackgroundNode
 from msstan_ros.own_domain import DOMAINS, FIRST_PORT, PORTS_PER_DOMAIN, own_domain
+from msstan_ros.supervision import Supervisor
 
 
 class Listener(BackgroundNode):
@@ -70,3 +73,11 @@ def test_what_is_said_in_one_domain_is_not_heard_in_another(spinner: Spinner) ->
         jobs.publish(WeldContext(thickness_a_m=math.nan, thickness_b_m=math.nan))
         assert until(lambda: here.heard)
         assert not apart.heard and jobs.get_subscription_count() == 1
+
+
+def test_processes_are_started_and_brought_up_in_the_domain() -> None:
+    said: list[str] = []
+    gate = NodeSpec("advisory_gate", "advisory_gate_node", lifecycle=True)
+    with own_domain() as domain, Supervisor((gate,), said.append, domain) as nodes:
+        nodes.start()  # returns when it is active, and raises where it does not appear
+        assert f"ROS_DOMAIN_ID={domain}" in Path(f"/proc/{nodes.process_id('advisory_gate')}/environ").read_text()
