@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
+import math
 import statistics
+import time
 
+from builtin_interfaces.msg import Time
 from rosgraph_msgs.msg import Clock
 
 from msstan_core.advisory.gate_output import GateState
 from msstan_core.advisory.parameters import Values, values
 from msstan_core.advisory.wps import Wps
 from msstan_core.closed_loop.loop import Cycle, WeldRecord
+from msstan_core.closed_loop.timing import Timing
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.recordings.annotations import Annotation
-from msstan_msgs.msg import WeldAnomaly, WeldContext, WeldParameterAdvisory
+from msstan_msgs.msg import WeldAction, WeldAnomaly, WeldContext, WeldMonitorState, WeldParameterAdvisory
 from msstan_ros import qos
 from msstan_ros.advisory_messages import advice_from_message
 from msstan_ros.conversions import stamp_nanoseconds
+from msstan_ros.health import Health
 from msstan_ros.node_thread import BackgroundNode
 
 
 class AdvisoryRecorder(BackgroundNode):
-    """Use as a context manager around one weld."""
+    """Use as a context manager around one weld.
 
-    def __init__(self) -> None:
-        super().__init__("advisory_recorder")
+    Args:
+        domain: ROS domain to listen in; None: that of ``ROS_DOMAIN_ID``.
+    """
+
+    def __init__(self, domain: int | None = None) -> None:
+        super().__init__("advisory_recorder", domain=domain)
         self._gated: list[WeldParameterAdvisory] = []
         self._anomalies: list[WeldAnomaly] = []
         self._delays_s: list[float] = []  #: each anomaly's, from its stamp to its arrival, by the cell's clock
+        self._ages_s: list[float] = []  #: each decision's, in the same way
+        self._not_ok: list[bool] = []  #: each heartbeat's, while the cell tells the time
         self._clock_ns = 0
+        self._first: tuple[int, float] | None = None  #: of the cell's clock and the steady one
+        self._last: tuple[int, float] | None = None
         self._jobs: list[WeldContext] = []
         for kind, topic, profile, heard in (
             (WeldParameterAdvisory, "weld/advisory_gated", qos.RESULT_READER, self._gated),
@@ -35,6 +48,8 @@ class AdvisoryRecorder(BackgroundNode):
         ):
             self.node.create_subscription(kind, topic, heard.append, profile)
         self.node.create_subscription(WeldAnomaly, "weld/anomaly", self._suspected, qos.ANOMALY)
+        self.node.create_subscription(WeldAction, "weld/action", self._decided, qos.RESULT_READER)
+        self.node.create_subscription(WeldMonitorState, "weld/state", self._beaten, qos.RESULT_READER)
         self.node.create_subscription(Clock, "/clock", self._time, qos.CLOCK)
 
     def record(self, wps: Wps, seam_m: float, truth: list[Annotation]) -> WeldRecord | None:
@@ -80,10 +95,31 @@ class AdvisoryRecorder(BackgroundNode):
         ]
         return record
 
+    def timing(self) -> Timing:
+        """How late decisions came and how the monitor felt, while the cell told the time. After the ``with`` block."""
+        pace = math.nan
+        if self._first is not None and self._last is not None and self._last[1] > self._first[1]:
+            (first_ns, began_s), (last_ns, ended_s) = self._first, self._last
+            pace = (last_ns - first_ns) / NANOSECONDS_PER_SECOND / (ended_s - began_s)
+        return Timing.of(self._ages_s, self._not_ok, pace)
+
+    def _age_s(self, stamp: Time) -> float:
+        return (self._clock_ns - stamp_nanoseconds(stamp)) / NANOSECONDS_PER_SECOND
+
     def _suspected(self, message: WeldAnomaly) -> None:
         self._anomalies.append(message)
         if self._clock_ns:
-            self._delays_s.append((self._clock_ns - stamp_nanoseconds(message.header.stamp)) / NANOSECONDS_PER_SECOND)
+            self._delays_s.append(self._age_s(message.header.stamp))
+
+    def _decided(self, message: WeldAction) -> None:
+        if self._clock_ns:
+            self._ages_s.append(self._age_s(message.header.stamp))
+
+    def _beaten(self, message: WeldMonitorState) -> None:
+        if self._clock_ns:  # before, and there is nothing to see
+            self._not_ok.append(message.health != Health.OK)
 
     def _time(self, message: Clock) -> None:
         self._clock_ns = stamp_nanoseconds(message.clock)
+        self._last = (self._clock_ns, time.monotonic())
+        self._first = self._first or self._last

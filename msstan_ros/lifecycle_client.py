@@ -23,7 +23,7 @@ ANSWER_TIMEOUT_S = 3.0
 POLL_S = 0.1
 
 
-def bring_up(node_name: str, still_runs: Callable[[], bool]) -> None:
+def bring_up(node_name: str, still_runs: Callable[[], bool], domain: int | None = None) -> None:
     """Configure and activate the managed node ``node_name``.
 
     Uses an rclpy context of its own, so it may be called in any thread and beside any other use of rclpy.
@@ -31,12 +31,13 @@ def bring_up(node_name: str, still_runs: Callable[[], bool]) -> None:
     Args:
         node_name: fully qualified, e.g. ``/cell_1/weld_monitor``.
         still_runs: False once the node's process has ended; the call then returns at once.
+        domain: ROS domain; None: that of ``ROS_DOMAIN_ID``.
 
     Raises:
         InputError: when the node does not appear, or refuses a transition.
     """
     context = rclpy.Context()
-    rclpy.init(args=[], context=context, signal_handler_options=rclpy.SignalHandlerOptions.NO)
+    rclpy.init(args=[], context=context, domain_id=domain, signal_handler_options=rclpy.SignalHandlerOptions.NO)
     node = rclpy.create_node(f"bring_up_{time.monotonic_ns()}", context=context, enable_rosout=False)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)

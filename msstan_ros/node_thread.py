@@ -20,11 +20,14 @@ class BackgroundNode:
     Args:
         name: of the node.
         namespace: of the node; "" for none.
+        domain: ROS domain; None: that of ``ROS_DOMAIN_ID``.
     """
 
-    def __init__(self, name: str, namespace: str = "") -> None:
+    def __init__(self, name: str, namespace: str = "", domain: int | None = None) -> None:
         self._context = rclpy.Context()
-        rclpy.init(args=[], context=self._context, signal_handler_options=rclpy.SignalHandlerOptions.NO)
+        rclpy.init(
+            args=[], context=self._context, domain_id=domain, signal_handler_options=rclpy.SignalHandlerOptions.NO
+        )
         self.node = rclpy.create_node(name, namespace=namespace, context=self._context, enable_rosout=False)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)

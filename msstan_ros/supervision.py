@@ -39,11 +39,13 @@ class Supervisor:
     Args:
         nodes: what to run.
         say: gets every output line, with the node's name in front; called from several threads, one line at a time.
+        domain: ROS domain of the processes; None: that of ``ROS_DOMAIN_ID``.
     """
 
-    def __init__(self, nodes: Sequence[NodeSpec], say: Callable[[str], None]) -> None:
+    def __init__(self, nodes: Sequence[NodeSpec], say: Callable[[str], None], domain: int | None = None) -> None:
         self._nodes = tuple(nodes)
         self._say = say
+        self._domain = domain
         self._lock = threading.Lock()
         self._running: list[_Running] = []
         self._lifeline = -1  #: never written: the nodes' standard input ends with this process, however it ends
@@ -56,12 +58,16 @@ class Supervisor:
     ) -> None:
         self.stop()
 
-    def start(self) -> None:
-        """Start all processes, then configure and activate the managed nodes that ask for it.
+    def start(self, interrupted: threading.Event | None = None) -> None:
+        """Start all processes, then configure and activate the managed nodes that ask for it, in their order.
+
+        Args:
+            interrupted: once it is set the call returns soon, whatever is up by then.
 
         Raises:
             InputError: when a node cannot be brought up; the others still run then.
         """
+        is_interrupted = (interrupted or threading.Event()).is_set
         lifeline, self._lifeline = os.pipe()
         variables, remark = environment()
         if remark:
@@ -75,7 +81,7 @@ class Supervisor:
         os.environ.update(variables)
         for running in self._running:
             if running.spec.lifecycle and running.spec.autostart:
-                bring_up(running.spec.full_name, self._all_run)
+                bring_up(running.spec.full_name, lambda: self._all_run() and not is_interrupted(), self._domain)
 
     def wait(self, interrupted: threading.Event) -> int:
         """Wait until an essential process ends or ``interrupted`` is set; then end all.
@@ -144,6 +150,8 @@ class Supervisor:
 
     def _start(self, spec: NodeSpec, variables: dict[str, str], lifeline: int) -> _Running:
         command = [sys.executable, "-m", PACKAGE, spec.executable, *spec.ros_arguments()]
+        if self._domain is not None:
+            variables = {**variables, "ROS_DOMAIN_ID": str(self._domain)}
         try:
             process = subprocess.Popen(
                 command,

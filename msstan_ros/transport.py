@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from msstan_core.errors import InputError
 from msstan_core.resources import share_path
 
 #: Shared memory that must be free for the large segments (one per process, and some room), bytes.
@@ -35,3 +36,24 @@ def environment(base: Mapping[str, str] | None = None) -> tuple[dict[str, str], 
             "give the container more (docker run --shm-size=1g)"
         )
     return {PROFILE_VARIABLES[0]: str(share_path("config/fastdds_shared_memory.xml"))}, ""
+
+
+def environment_for(systems: int, base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Variables for several systems at once on this machine that keep to it.
+
+    Raises:
+        InputError: when shared memory is enough for some of them but not for all: a segment that does not fit ends the
+            process that writes into it.
+    """
+    base = os.environ if base is None else base
+    variables, _ = environment(base)
+    if variables:
+        free = shutil.disk_usage(SHARED_MEMORY_FOLDER).free
+        needed = systems * SHARED_MEMORY_NEEDED
+        if free < needed:
+            raise InputError(
+                f"--jobs {systems}",
+                f"needs {needed // 2**20} MiB in {SHARED_MEMORY_FOLDER}, {free // 2**20} are free",
+                "give fewer, or the container more (docker run --shm-size=)",
+            )
+    return {**variables, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}

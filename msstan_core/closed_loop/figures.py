@@ -12,6 +12,7 @@ from typing import Any
 from msstan_core.advisory.parameters import ZERO
 from msstan_core.closed_loop.judge import ROUNDING, excess, rate_excess
 from msstan_core.closed_loop.loop import WeldRecord
+from msstan_core.closed_loop.timing import Timing
 from msstan_core.recordings.annotations import Annotation
 
 #: Imperfections that one cause brings and one remedy takes: to suspect the neighbour is not wrong.
@@ -39,13 +40,15 @@ class WeldFigures:
     wrong_corrections: int  #: suspicions without cause that changed something
     wrong_s: float  #: time with deltas or gas questions because of them
     wps_violations: int  #: control cycles outside the procedure's ranges, heat input or rates
+    timing: Timing | None = None  #: of a weld over DDS
 
     def as_dict(self) -> dict[str, Any]:
         """For a result file; NaN becomes None."""
         content = {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
         content["delay_s"] = None if math.isnan(self.delay_s) else content["delay_s"]
         content["by_code_s"] = {str(code): round(s, 3) for code, s in self.by_code_s.items()}
-        return content
+        del content["timing"]
+        return content if self.timing is None else {**content, "timing": self.timing.as_dict()}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> WeldFigures:
@@ -53,6 +56,7 @@ class WeldFigures:
         content = dict(content)
         content["delay_s"] = math.nan if content["delay_s"] is None else content["delay_s"]
         content["by_code_s"] = {int(code): s for code, s in content["by_code_s"].items()}
+        content["timing"] = Timing.from_dict(content["timing"]) if "timing" in content else None
         return cls(**content)
 
 

@@ -9,14 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from msstan_core.advisory.parameters import PARAMETERS, Parameter
-from msstan_core.closed_loop.study import LIVE_ARMS
 from msstan_core.errors import InputError
 from msstan_core.vocabulary import IMPERFECTIONS
 
 BEGIN, END = "<!-- results: written by msstan closed-loop --page -->", "<!-- end of results -->"
-LIVE_BEGIN = "<!-- results over DDS: written by msstan closed-loop-live --page -->"
-LIVE_END = "<!-- end of results over DDS -->"
-_NAMES = {0: "good welds", **{i.iso_code: i.name for i in IMPERFECTIONS}}
+NAMES = {0: "good welds", **{i.iso_code: i.name for i in IMPERFECTIONS}}
 _COLOURS = {"none": "#b0413e", "monitor": "#1f6f8b", "oracle": "#7a9e7e"}
 _CALLED = {"none": "programme alone", "monitor": "with monitor and gate", "oracle": "with an oracle"}
 
@@ -31,47 +28,40 @@ def write_page(page: Path, result: Path) -> list[Path]:
         InputError: when the page has no such section.
     """
     content = json.loads(result.read_text(encoding="utf-8"))
-    _replace(page, BEGIN, END, section(content))
+    replace(page, BEGIN, END, section(content))
     images = page.parent / "images"
     images.mkdir(exist_ok=True)
     files = [_bars(content, images / "closed_loop_times.png"), _example(content, images / "closed_loop_example.png")]
     return [page, *files]
 
 
-def write_live(page: Path, result: Path) -> None:
-    """Rewrite the section of ``page`` about welds over DDS; raises InputError when there is none."""
-    _replace(page, LIVE_BEGIN, LIVE_END, live_section(json.loads(result.read_text(encoding="utf-8"))))
+def check_page(page: Path) -> None:
+    """See that a page has the section that will be rewritten; raises InputError when it has not."""
+    sectioned(page, BEGIN, END)
 
 
-def check_page(page: Path, *, live: bool = False) -> None:
-    """See that a page has the section that will be rewritten; ``live``: the one about welds over DDS.
-
-    Raises:
-        InputError: when it has not.
-    """
-    _sectioned(page, *((LIVE_BEGIN, LIVE_END) if live else (BEGIN, END)))
-
-
-def _sectioned(page: Path, begin: str, end: str) -> str:
+def sectioned(page: Path, begin: str, end: str) -> str:
+    """The page's text; raises InputError when it lacks one of the two markers."""
     text = page.read_text(encoding="utf-8") if page.is_file() else ""
     if begin not in text or end not in text:
         raise InputError(page, "has no section for the results", f"add the lines {begin} and {end}")
     return text
 
 
-def _replace(page: Path, begin: str, end: str, written: str) -> None:
-    text = _sectioned(page, begin, end)
+def replace(page: Path, begin: str, end: str, written: str) -> None:
+    """Put ``written`` between the two markers of the page."""
+    text = sectioned(page, begin, end)
     before, rest = text.split(begin, 1)
     page.write_text(before + begin + "\n" + written + end + rest.split(end, 1)[1], encoding="utf-8")
 
 
 def section(content: dict[str, Any]) -> str:
     """Results as Markdown."""
-    number = partial(_number, content["seeds"])
+    number = partial(number_of, content["seeds"])
     metrics, oracle = content["metrics"], content["baselines"]["oracle"]
     none = content["baselines"]["none"]
     head = [
-        f"`{content['command']}` at revision {content['revision']}, {_basis(content['seeds'])}. All figures: "
+        f"`{content['command']}` at revision {content['revision']}, {basis(content['seeds'])}. All figures: "
         "[results/closed_loop.json](results/closed_loop.json).",
         "",
         "| over all faulty welds | programme alone | with monitor and gate | with an oracle |",
@@ -95,7 +85,7 @@ def section(content: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for code, row in content["details"]["by_imperfection"].items():
-        called = f"{code} {_NAMES[int(code)]}" if int(code) else _NAMES[0]
+        called = f"{code} {NAMES[int(code)]}" if int(code) else NAMES[0]
         cells = [called, *(number(row[f"{arm}_s_per_m"]) for arm in _CALLED)]
         cells += [number(row[key]) for key in ("detected", "delay_s", "wrong_corrections_per_weld")]
         head.append("| " + " | ".join(cells) + " |")
@@ -113,53 +103,15 @@ def section(content: dict[str, Any]) -> str:
     return "\n".join(head)
 
 
-def live_section(content: dict[str, Any]) -> str:
-    """Results over DDS as Markdown."""
-    number = partial(_number, content["seeds"])
-    live, in_process = content["metrics"], content["baselines"]["in_process"]
-    none = content["baselines"]["none"]
-    lines = [
-        f"`{content['command']}` at revision {content['revision']}, {_basis(content['seeds'])}. All figures: "
-        "[results/closed_loop_live.json](results/closed_loop_live.json).",
-        "",
-        "| the same welds | programme alone | in one process | over DDS |",
-        "|---|---|---|---|",
-        f"| imperfection, s per metre | {number(none['imperfection_s_per_m'])} | "
-        f"{number(in_process['imperfection_s_per_m'])} | {number(live['imperfection_s_per_m'])} |",
-    ]
-    lines += [
-        f"| {words} | {alone} | {number(in_process[key])} | {number(live[key])} |"
-        for key, words, alone in (
-            ("imperfection_time_ratio", "imperfection time, share of the programme alone", "1"),
-            ("wps_violations", "violations of the procedure per seed", ""),
-            ("detected", "imperfections suspected, share", ""),
-            ("delay_s", "detection delay, s", ""),
-            ("wrong_corrections_per_weld", "corrections without cause per weld", ""),
-            ("good_weld_advised_s", "good welds: time with any advice, s", ""),
-        )
-    ]
-    lines += [
-        "",
-        f"A weld has {number(live['more_than_in_process_s'])} s more of imperfections over DDS than in one process.",
-        "",
-        "| imperfection, s per metre | programme alone | in one process | over DDS | delay over DDS, s |",
-        "|---|---|---|---|---|",
-    ]
-    for code, row in content["details"]["by_imperfection"].items():
-        called = f"{code} {_NAMES[int(code)]}" if int(code) else _NAMES[0]
-        cells = [called, *(number(row[f"{arm}_s_per_m"]) for arm in LIVE_ARMS), number(row["delay_s"])]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def _basis(seeds: int) -> str:
+def basis(seeds: int) -> str:
+    """What a number of seeds says, in words."""
     if seeds == 1:
         return "one seeded weld per imperfection, which says nothing of the spread"
     return f"{seeds} seeded welds per imperfection; mean and standard deviation over seeds"
 
 
-def _number(seeds: int, figure: dict[str, float | None]) -> str:
-    """Empty where there is none; one seed has no spread."""
+def number_of(seeds: int, figure: dict[str, float | None]) -> str:
+    """Mean and standard deviation; empty where there is none; one seed has no spread."""
     mean, std = figure["mean"], figure["std"]
     if mean is None or std is None:
         return ""
@@ -169,20 +121,29 @@ def _number(seeds: int, figure: dict[str, float | None]) -> str:
 def _bars(content: dict[str, Any], path: Path) -> Path:
     from matplotlib.figure import Figure
 
-    table = {int(code): row for code, row in content["details"]["by_imperfection"].items()}
     figure = Figure(figsize=(9, 4), layout="constrained")
-    axes = figure.subplots()
-    for index, arm in enumerate(_CALLED):
-        heights = [row[f"{arm}_s_per_m"]["mean"] or 0.0 for row in table.values()]
-        spreads = [row[f"{arm}_s_per_m"]["std"] or 0.0 for row in table.values()]
-        places = [place + 0.27 * (index - 1) for place in range(len(table))]
-        axes.bar(places, heights, 0.25, yerr=spreads, color=_COLOURS[arm], label=_CALLED[arm], capsize=2)
-    labels = [f"{c}\n{textwrap.fill(_NAMES[c], 12)}" if c else "good\nwelds" for c in table]
-    axes.set_xticks(range(len(table)), labels, fontsize=7)
-    axes.set_ylabel("imperfection, s per metre of seam")
-    axes.legend(fontsize=8)
+    draw_times(figure.subplots(), content, _CALLED, _COLOURS)
     figure.savefig(path)
     return path
+
+
+def draw_times(axes: Any, content: dict[str, Any], called: dict[str, str], colours: dict[str, str]) -> None:
+    """Seconds of imperfection per metre, by imperfection and arm, with the spread over seeds where there are several.
+
+    Args:
+        axes: of matplotlib. content: of the result file. called: arms and what they are called. colours: of the arms.
+    """
+    table = {int(code): row for code, row in content["details"]["by_imperfection"].items()}
+    for index, arm in enumerate(called):
+        heights = [row[f"{arm}_s_per_m"]["mean"] or 0.0 for row in table.values()]
+        spreads = [row[f"{arm}_s_per_m"]["std"] or 0.0 for row in table.values()] if content["seeds"] > 1 else None
+        places = [place + 0.27 * (index - 1) for place in range(len(table))]
+        axes.bar(places, heights, 0.25, yerr=spreads, color=colours[arm], label=called[arm], capsize=2)
+    labels = [f"{c}\n{textwrap.fill(NAMES[c], 12)}" if c else "good\nwelds" for c in table]
+    axes.set_xticks(range(len(table)), labels, fontsize=7)
+    axes.set_ylabel("imperfection, s per metre of seam")
+    axes.set_ylim(bottom=0.0)
+    axes.legend(fontsize=8, ncols=len(called), loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False)
 
 
 def _example(content: dict[str, Any], path: Path) -> Path:

@@ -36,18 +36,11 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from msstan_core.closed_loop.figures import WeldFigures
+    from msstan_core.closed_loop.kept_welds import SUFFIX
     from msstan_core.closed_loop.page import check_page, write_page
-    from msstan_core.closed_loop.study import (
-        FIRST_SEED,
-        Task,
-        chosen_imperfections,
-        course,
-        example_of,
-        run_study,
-        run_weld,
-        summarise,
-        tasks,
-    )
+    from msstan_core.closed_loop.study import course, run_study, run_weld
+    from msstan_core.closed_loop.summary import example_of, summarise
+    from msstan_core.closed_loop.tasks import FIRST_SEED, Task, chosen_imperfections, tasks
     from msstan_core.decision.pipeline import Monitor
     from msstan_core.errors import InputError
     from msstan_core.resources import default_model_dir
@@ -62,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     codes = chosen_imperfections(arguments.imperfections)
     model_dir = arguments.model or default_model_dir()
     plan = tasks(codes, range(FIRST_SEED, FIRST_SEED + arguments.welds))
-    kept = arguments.json.with_name(arguments.json.name + ".welds.jsonl")
+    kept = arguments.json.with_name(arguments.json.name + SUFFIX)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("welding", total=len(plan))

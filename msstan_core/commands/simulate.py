@@ -127,7 +127,7 @@ def _given(arguments: argparse.Namespace, option: str) -> bool:
 
 def _drawn(arguments: argparse.Namespace) -> Iterator[tuple[str, Scenario]]:
     """(name of the bag, scenario) of every weld that --random or --faults asks for."""
-    from msstan_core.closed_loop.study import FIRST_SEED
+    from msstan_core.closed_loop.tasks import FIRST_SEED
     from msstan_core.closed_loop.welds import FAULTS, study_weld
     from msstan_core.simulation.material_pairs import parse_pairs
     from msstan_core.simulation.randomisation import randomised

@@ -290,7 +290,7 @@ SECTIONS: tuple[Section, ...] = (
             Row("delay_s", "detection delay, s"),
             Row("wps_violations", "violations of the procedure", Aim(0.0, at_most=True)),
         ),
-        command="msstan closed-loop-live --welds 2 --json docs/results/closed_loop_live.json",
+        command="msstan closed-loop-live --welds 50 --jobs 2 --json docs/results/closed_loop_live.json",
     ),
     Section(
         "faults",

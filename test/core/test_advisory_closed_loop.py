@@ -22,7 +22,9 @@ from msstan_core.closed_loop.figures import WeldFigures, figures_of, related, vi
 from msstan_core.closed_loop.loop import CYCLE_S, Cycle, Interference, WeldRecord, weld
 from msstan_core.closed_loop.page import BEGIN, END, write_page
 from msstan_core.closed_loop.recognisers import OracleRecogniser
-from msstan_core.closed_loop.study import ARMS, Task, example_of, run_study, summarise, tasks
+from msstan_core.closed_loop.study import run_study
+from msstan_core.closed_loop.summary import example_of, summarise
+from msstan_core.closed_loop.tasks import ARMS, Task, tasks
 from msstan_core.closed_loop.welds import FAULTS, NOMINAL, study_weld
 from msstan_core.errors import InputError
 from msstan_core.recordings.annotations import Annotation

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from msstan_core.cli import main
-from msstan_core.closed_loop.study import FIRST_SEED
+from msstan_core.closed_loop.tasks import FIRST_SEED
 from msstan_core.closed_loop.welds import FAULTS, study_weld
 from msstan_core.recordings.bag import BagReader
 from msstan_core.simulation import recording

@@ -1,6 +1,7 @@
 """What was heard of a weld over DDS becomes the record that the study judges."""
 
 import math
+import time
 
 import pytest
 from live import Spinner, until
@@ -10,7 +11,7 @@ from msstan_core.advisory.wps_files import WPS_FOLDER, load_wps
 from msstan_core.closed_loop.figures import figures_of
 from msstan_core.recordings.annotations import Annotation
 from msstan_core.resources import share_path
-from msstan_msgs.msg import WeldAnomaly, WeldContext, WeldParameterAdvisory
+from msstan_msgs.msg import WeldAction, WeldAnomaly, WeldContext, WeldMonitorState, WeldParameterAdvisory
 from msstan_ros import qos
 from msstan_ros.advisory_recorder import AdvisoryRecorder
 from msstan_ros.conversions import stamp_message
@@ -83,7 +84,32 @@ def test_the_latency_is_the_cells_time_from_stamp_to_arrival(spinner: Spinner) -
     assert figures_of(record, 506, 0, "live").delay_s == pytest.approx(1.92 + 0.1 - 1.8)
 
 
+def test_late_decisions_and_bad_heartbeats_are_counted_while_the_cell_tells_the_time(spinner: Spinner) -> None:
+    peer = spinner.peer()
+    action = peer.create_publisher(WeldAction, "weld/action", qos.action(0.5))
+    state = peer.create_publisher(WeldMonitorState, "weld/state", qos.STATE)
+    clock = peer.create_publisher(Clock, "/clock", qos.CLOCK)
+    with AdvisoryRecorder() as recorder:
+        assert until(lambda: all(p.get_subscription_count() == 1 for p in (action, state, clock)))
+        # Sensors that are silent before the cell begins are no fault of the machine.
+        state.publish(WeldMonitorState(health=WeldMonitorState.STALE))
+        time.sleep(0.3)
+        for index, (late_s, health) in enumerate(((0.08, 1), (0.3, 2), (0.09, 1), (0.06, 3))):
+            clock.publish(Clock(clock=at(2.0 + index)))
+            assert until(lambda seen=START_NS + (2 + index) * 10**9: recorder._clock_ns == seen)
+            decision = WeldAction()
+            decision.header.stamp = at(2.0 + index - late_s)
+            action.publish(decision)
+            state.publish(WeldMonitorState(health=health))
+            heard = index + 1
+            assert until(lambda heard=heard: len(recorder._ages_s) == len(recorder._not_ok) == heard)
+    timing = recorder.timing()
+    assert (timing.decisions, timing.late, timing.not_ok) == (4, 0.25, 0.5)
+    assert timing.age_p50_s == pytest.approx(0.085) and timing.pace > 0.0
+
+
 def test_a_weld_that_nobody_heard_is_none() -> None:
     with AdvisoryRecorder() as recorder:
         pass
     assert recorder.record(LAP, 0.1, []) is None
+    assert recorder.timing().decisions == 0 and math.isnan(recorder.timing().pace)
