@@ -58,7 +58,7 @@ def load_monitor(settings: MonitorSettings) -> MonitorLike:
         smoothing=settings.smoothing,
         anomalies=settings.events,
         provider=settings.provider,
-        sampling_threshold=settings.sampling_threshold,
+        sampling=settings.sampling,
     )
 
 

@@ -16,6 +16,7 @@ from msstan_core.decision.anomaly import AnomalyConfig
 from msstan_core.errors import InputError
 from msstan_core.image_encodings import SensorScaling
 from msstan_core.inference.engine import Backend
+from msstan_core.inference.frame_sampling import MODEL_THRESHOLD, FrameSampling
 from msstan_core.inference.providers import PROVIDERS, Provider
 from msstan_core.paths import typed_path
 from msstan_core.resources import default_model_dir
@@ -44,7 +45,19 @@ SPECS: tuple[ParameterSpec, ...] = (
         "sampling.enabled", False, "skip the camera backbone where little has changed; needs a model with the gate"
     ),
     ParameterSpec(
-        "sampling.threshold", 0.0, "importance from which a frame is looked at; 0: the model's own value", 0, 0.999
+        "sampling.share",
+        FrameSampling().share,
+        "share of the frames that is looked at, those of most importance: the threshold follows the stream; "
+        "0: it is sampling.threshold",
+        0,
+        0.999,
+    ),
+    ParameterSpec(
+        "sampling.threshold",
+        MODEL_THRESHOLD,
+        "importance from which a frame is looked at, with a share only at first; 0: the model's own value",
+        0,
+        0.999,
     ),
     *DECISION_SPECS,
     ParameterSpec(
@@ -127,7 +140,7 @@ class MonitorSettings:
     backend: Backend
     provider: Provider
     threads: int
-    sampling_threshold: float | None  #: see load_engine
+    sampling: FrameSampling | None  #: see load_engine
     smoothing: SmoothingConfig
     events: AnomalyConfig
     alignment: AlignmentConfig
@@ -197,7 +210,7 @@ def read_settings(node: Node) -> MonitorSettings:
         backend=value_of(node, "backend"),
         provider=value_of(node, "provider"),
         threads=value_of(node, "threads"),
-        sampling_threshold=value_of(node, "sampling.threshold") if value_of(node, "sampling.enabled") else None,
+        sampling=_read_sampling(node),
         smoothing=read_smoothing(node),
         events=read_events(node),
         alignment=alignment,
@@ -208,3 +221,10 @@ def read_settings(node: Node) -> MonitorSettings:
         adaptation_folder=read_adaptation_folder(node),
         snapshot_seconds=value_of(node, "snapshot.seconds"),
     )
+
+
+def _read_sampling(node: Node) -> FrameSampling | None:
+    """None: every frame is looked at."""
+    if not value_of(node, "sampling.enabled"):
+        return None
+    return FrameSampling(value_of(node, "sampling.threshold"), value_of(node, "sampling.share"))

@@ -47,7 +47,7 @@ def write_page(result: Path, page: Path) -> None:
         draw_speed_and_f1(compared(found, others["peers"]), images / "speed_and_f1.png")
     if "sampling" in others:
         details = others["sampling"]["details"]
-        draw_skipping(details["curves"], details.get("own_threshold"), images / "sampling.png")
+        draw_skipping(details["share_curves"], details["own_share"], images / "sampling.png")
     if "soak" in others:
         draw_course(others["soak"]["details"]["course"], images / "soak.png")
     page.write_text(page_text(found, others, result.name), encoding="utf-8")
@@ -262,22 +262,23 @@ def _skipping(sampling: dict[str, Any]) -> list[str]:
         "",
         "The importance gate against no skipping ([results/sampling.json](results/sampling.json)): "
         f"{sampling['data']}. "
-        f"At the model's own threshold {value_text(m['time_saved'])} of a tick's time is saved and "
-        f"{value_text(m['f1_loss'])} of macro-F1 lost.",
+        f"Where the share of frames that is looked at is {details['own_share']:g}, {value_text(m['time_saved'])} of a "
+        f"tick's time is saved and {value_text(m['f1_loss'])} of macro-F1 lost.",
     ]
     if chosen := details.get("recommended"):
-        told = "none" if chosen["threshold"] is None else chosen["threshold"]
-        lines[-1] += f" Saves most for at most half a point, chosen on {chosen['chosen on']} welds: threshold {told}."
+        told = "none" if chosen["share"] is None else chosen["share"]
+        lines[-1] += f" Saves most for at most half a point, chosen on {chosen['chosen on']} welds: a share of {told}."
     lines += [
         "",
         "![Time saved against macro-F1 lost](images/sampling.png)",
         "",
-        *_rows(("welds", "threshold", "frames skipped", "time saved", "F1 lost")),
+        *_rows(("welds", "looked at", "frames skipped", "time saved", "F1 lost", "ticks changed")),
     ]
-    for kind, curve in details["curves"].items():
-        lines += [
-            f"| {kind} | {threshold} | {row['skipped']['mean']:.2f} | {value_text(row['time_saved'])} | "
-            f"{value_text(row['f1_loss'])} |"
-            for threshold, row in curve.items()
-        ]
+    for what, curves in (("share", details["share_curves"]), ("above", details["curves"])):
+        for kind, curve in curves.items():
+            lines += [
+                f"| {kind} | {what} {value} | {row['skipped']['mean']:.2f} | {value_text(row['time_saved'])} | "
+                f"{value_text(row['f1_loss'])} | {row['changed']['mean']:.1f} |"
+                for value, row in curve.items()
+            ]
     return [*lines, ""]

@@ -89,11 +89,11 @@ def draw_speed_and_f1(rows: Sequence[Compared], picture: Path) -> None:
     pyplot.close(figure)
 
 
-def draw_skipping(curves: dict[str, dict[str, dict[str, Any]]], own_threshold: float | None, picture: Path) -> None:
-    """Time saved against macro-F1 lost, one line per kind of weld, one point per threshold of the gate.
+def draw_skipping(curves: dict[str, dict[str, dict[str, Any]]], usual: float, picture: Path) -> None:
+    """Time saved against macro-F1 lost, one line per kind of weld, one point per share of frames looked at.
 
     Args:
-        curves: kind -> threshold -> row of ``sampling.json``. own_threshold: of the model, marked. picture: PNG file.
+        curves: kind -> share -> row of ``sampling.json``. usual: the default share, marked. picture: PNG file.
     """
     pyplot = _pyplot()
     figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
@@ -102,12 +102,12 @@ def draw_skipping(curves: dict[str, dict[str, dict[str, Any]]], own_threshold: f
         _, saved, lost = zip(*points, strict=True)
         points_lost = [100.0 * value for value in lost]
         axes.plot([100.0 * value for value in saved], points_lost, "o-", color=colour, markersize=4, label=kind)
-        for threshold, x, y in points:
-            if own_threshold is not None and threshold == own_threshold:
+        for share, x, y in points:
+            if share == usual:
                 axes.plot(100.0 * x, 100.0 * y, "o", color="none", markeredgecolor=colour, markersize=11)
     axes.axhline(0.5, color="black", linewidth=0.8, linestyle="--")
     axes.axvline(30.0, color="black", linewidth=0.8, linestyle=":")
-    axes.set_xlabel("time saved, % (dotted: aim; ring: the model's own threshold)")
+    axes.set_xlabel("time saved, % (dotted: aim; ring: the default share)")
     axes.set_ylabel("macro-F1 lost, points (dashed: most)")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)

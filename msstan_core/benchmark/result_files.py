@@ -27,7 +27,14 @@ _NEEDED = {
         "details/parts_ms",
     ),
     "peers": ("seeds", "metrics", "baselines"),
-    "sampling": ("data", "metrics/time_saved", "metrics/f1_loss", "details/curves"),
+    "sampling": (
+        "data",
+        "metrics/time_saved",
+        "metrics/f1_loss",
+        "details/curves",
+        "details/share_curves",
+        "details/own_share",
+    ),
     "soak": (
         "metrics/minutes",
         "metrics/actions",

@@ -17,6 +17,7 @@ from msstan_core.benchmark.peer_updates import PEER_THREADS, TimedPeer, timed_pe
 from msstan_core.benchmark.process import lone_monitor
 from msstan_core.benchmark.timing import Contestant, Timings, in_turns, ratio, rounded
 from msstan_core.decision.pipeline import Monitor
+from msstan_core.inference.frame_sampling import FrameSampling
 from msstan_core.inference.model_package import ModelPackage
 
 #: Metric -> peer of the registry.
@@ -83,8 +84,7 @@ def measure(
     said(f"{_FAST_RATE_HZ:.0f} frames a second")
     _fast_stream(package, None, "late_at_100_hz", settings, result)
     if settings.gated is not None:
-        threshold = settings.gated.card.config.sampling.threshold
-        _fast_stream(settings.gated, threshold, "late_at_100_hz_skipping", settings, result)
+        _fast_stream(settings.gated, FrameSampling(), "late_at_100_hz_skipping", settings, result)
     if settings.stream_ticks > 0:
         said(f"streaming against unrolled, {settings.stream_ticks} ticks")
         error = streaming_error(package, settings.stream_ticks, lambda share: progress("streaming", share))
@@ -96,11 +96,11 @@ def measure(
 
 
 def _fast_stream(
-    package: ModelPackage, threshold: float | None, metric: str, settings: Settings, result: Result
+    package: ModelPackage, sampling: FrameSampling | None, metric: str, settings: Settings, result: Result
 ) -> None:
-    monitor = Monitor.load(package.directory, sampling_threshold=threshold)
+    monitor = Monitor.load(package.directory, sampling=sampling)
     fast = paced_stream(monitor, _FAST_RATE_HZ, settings.fast_seconds)
-    model = {"model": f"{package.card.name} {package.card.version}", "sampling": threshold is not None}
+    model = {"model": f"{package.card.name} {package.card.version}", "sampling": sampling is not None}
     result.details.setdefault("frames_at_100_hz", []).append({**model, **fast})
     result.metrics[metric] = rounded(fast["late"] / fast["frames"])
 

@@ -8,6 +8,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msstan_core.errors import InputError
+from msstan_core.inference.frame_sampling import FIXED, MODEL_THRESHOLD, FrameSampling
 from msstan_core.vocabulary import ACTIONS, ISO_CODES, MODALITIES, parse_modalities
 
 if TYPE_CHECKING:
@@ -60,8 +62,14 @@ def register(subparsers: Any) -> None:
         nargs="?",
         const=0.0,
         metavar="THRESHOLD",
-        help="run the camera backbone only on frames whose importance exceeds THRESHOLD (default: the model's own); "
-        "needs a model with an importance gate",
+        help="run the camera backbone only on the frames of most importance, or with THRESHOLD on those whose "
+        "importance exceeds it; needs a model with an importance gate",
+    )
+    parser.add_argument(
+        "--look-share",
+        type=float,
+        metavar="SHARE",
+        help=f"with --skip-frames: on how many of them (default: {FrameSampling().share:g})",
     )
     parser.add_argument("--namespace", help="cell to read where the bag holds several, e.g. /cell_2")
     parser.set_defaults(run=run)
@@ -75,6 +83,18 @@ def parse_modalities_argument(text: str) -> frozenset[Any]:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def _sampling(arguments: argparse.Namespace) -> FrameSampling | None:
+    if arguments.skip_frames is None:
+        if arguments.look_share is not None:
+            raise InputError("--look-share", "says how many frames are skipped, but none are", "add --skip-frames")
+        return None
+    if arguments.skip_frames != MODEL_THRESHOLD:
+        if arguments.look_share is not None:
+            raise InputError("--look-share", "does not go with a fixed threshold", "leave out one of both")
+        return FrameSampling(arguments.skip_frames, FIXED)
+    return FrameSampling() if arguments.look_share is None else FrameSampling(share=arguments.look_share)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Replay; prints a summary of what was seen."""
     from rich.console import Console
@@ -82,20 +102,20 @@ def run(arguments: argparse.Namespace) -> int:
 
     from msstan_core.alignment import TickAligner
     from msstan_core.decision.pipeline import Monitor
-    from msstan_core.errors import InputError
     from msstan_core.output_files import written_whole
     from msstan_core.recordings.bag import BagReader
     from msstan_core.resources import default_model_dir
 
     console = Console(stderr=True)
     model_dir = arguments.model or default_model_dir()
+    sampling = _sampling(arguments)
     monitor = Monitor.load(
         model_dir,
         modalities=arguments.modalities,
         backend=arguments.backend,
         threads=arguments.threads,
         smoothing=not arguments.raw,
-        sampling_threshold=arguments.skip_frames,
+        sampling=sampling,
     )
     aligner = TickAligner()
     ticks = unknown = skipped = 0
@@ -134,7 +154,7 @@ def run(arguments: argparse.Namespace) -> int:
     if unknown:
         console.print(f"[yellow]{unknown} of {ticks} ticks had no usable modality: action UNKNOWN", highlight=False)
     card = monitor.info.card
-    skips = "" if arguments.skip_frames is None else f", camera backbone skipped at {skipped / ticks:.0%} of them"
+    skips = "" if sampling is None else f", camera backbone skipped at {skipped / ticks:.0%} of them"
     print(f"{arguments.csv}: {ticks} ticks over {duration:.1f} s{skips}, model {card.name} {card.version}")
     return 0
 

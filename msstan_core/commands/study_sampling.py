@@ -11,10 +11,11 @@ def register(studies: Any) -> None:
     """Add the study."""
     parser = studies.add_parser(
         "sampling",
-        help="time saved and macro-F1 lost by skipping frames, over thresholds",
-        description="Replay annotated bags with camera through one monitor per threshold of the importance gate and "
-        "one that looks at every frame, tick by tick in turns. Time is processor time: other load does not count. "
-        "The headline is the model's own threshold; a recommended one is chosen on the simulated welds.",
+        help="time saved and macro-F1 lost by skipping frames, over shares and thresholds",
+        description="Replay annotated bags with camera through one monitor per share and per fixed threshold of the "
+        "importance gate and one that looks at every frame, tick by tick in turns. Time is processor time of all "
+        "threads: other load does not count. The headline is the default share; a recommended one is chosen on the "
+        "simulated welds.",
         epilog="Use welds that the model was not trained on. A minute of recording takes about a minute on one core.",
     )
     parser.add_argument("model", type=Path, help="model folder with an importance gate")
@@ -30,20 +31,21 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.table import Table
 
     from msstan_core.errors import InputError
+    from msstan_core.inference.frame_sampling import FrameSampling
     from msstan_core.inference.model_package import load_package
     from msstan_core.recordings.bag_folders import find_bags
     from msstan_core.results import command_of, write_result
-    from msstan_core.studies.sampling_study import curves, overall, recommended, tried_thresholds, watch
+    from msstan_core.studies.sampling_study import curves, overall, recommended, tried_settings, watch
 
     console = Console(stderr=True)
     package = load_package(arguments.model)
-    thresholds = tried_thresholds(package)
+    settings = tried_settings(package)
     welds = []
     bags = find_bags(arguments.data)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         for number, bag in enumerate(bags, 1):
             task = progress.add_task(f"{number} of {len(bags)}: {bag.name}", total=1.0)
-            weld = watch(package, bag, thresholds, lambda share, task=task: progress.update(task, completed=share))  # type: ignore[misc]
+            weld = watch(package, bag, settings, lambda share, task=task: progress.update(task, completed=share))  # type: ignore[misc]
             progress.remove_task(task)
             if weld is None:
                 console.print(f"[yellow]{bag.name}: no camera or no labels, left out", highlight=False)
@@ -51,28 +53,33 @@ def run(arguments: argparse.Namespace) -> int:
                 welds.append(weld)
     if not welds:
         raise InputError(arguments.data[0], "holds no annotated bag with a camera", "give such bags with --data")
-    found = curves(welds, thresholds)
-    own = thresholds.index(package.card.config.sampling.threshold)
-    headline = overall(welds, own)
-    by_kind = {kind: curve[f"{thresholds[own]:g}"] for kind, curve in found.items()}
-    chosen = recommended(found.get("simulated", found.get("real", {})))
-    for kind, curve in found.items():
-        table = Table(f"{kind}: threshold", "frames skipped", "time saved", "macro-F1 lost")
-        for threshold, row in curve.items():
-            table.add_row(threshold, *(f"{row[k]['mean']:.3f}" for k in ("skipped", "time_saved", "f1_loss")))
-        console.print(table)
+    by_share, by_threshold = curves(welds, settings)
+    usual = FrameSampling()
+    headline = overall(welds, settings.index(usual))
+    by_kind = {kind: curve[f"{usual.share:g}"] for kind, curve in by_share.items()}
+    chosen = recommended(by_share.get("simulated", by_share.get("real", {})))
+    for what, found in (("share looked at", by_share), ("threshold", by_threshold)):
+        for kind, curve in found.items():
+            table = Table(f"{kind}: {what}", "frames skipped", "time saved", "macro-F1 lost", "ticks changed")
+            for value, row in curve.items():
+                figures = ("skipped", "time_saved", "f1_loss", "changed")
+                table.add_row(value, *(f"{row[figure]['mean']:.3f}" for figure in figures))
+            console.print(table)
     write_result(
         arguments.json,
         command=command_of(arguments),
         seeds=1,
         data=f"{len(welds)} annotated welds with camera, {sum(w.simulated for w in welds)} of them simulated; model "
         f"{package.card.name} {package.card.version}",
-        metrics={name: headline[name] for name in ("time_saved", "f1_loss", "skipped")} | by_kind,
-        baselines={"every frame looked at": {"f1": {kind: _mean_f1(welds, kind) for kind in found}}},
+        metrics={name: headline[name] for name in ("time_saved", "f1_loss", "skipped", "changed")} | by_kind,
+        baselines={"every frame looked at": {"f1": {kind: _mean_f1(welds, kind) for kind in by_share}}},
         details={
-            "own_threshold": thresholds[own],
-            "recommended": {"threshold": chosen, "chosen on": "simulated" if "simulated" in found else "real"},
-            "curves": found,
+            "own_share": usual.share,
+            "own_threshold": package.card.config.sampling.threshold,
+            "recommended": {"share": chosen, "chosen on": "simulated" if "simulated" in by_share else "real"},
+            "share_curves": by_share,
+            "curves": by_threshold,
+            "one tick": {weld.bag: {"ticks": weld.ticks, "rarest action": weld.rarest} for weld in welds},
         },
     )
     saved, lost = headline["time_saved"]["mean"], headline["f1_loss"]["mean"]

@@ -22,6 +22,7 @@ from msstan_core.decision.result import AnomalyEvent, Decision
 from msstan_core.decision.seam import SeamPosition
 from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.engine import Backend, Engine, load_engine
+from msstan_core.inference.frame_sampling import FrameSampling
 from msstan_core.inference.model_package import NOMINAL_FILE, STEP_FILE, WEIGHTS_FILE, ModelCard, load_package
 from msstan_core.inference.providers import Provider
 from msstan_core.linear_algebra import use_one_thread
@@ -95,7 +96,7 @@ class Monitor:
         smoothing: bool | SmoothingConfig = True,
         anomalies: AnomalyConfig | None = None,
         provider: Provider = "auto",
-        sampling_threshold: float | None = None,
+        sampling: FrameSampling | None = None,
     ) -> Monitor:
         """Open a model folder; ``threads`` are those of network and image scaling, other arguments as in load_engine.
 
@@ -105,7 +106,7 @@ class Monitor:
             InputError: when the folder is missing, corrupt or made for another vocabulary, or cannot do what is asked.
         """
         package = load_package(Path(model_dir))
-        engine = load_engine(package, backend, threads, provider=provider, sampling_threshold=sampling_threshold)
+        engine = load_engine(package, backend, threads, provider=provider, sampling=sampling)
         cv2.setNumThreads(threads)
         use_one_thread()
         card = package.card

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from msstan_core.errors import InputError
 from msstan_core.inference.bound_graph import BoundGraph, Places
+from msstan_core.inference.frame_sampling import FrameSampling, ImportanceThreshold
 from msstan_core.inference.graph_names import OUTPUT_NAMES
 from msstan_core.inference.model_package import STEP_FILE, WEIGHTS_FILE, ModelPackage
 from msstan_core.inference.providers import Provider, device_of, open_session, runs_on_cpu
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Backend = Literal["onnx", "torch"]
-
-#: Stands for the threshold that the model was trained with.
-MODEL_THRESHOLD = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ def load_engine(
     threads: int = 1,
     *,
     provider: Provider = "auto",
-    sampling_threshold: float | None = None,
+    sampling: FrameSampling | None = None,
 ) -> Engine:
     """Open a model.
 
@@ -107,38 +105,33 @@ def load_engine(
         backend: "onnx" (ONNX Runtime) or "torch".
         threads: CPU threads for one step.
         provider: of ONNX Runtime.
-        sampling_threshold: importance up to which a camera frame is not looked at (41); MODEL_THRESHOLD: the model's
-            own; None: every frame is looked at.
+        sampling: which camera frames are looked at (41); None: every one.
 
     Raises:
         InputError: when the runtime is not installed or cannot read the graph, or the model cannot sample frames.
     """
-    threshold = None if sampling_threshold is None else _threshold(package, sampling_threshold)
+    if sampling is not None:
+        _check_sampling(package, sampling)
     if backend == "torch":
-        return TorchEngine(package, threads, threshold)
+        return TorchEngine(package, threads, sampling)
     from msstan_core.inference.sampling_engine import SamplingEngine
     from msstan_core.inference.split_engine import SplitEngine
 
-    if threshold is not None:
-        return SamplingEngine(package, threads, provider, threshold)
+    if sampling is not None:
+        return SamplingEngine(package, threads, provider, sampling)
     if SplitEngine.can_run(package) and runs_on_cpu(provider):
         return SplitEngine(package, threads, provider)
     return OnnxEngine(package, threads, provider)  # a device has a queue of its own: there the step stays whole
 
 
-def _threshold(package: ModelPackage, asked: float) -> float:
-    sampling = package.card.config.sampling
-    if not sampling.enabled:
+def _check_sampling(package: ModelPackage, sampling: FrameSampling) -> None:
+    if not package.card.config.sampling.enabled:
         raise InputError(
             package.directory,
             "has no importance gate, so that no frame can be skipped",
             "leave frame sampling off, or train a model with sampling enabled",
         )
-    if not 0.0 <= asked < 1.0:
-        raise InputError(
-            "sampling threshold", f"is {asked:g}", f"give {MODEL_THRESHOLD:g} for the model's own, or less than 1"
-        )
-    return sampling.threshold if asked == MODEL_THRESHOLD else asked
+    sampling.checked()
 
 
 def initial_state(config: ModelConfig) -> dict[str, NDArray[np.floating]]:
@@ -186,7 +179,7 @@ class OnnxEngine(Engine):
 class TorchEngine(Engine):
     """The same step in torch: the reference for the export."""
 
-    def __init__(self, package: ModelPackage, threads: int = 1, threshold: float | None = None) -> None:
+    def __init__(self, package: ModelPackage, threads: int = 1, sampling: FrameSampling | None = None) -> None:
         try:
             import torch
         except ImportError:
@@ -203,7 +196,8 @@ class TorchEngine(Engine):
         self.model.load_state_dict(torch.load(package.path(WEIGHTS_FILE), map_location="cpu", weights_only=True))
         self.model.eval().to(self._device)
         self.provider = f"torch {self._device.type}"
-        self._threshold = threshold
+        gate = package.card.config.sampling
+        self._threshold = None if sampling is None else ImportanceThreshold(sampling, gate.threshold)
         self.reset()
 
     def reset(self) -> None:
@@ -212,6 +206,8 @@ class TorchEngine(Engine):
         self._seen: tuple[Tensor, Tensor | None] | None = None
         if self.model.gate is not None:
             self._gate_state = self.model.gate.initial_state(device=self._device)
+        if self._threshold is not None:
+            self._threshold.reset()
 
     def state(self) -> dict[str, NDArray[np.floating]]:
         """A copy of the streaming state."""
@@ -220,6 +216,7 @@ class TorchEngine(Engine):
     def fork(self) -> TorchEngine:
         """Another stream on the same weights."""
         other = copy.copy(self)
+        other._threshold = copy.copy(self._threshold)
         other.reset()
         return other
 
@@ -248,6 +245,9 @@ class TorchEngine(Engine):
 
         gate, valid = self.model.gate, arrays["valid"]
         read = (grey_thumbnail(arrays["camera"]), arrays["thermal"], arrays["log_mel"], arrays["telemetry"], valid)
-        threshold = self._torch.tensor([self._threshold], device=self._device)
+        threshold = self._torch.tensor([self._threshold.value], device=self._device)
         gated, self._gate_state = gate.step(gate.summary(*read), valid, self._gate_state, threshold)
-        return bool(gated.looked > 0), float(gated.importance)
+        looked = bool(gated.looked > 0)
+        if valid[0, Modality.CAMERA] > 0:
+            self._threshold.update(looked)
+        return looked, float(gated.importance)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ from numpy.typing import NDArray
 from msstan_core.errors import InputError
 from msstan_core.inference.bound_graph import BoundGraph, Places
 from msstan_core.inference.engine import Engine, EngineOutput
+from msstan_core.inference.frame_sampling import FrameSampling, ImportanceThreshold
 from msstan_core.inference.graph_names import GATE_OUTPUT_NAMES, OUTPUT_NAMES, THRESHOLD_NAME
 from msstan_core.inference.model_package import GATE_FILE, HELD_STEP_FILE, LOOK_FILE, ModelPackage
 from msstan_core.inference.providers import Provider, device_of, open_session
 from msstan_core.preprocessing.preprocessor import NetworkInput
+from msstan_core.vocabulary import Modality
 
 
 class SamplingEngine(Engine):
@@ -24,17 +27,17 @@ class SamplingEngine(Engine):
     Args:
         package: of a model with an importance gate.
         threads: CPU threads for one step. provider: of ONNX Runtime.
-        threshold: importance up to which a frame is not looked at.
+        sampling: which frames are looked at.
 
     Raises:
         InputError: when a graph is missing, older than this version, or cannot be opened.
     """
 
-    def __init__(self, package: ModelPackage, threads: int, provider: Provider, threshold: float) -> None:
+    def __init__(self, package: ModelPackage, threads: int, provider: Provider, sampling: FrameSampling) -> None:
         self._sessions = [
             open_session(package.path(name), threads, provider) for name in (GATE_FILE, LOOK_FILE, HELD_STEP_FILE)
         ]
-        self._threshold = threshold
+        self._threshold = ImportanceThreshold(sampling, package.card.config.sampling.threshold)
         self._bind()
         if THRESHOLD_NAME not in self._gate.inputs:
             raise InputError(package.directory / GATE_FILE, "takes no threshold", "export it again: msstan export")
@@ -46,11 +49,11 @@ class SamplingEngine(Engine):
         self._gate = BoundGraph(gate, self._places, GATE_OUTPUT_NAMES)
         self._look = BoundGraph(look, self._places)
         self._held = BoundGraph(held, self._places, OUTPUT_NAMES)
-        self._places.write(THRESHOLD_NAME, np.array([self._threshold], np.float32))
         self._seen: tuple[Any, ...] = tuple(argument.name for argument in look.get_outputs())
 
     def reset(self) -> None:
         """Forget the past: the next frame is looked at."""
+        self._threshold.reset()
         self._gate.reset()
         self._held.reset()
         self._places.clear(self._seen)
@@ -62,7 +65,8 @@ class SamplingEngine(Engine):
     def fork(self) -> SamplingEngine:
         """Another stream on the same sessions."""
         other = SamplingEngine.__new__(SamplingEngine)
-        other._sessions, other._threshold = self._sessions, self._threshold
+        other._sessions, other._threshold = self._sessions, copy.copy(self._threshold)
+        other._threshold.reset()
         other._bind()
         return other
 
@@ -70,8 +74,11 @@ class SamplingEngine(Engine):
         """Process one tick and advance the state; the backbone runs only where the gate says so."""
         for name, array in tick.arrays().items():
             self._places.write(name, array)
+        self._places.write(THRESHOLD_NAME, np.array([self._threshold.value], np.float32))
         self._gate.run()
         looked = bool(self._gate.result("looked")[0] > 0)
+        if tick.valid[Modality.CAMERA] > 0:
+            self._threshold.update(looked)
         if looked:
             self._look.run()
         self._held.run()

@@ -4,7 +4,8 @@ The paper scores a frame by its backbone features (40), so that a skipped frame 
 gives the score nothing to learn from but smoothness (42). Here the score is computed *before* the backbone, from how
 much a small grey image, the temperatures, the sound and the telemetry have changed since the last frame that was looked
 at. A frame that is not looked at is held: the camera's last backbone features stand in for it while all other branches
-run on. What teaches the score is :func:`msstan_core.training.losses.sampling.importance_target`.
+run on. What teaches the score is :func:`msstan_core.training.losses.sampling.importance_target`; or it is not taught,
+and is the change of the image alone: what has to be told of a held frame is how far it is from the one that stands in.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ _CELLS = 4
 _CHANGE_SCALE = 20.0
 #: degC, dB and grey levels -> about unit range.
 _THERMAL_SCALE_C, _SOUND_SCALE_DB, _GREY_SCALE = 1000.0, 20.0, 255.0
+#: Of a score that is not taught: steepness, and the change (compressed, mean over the cells) that is worth one half.
+_CHANGE_SLOPE, _HALF_CHANGE = 2.0, 1.0
 
 
 class GateState(NamedTuple):
@@ -39,6 +42,14 @@ class Gated(NamedTuple):
 
     importance: Tensor  #: a_t in [0, 1] (40), [B] or [B, T]
     looked: Tensor  #: 1 where the frame goes to the backbone (41), same shape; 0 where there is no frame
+
+
+class ImageChange(nn.Module):
+    """A score that is not taught: the more of the image has changed, the higher."""
+
+    def forward(self, changes: Tensor) -> Tensor:
+        """As :meth:`ImportanceGate.changes` gives them, [N, C] -> logits [N, 1]."""
+        return _CHANGE_SLOPE * (changes[:, : _CELLS**2 + 1].mean(dim=1, keepdim=True) - _HALF_CHANGE)
 
 
 class ImportanceGate(nn.Module):
@@ -61,7 +72,9 @@ class ImportanceGate(nn.Module):
             len(MODALITIES),
         ]
         changes = _CELLS**2 + 1 + 2 + 2 + config.inputs.telemetry_count + len(MODALITIES)
-        self.score = nn.Sequential(nn.Linear(changes, sampling.width), nn.GELU(), nn.Linear(sampling.width, 1))
+        self.score: nn.Module = ImageChange()
+        if sampling.score == "learned":
+            self.score = nn.Sequential(nn.Linear(changes, sampling.width), nn.GELU(), nn.Linear(sampling.width, 1))
 
     def summary(self, thumbnail: Tensor, thermal: Tensor, log_mel: Tensor, telemetry: Tensor, valid: Tensor) -> Tensor:
         """What a tick is compared by.

@@ -82,6 +82,10 @@ class SamplingConfig(_Group):
     """A gate that decides before the camera backbone whether the frame is worth it (40, 41)."""
 
     enabled: bool = False
+    score: Literal["learned", "change"] = Field(
+        "learned",
+        description="learned: what holding the frame would cost (42 and a target); change: of the image alone",
+    )
     threshold: float = Field(0.3, gt=0, lt=1, description="tau of equation 41: frames scored above it are looked at")
     longest_hold: int = Field(8, ge=1, le=64, description="ticks after which a frame is looked at whatever its score")
     width: int = Field(32, ge=4, le=256, description="hidden units of the scoring network")

@@ -26,6 +26,7 @@ from msstan_core.cli import main
 from msstan_core.commands.bench import DEFAULT_PEERS, chosen_peers, register, settings_of
 from msstan_core.decision.pipeline import Monitor
 from msstan_core.errors import InputError
+from msstan_core.inference.frame_sampling import FIXED, FrameSampling
 from msstan_core.inference.model_package import ModelPackage
 from msstan_core.model.configuration import nano
 from msstan_core.peers.registry import PEERS
@@ -134,7 +135,7 @@ def test_streaming_error_sees_a_difference(package: ModelPackage, monkeypatch: p
 
 
 def test_a_paced_stream_counts_frames_and_skips(package: ModelPackage) -> None:
-    monitor = Monitor.load(package.directory, sampling_threshold=0.99)
+    monitor = Monitor.load(package.directory, sampling=FrameSampling(0.99, FIXED))
     found = paced_stream(monitor, 100.0, 0.3)
     assert found["frames"] == 30
     assert found["skipped_share"] == pytest.approx(0.8, abs=0.07)  # longest_hold is 4

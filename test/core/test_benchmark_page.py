@@ -69,13 +69,14 @@ def test_the_page_tells_the_figures_of_the_file(tmp_path: Path) -> None:
 
 def test_the_page_tells_of_soak_and_sampling_where_they_were_measured(tmp_path: Path) -> None:
     spread = {"mean": 0.4, "std": 0.1}
-    row = {"skipped": spread, "time_saved": spread, "f1_loss": {"mean": 0.001, "std": 0.002}}
+    row = {"skipped": spread, "time_saved": spread, "f1_loss": {"mean": 0.001, "std": 0.002}, "changed": spread}
     sampling = {
         "data": "one weld",
         "metrics": {"time_saved": spread, "f1_loss": row["f1_loss"]},
         "details": {
-            "own_threshold": 0.3,
-            "recommended": {"threshold": None, "chosen on": "simulated"},
+            "own_share": 0.2,
+            "recommended": {"share": None, "chosen on": "simulated"},
+            "share_curves": {"simulated": {"0.2": row}},
             "curves": {"simulated": {"0.3": row}},
         },
     }
@@ -97,9 +98,10 @@ def test_the_page_tells_of_soak_and_sampling_where_they_were_measured(tmp_path: 
     assert main(["bench", "--json", str(tmp_path / "bench.json"), "--page", str(page), "--page-only"]) == 0
     text = page.read_text(encoding="utf-8")
     assert all((tmp_path / "images" / f"{name}.png").exists() for name in ("performance", "sampling", "soak"))
-    assert "chosen on simulated welds: threshold none" in text
+    assert "chosen on simulated welds: a share of none" in text
+    assert "| simulated | share 0.2 | 0.40 |" in text and "| simulated | above 0.3 | 0.40 |" in text
     assert "54000 results, 0 lost" in text
-    assert "| simulated | 0.3 | 0.40 | 0.4 ± 0.1 | 0.001 ± 0.002 |" in text
+    assert "| simulated | share 0.2 | 0.40 | 0.4 ± 0.1 | 0.001 ± 0.002 | 0.4 |" in text
 
 
 def test_the_page_tells_fast_and_long_streams_and_warns_of_a_quick_run() -> None:

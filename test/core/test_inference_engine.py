@@ -18,7 +18,8 @@ from small_model import gated_package
 from msstan_core.cli import main
 from msstan_core.errors import InputError
 from msstan_core.inference.bound_graph import Places
-from msstan_core.inference.engine import MODEL_THRESHOLD, OnnxEngine, load_engine
+from msstan_core.inference.engine import OnnxEngine, load_engine
+from msstan_core.inference.frame_sampling import FIXED, FrameSampling
 from msstan_core.inference.model_package import (
     CARD_FILE,
     GATE_FILE,
@@ -50,11 +51,21 @@ def model(package: ModelPackage) -> MsStan:
     return engine.model  # type: ignore[attr-defined,no-any-return]
 
 
-@pytest.mark.parametrize("threshold", [None, MODEL_THRESHOLD, 0.49], ids=["every frame", "model's", "own"])
-def test_torch_and_onnx_give_the_same_answers(package: ModelPackage, model: MsStan, threshold: float | None) -> None:
+#: What the model was trained with.
+MODELS = FrameSampling(share=FIXED)
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [None, MODELS, FrameSampling(0.49, FIXED), FrameSampling(share=0.4)],
+    ids=["every frame", "model's", "own", "share"],
+)
+def test_torch_and_onnx_give_the_same_answers(
+    package: ModelPackage, model: MsStan, sampling: FrameSampling | None
+) -> None:
     stream = ticks(model, 60)
-    onnx = run(load_engine(package, "onnx", sampling_threshold=threshold), stream)
-    reference = run(load_engine(package, "torch", sampling_threshold=threshold), stream)
+    onnx = run(load_engine(package, "onnx", sampling=sampling), stream)
+    reference = run(load_engine(package, "torch", sampling=sampling), stream)
     for ours, theirs in zip(onnx, reference, strict=True):
         assert ours.looked == theirs.looked
         assert_equal(ours, theirs)
@@ -86,7 +97,7 @@ def test_streaming_through_the_engine_equals_unrolled_over_thousands_of_ticks(
 def test_a_skipped_frame_does_not_run_the_backbone(
     package: ModelPackage, model: MsStan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = load_engine(package, sampling_threshold=MODEL_THRESHOLD)
+    engine = load_engine(package, sampling=MODELS)
     assert isinstance(engine, SamplingEngine)
     runs = counted_looks(engine, monkeypatch)
     answers = run(engine, ticks(model, 60))
@@ -96,7 +107,7 @@ def test_a_skipped_frame_does_not_run_the_backbone(
 
 def test_looking_at_every_frame_in_parts_is_the_whole_step(package: ModelPackage, model: MsStan) -> None:
     stream = [t for t in ticks(model, 60) if t.valid[Modality.CAMERA]]
-    parts = run(load_engine(package, sampling_threshold=1e-9), stream)
+    parts = run(load_engine(package, sampling=FrameSampling(1e-9, FIXED)), stream)
     whole = run(load_engine(package), stream)
     for ours, theirs in zip(parts, whole, strict=True):
         assert ours.looked and 0 < ours.importance < 1
@@ -106,7 +117,7 @@ def test_looking_at_every_frame_in_parts_is_the_whole_step(package: ModelPackage
 def test_a_held_frame_stands_in_exactly(package: ModelPackage, model: MsStan) -> None:
     """What the sampling engine says is what the whole step says of a stream in which held frames are repeated."""
     stream = [t for t in ticks(model, 60) if t.valid[Modality.CAMERA]]
-    sampled = run(load_engine(package, sampling_threshold=MODEL_THRESHOLD), stream)
+    sampled = run(load_engine(package, sampling=MODELS), stream)
     held, last = [], stream[0]
     for tick, answer in zip(stream, sampled, strict=True):
         last = tick if answer.looked else last
@@ -115,13 +126,13 @@ def test_a_held_frame_stands_in_exactly(package: ModelPackage, model: MsStan) ->
         assert_equal(ours, theirs, 1e-5)
 
 
-@pytest.mark.parametrize("threshold", [None, MODEL_THRESHOLD], ids=["every frame", "sampled"])
+@pytest.mark.parametrize("sampling", [None, MODELS, FrameSampling(share=0.4)], ids=["every frame", "sampled", "share"])
 @pytest.mark.parametrize("backend", ["onnx", "torch"])
 def test_streams_of_one_model_do_not_mix(
-    package: ModelPackage, model: MsStan, backend: str, threshold: float | None
+    package: ModelPackage, model: MsStan, backend: str, sampling: FrameSampling | None
 ) -> None:
     one, other = ticks(model, 12), ticks(model, 12, seed=9)
-    engine = load_engine(package, backend, sampling_threshold=threshold)  # type: ignore[arg-type]
+    engine = load_engine(package, backend, sampling=sampling)  # type: ignore[arg-type]
     alone = run(engine, one)
     engine.reset()
     fork = engine.fork()
@@ -131,8 +142,8 @@ def test_streams_of_one_model_do_not_mix(
 
 
 def test_a_reset_forgets_everything(package: ModelPackage, model: MsStan) -> None:
-    for threshold in (None, MODEL_THRESHOLD):
-        engine = load_engine(package, sampling_threshold=threshold)
+    for sampling in (None, MODELS, FrameSampling(share=0.4)):
+        engine = load_engine(package, sampling=sampling)
         for length in (7, 8):  # states lie in two places in turn: both parities
             first = run(engine, ticks(model, length))
             engine.reset()
@@ -156,13 +167,19 @@ def test_a_model_without_gate_cannot_skip(package: ModelPackage) -> None:
     without = dataclasses.replace(package, card=card)
     assert not isinstance(load_engine(without), SamplingEngine)
     with pytest.raises(InputError, match="no importance gate"):
-        load_engine(without, sampling_threshold=0.3)
+        load_engine(without, sampling=MODELS)
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.0, float("nan")])
 def test_a_threshold_outside_its_range_is_refused(package: ModelPackage, threshold: float) -> None:
     with pytest.raises(InputError, match="sampling threshold"):
-        load_engine(package, sampling_threshold=threshold)
+        load_engine(package, sampling=FrameSampling(threshold))
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
+def test_a_share_outside_its_range_is_refused(package: ModelPackage, share: float) -> None:
+    with pytest.raises(InputError, match="sampling share"):
+        load_engine(package, sampling=FrameSampling(share=share))
 
 
 def test_an_input_of_another_size_is_refused(package: ModelPackage) -> None:

@@ -51,3 +51,7 @@ def check_losses(where: object, losses: LossWeights, model: ModelConfig) -> None
     for term, (switch, enabled) in needed.items():
         if getattr(losses, term) > 0 and not enabled:
             raise InputError(where, f"losses.{term} needs a mechanism that is off", f"set model.{switch}.enabled: true")
+    if model.sampling.score != "learned" and (losses.importance > 0 or losses.smoothness > 0):
+        raise InputError(
+            where, "losses.importance and losses.smoothness have no score to teach", "set both to 0, or score: learned"
+        )
