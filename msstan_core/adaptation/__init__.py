@@ -6,6 +6,7 @@ network on the embedding that it publishes, so that the exported graph never cha
 - adapted_head: what moves, how far it may; correction: what the answering path adds to the network's logits
 - observed_ticks: the last minutes' embeddings, which feedback names by time; memory: the labelled ones, balanced
 - consistency: equation 48, corrected; learning: one shadow head from the memory
+- trial: whether learning pays, by labels answered before they are learnt
 - guard: the sealed set that a shadow must not answer worse; promotion: whether it may be used
 - revisions: every head ever used, numbered, on disk; head_in_use: the one that answers, and what speaks against it
 - adapter: the rules that join them; background: its thread

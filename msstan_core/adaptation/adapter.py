@@ -19,7 +19,7 @@ from msstan_core.adaptation.adapted_head import Correction, DriftBound, Head
 from msstan_core.adaptation.feedback import WHERE, Feedback, write_down
 from msstan_core.adaptation.guard import GuardSet, LabelledTicks, Scale
 from msstan_core.adaptation.head_in_use import HeadInUse
-from msstan_core.adaptation.labelled_memory import LabelledMemory
+from msstan_core.adaptation.labelled_memory import LabelledMemory, Lessons
 from msstan_core.adaptation.learning import Objective, learn
 from msstan_core.adaptation.observed_ticks import ObservedTick, ObservedTicks
 from msstan_core.adaptation.output_prior import OutputPrior
@@ -27,6 +27,7 @@ from msstan_core.adaptation.promotion import Promotion
 from msstan_core.adaptation.revisions import RevisionCounter, RevisionStore
 from msstan_core.adaptation.settings import AdaptationSettings
 from msstan_core.adaptation.status import AdaptationStatus
+from msstan_core.adaptation.trial import Trial
 from msstan_core.errors import InputError
 from msstan_core.vocabulary import ACTIONS, Action
 
@@ -57,7 +58,9 @@ class Adapter:
         self._guard, self._shares, self._sha256 = guard, np.asarray(shares, float), weights_sha256
         self.settings, self._folder, self._clock = settings, folder, clock
         self._bound = DriftBound(guard.shipped, settings.largest_drift)
-        self._promotion = Promotion(self._bound, guard.sealed, Scale(self._shares), settings.guard_tolerance)
+        scale = Scale(self._shares)
+        self._promotion = Promotion(self._bound, guard.sealed, scale, settings.guard_tolerance)
+        self._trial, self._shadow = Trial(guard.shipped, scale), guard.shipped
         self._store = RevisionStore(folder)
         self._in_use = HeadInUse(self._promotion, self._store, counter or RevisionCounter(), weights_sha256)
         self._memory = LabelledMemory(settings.per_action, settings.per_span, guard.shipped.weight.shape[1])
@@ -146,10 +149,14 @@ class Adapter:
         usable = [tick for tick in span if not tick.flaw]
         if not usable:
             raise InputError(WHERE, f"no tick of this span may be learnt from: {span[-1].flaw}", "label another")
+        unlearnt = [tick for tick in usable if not self._memory.holds(tick)]  # labelled again, it proves nothing
         self._memory.add(usable, action)
-        embeddings = np.stack([tick.embedding for tick in usable])
-        labels = np.full(len(usable), action, np.int64)
-        self._in_use.compare(LabelledTicks(embeddings, labels))
+        if unlearnt:
+            embeddings = np.stack([tick.embedding for tick in unlearnt])
+            labelled = LabelledTicks(embeddings, np.full(len(unlearnt), action, np.int64))
+            self._in_use.compare(labelled)
+            if self._shadow is not self._guard.shipped:
+                self._trial.add(self._shadow, labelled)
         self._waiting = True
         text = f"{len(usable)} of {len(span)} ticks may be learnt from"
         return len(usable), text if self._enabled else f"{text}, once adaptation is enabled"
@@ -222,28 +229,47 @@ class Adapter:
             self._settle_job()
             if self._in_use.adapted and (reason := self._reason_to_go_back()):
                 return self._use(self._guard.shipped, "rollback", reason)
-            if not self._waiting or self._hindrance() or self._memory.spans < self.settings.least_spans:
+            if not self._waiting or self._hindrance():
                 return ""
             self._waiting = False
-            lessons, judged = self._memory.lessons(), self._memory.judged()
+            lessons = self._memory.lessons()
+            enough = self._memory.spans >= self.settings.least_spans
+            first = enough and self._shadow is self._guard.shipped
+            halves = [self._memory.lessons(half) for half in (0, 1)] if first else []
             active, job = self._in_use.revision.head, self._settled
-        objective = Objective(self._guard.shipped, lessons, self._guard.reference, self._shares, self.settings)
-        shadow = learn(objective, self._bound, breathe)
-        verdict = self._promotion.judge(shadow, active, judged)
+        shadow = self._learnt_from(lessons, breathe)
+        answered = [
+            (self._learnt_from(learnt, breathe), other.ticks)
+            for learnt, other in zip(halves, reversed(halves), strict=True)
+            if len(other.ticks)
+        ]
+        verdict = self._promotion.judge(shadow)
         with self._lock:
             if self._in_use.revision.head is not active or self._job != job or self._hindrance():
                 self._waiting = True  # the world has changed meanwhile: think again
                 return ""
-            if verdict.head is None:
-                self._last_change = f"shadow head not promoted: {verdict.reason}"
+            self._shadow = shadow
+            for half_learnt, ticks in answered:
+                self._trial.add(half_learnt, ticks)
+            if self._in_use.adapted and (reason := self._trial.harm):
+                return self._use(self._guard.shipped, "rollback", reason)
+            doubt = self._trial.doubt if enough else "too few labelled spans yet"
+            if verdict.head is None or doubt:
+                self._last_change = f"shadow head not promoted: {doubt or verdict.reason}"
                 return ""
             return self._use(verdict.head, "step", f"learnt from {self._memory.spans} labelled spans")
+
+    def _learnt_from(self, lessons: Lessons, breathe: Callable[[], None]) -> Head:
+        objective = Objective(self._guard.shipped, lessons, self._guard.reference, self._shares, self.settings)
+        return learn(objective, self._bound, breathe)
 
     def _reason_to_go_back(self) -> str:
         if fault := self._in_use.fault:
             self._enabled = False
             return fault
-        return self._in_use.complaint
+        if complaint := self._in_use.complaint:
+            self._trial.clear()
+        return complaint
 
     def _hindrance(self) -> str:
         """Why nothing may be learnt now."""
@@ -260,6 +286,8 @@ class Adapter:
             return
         first, self._settled = self._settled is None, self._job
         self._memory.clear()
+        self._trial.clear()
+        self._shadow = self._guard.shipped
         self._waiting = False
         job = self._settled or ""
         if first and (kept := self._store.read(self._sha256, job)) is not None:

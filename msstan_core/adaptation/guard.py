@@ -125,21 +125,21 @@ class Scale:
     def accuracy(self, head: Head, ticks: LabelledTicks) -> float:
         """Share of right answers in [0, 1]; NaN without any tick."""
         right = self._logits(head, ticks).argmax(axis=1) == ticks.labels if len(ticks) else np.zeros(0, bool)
-        return self._mean(right, ticks.labels)
+        return self.mean(right, ticks.labels)
 
-    def log_likelihood(self, head: Head, ticks: LabelledTicks) -> float:
-        """Mean log probability of the true action; NaN without any tick."""
-        if not len(ticks):
-            return float("nan")
+    def answers(self, head: Head, ticks: LabelledTicks) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """(whether each tick is answered right [N], log probability of its true action [N])."""
         logits = self._logits(head, ticks)
+        right = logits.argmax(axis=1) == ticks.labels
         logits = logits - logits.max(axis=1, keepdims=True)
         of_label = logits[np.arange(len(ticks)), ticks.labels] - np.log(np.exp(logits).sum(axis=1))
-        return self._mean(np.maximum(of_label, LEAST_LOG), ticks.labels)
+        return right, np.maximum(of_label, LEAST_LOG)
 
     def _logits(self, head: Head, ticks: LabelledTicks) -> NDArray[np.float64]:
         return np.where(self.shares > 0, head.logits(ticks.embeddings), -np.inf)
 
-    def _mean(self, values: NDArray[np.generic], labels: NDArray[np.int64]) -> float:
+    def mean(self, values: NDArray[np.generic], labels: NDArray[np.int64]) -> float:
+        """Of [N] values of ticks with these labels; NaN without any tick."""
         counts = np.bincount(labels, minlength=len(self.shares))
         weights = (np.maximum(self.shares, LEAST_SHARE) / np.maximum(counts, 1))[labels]
         return float((weights * values).sum() / weights.sum()) if len(labels) else float("nan")

@@ -12,9 +12,6 @@ from msstan_core.adaptation.guard import LabelledTicks
 from msstan_core.adaptation.observed_ticks import ObservedTick
 from msstan_core.vocabulary import ACTIONS
 
-#: Every so many spans of an action, one is set aside: never learnt from, a shadow head is judged by it.
-JUDGED_EVERY = 3
-
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
@@ -33,10 +30,10 @@ class Lessons:
 
 
 class LabelledMemory:
-    """Bounded and balanced over actions; a part is set aside to judge by.
+    """Bounded and balanced over actions.
 
     Args:
-        per_action: ticks kept of each action, in each of the two parts. per_span: ticks taken of one span.
+        per_action: ticks kept of each action. per_span: ticks taken of one span.
         width: of the embeddings.
     """
 
@@ -46,24 +43,23 @@ class LabelledMemory:
 
     def clear(self) -> None:
         """Forget everything."""
-        self._learnt: list[list[_Entry]] = [[] for _ in ACTIONS]
-        self._judged: list[list[_Entry]] = [[] for _ in ACTIONS]
-        self._spans_of = [0] * len(ACTIONS)
+        self._entries: list[list[_Entry]] = [[] for _ in ACTIONS]
         self.spans = 0  #: labelled so far
 
+    def holds(self, tick: ObservedTick) -> bool:
+        """Whether this tick is learnt from."""
+        return any(entry.tick.stamp_ns == tick.stamp_ns for entries in self._entries for entry in entries)
+
     def __len__(self) -> int:
-        return sum(len(entries) for part in (self._learnt, self._judged) for entries in part)
+        return sum(map(len, self._entries))
 
     def add(self, ticks: Sequence[ObservedTick], action: int) -> None:
-        """One labelled span: up to ``per_span`` ticks, evenly over it. The second span of an action is judged by."""
+        """One labelled span: up to ``per_span`` ticks, evenly over it."""
         if not ticks:
             return
         self.spans += 1
-        count = self._spans_of[action]
-        self._spans_of[action] += 1
-        part = self._judged if count % JUDGED_EVERY == 1 else self._learnt
         rows = np.unique(np.linspace(0, len(ticks) - 1, min(self._per_span, len(ticks))).round().astype(int))
-        entries = part[action]
+        entries = self._entries[action]
         entries += [_Entry(ticks[int(row)], self.spans) for row in rows]
         while len(entries) > self._per_action:
             # From the span that has most, the older one if equal: variety lasts longest.
@@ -71,24 +67,23 @@ class LabelledMemory:
             crowded = max(set(spans), key=lambda span: (spans.count(span), -span))
             del entries[spans.index(crowded)]
 
-    def lessons(self) -> Lessons:
-        """What may be learnt from."""
-        entries = [entry for part in self._learnt for entry in part]
-        ticks = self._ticks(self._learnt)
+    def lessons(self, half: int | None = None) -> Lessons:
+        """What may be learnt from. ``half``: 0 or 1, every other span of each action; None: all."""
+        parts = [_every_other(entries, half) for entries in self._entries]
+        entries = [entry for part in parts for entry in part]
+        labels = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
         previous = [e.tick.embedding if e.tick.previous is None else e.tick.previous for e in entries]
         gate = [0.0 if e.tick.previous is None else e.tick.gate for e in entries]
-        stacked = np.stack(previous) if previous else ticks.embeddings
-        spans = np.array([len({entry.span for entry in part}) for part in self._learnt])
-        return Lessons(ticks, stacked.astype(np.float32), np.array(gate, float), spans)
+        spans = np.array([len({entry.span for entry in part}) for part in parts])
+        ticks = LabelledTicks(self._stacked([entry.tick.embedding for entry in entries]), labels)
+        return Lessons(ticks, self._stacked(previous), np.array(gate, float), spans)
 
-    def judged(self) -> LabelledTicks:
-        """What a shadow head is judged by."""
-        return self._ticks(self._judged)
+    def _stacked(self, embeddings: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        return np.array(embeddings, np.float32).reshape(-1, self._width)
 
-    def _ticks(self, part: list[list[_Entry]]) -> LabelledTicks:
-        rows = [(entry.tick.embedding, action) for action, entries in enumerate(part) for entry in entries]
-        if not rows:
-            return LabelledTicks.none(self._width)
-        return LabelledTicks(
-            np.stack([embedding for embedding, _ in rows]).astype(np.float32), np.array([a for _, a in rows], np.int64)
-        )
+
+def _every_other(entries: list[_Entry], half: int | None) -> list[_Entry]:
+    if half is None:
+        return entries
+    chosen = sorted({entry.span for entry in entries})[half::2]
+    return [entry for entry in entries if entry.span in chosen]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 
 from msstan_core.adaptation.adapted_head import DriftBound, Head
 from msstan_core.adaptation.consistency import consistency
@@ -19,9 +20,8 @@ from msstan_core.adaptation.settings import AdaptationSettings
 
 Array = NDArray[np.float64]
 
-STEPS = 80
-STEP_SIZE = 0.02
-_MOMENTUM, _VARIANCE, _EPSILON = 0.9, 0.99, 1e-8
+#: Of the minimiser, and evaluations of the loss at most: what is left after them changes no answer.
+STEPS, EVALUATIONS = 30, 60
 
 
 class Objective:
@@ -74,25 +74,29 @@ class Objective:
 
 
 def learn(objective: Objective, bound: DriftBound, breathe: Callable[[], None] = lambda: None) -> Head:
-    """Minimise ``objective`` from the shipped head with Adam, inside ``bound`` after every step.
+    """Minimise ``objective`` from the shipped head (L-BFGS), and bring the result inside ``bound``.
 
     Args:
-        breathe: called after each step: the answering thread must never wait for more than one.
+        breathe: called before each evaluation of the loss: the answering thread must never wait for more than one.
     """
-    head = objective.shipped
-    first = [np.zeros_like(part) for part in head.parts()]
-    second = [np.zeros_like(part) for part in head.parts()]
-    for step in range(1, STEPS + 1):
-        _, gradient = objective(head)
-        moved = []
-        for i, (part, slope) in enumerate(zip(head.parts(), gradient.parts(), strict=True)):
-            first[i] = _MOMENTUM * first[i] + (1 - _MOMENTUM) * slope
-            second[i] = _VARIANCE * second[i] + (1 - _VARIANCE) * slope**2
-            mean, variance = first[i] / (1 - _MOMENTUM**step), second[i] / (1 - _VARIANCE**step)
-            moved.append(part - STEP_SIZE * mean / (np.sqrt(variance) + _EPSILON))
-        head = bound.within(Head(*moved))
+    shipped = objective.shipped
+    ends = np.cumsum([part.size for part in shipped.parts()])[:-1]
+
+    def head_of(numbers: Array) -> Head:
+        parts = zip(np.split(numbers, ends), shipped.parts(), strict=True)
+        return Head(*(part.reshape(like.shape) for part, like in parts))
+
+    def loss(numbers: Array) -> tuple[float, Array]:
         breathe()
-    return head
+        value, gradient = objective(head_of(numbers))
+        return value, _numbers(gradient)
+
+    limits = {"maxiter": STEPS, "maxfun": EVALUATIONS}
+    return bound.within(head_of(minimize(loss, _numbers(shipped), jac=True, method="L-BFGS-B", options=limits).x))
+
+
+def _numbers(head: Head) -> Array:
+    return np.concatenate([part.ravel() for part in head.parts()])
 
 
 def _cross_entropy(probability: Array, labels: NDArray[np.int64], weights: Array) -> tuple[float, Array]:

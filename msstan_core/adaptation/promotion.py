@@ -1,4 +1,4 @@
-"""Whether a shadow head may be used: never worse on the sealed guard set, and better where feedback can tell."""
+"""Whether a shadow head may be used: within its bound, and never worse on the sealed guard set."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ class Verdict:
 
     head: Head | None
     reason: str
-    guard_accuracy: float
 
 
 class Promotion:
@@ -62,28 +61,16 @@ class Promotion:
             return f"the guard set is answered worse ({found:.4f} against {self.floor:.4f})"
         return ""
 
-    def judge(self, shadow: Head, active: Head, judged: LabelledTicks) -> Verdict:
-        """The farthest point on the way to ``shadow`` that may be used.
-
-        Args:
-            judged: feedback that was never learnt from. The head taken must answer it more likely right than both the
-                active and the shipped head, and no less often; without any, nothing is promoted.
-        """
-        if not len(judged):
-            return Verdict(None, "no labelled span is set aside to judge by yet", np.nan)
-        shipped, scale = self._bound.shipped, self._scale
-        likelihood = max(scale.log_likelihood(active, judged), scale.log_likelihood(shipped, judged))
-        hits = max(scale.accuracy(active, judged), scale.accuracy(shipped, judged))
-        reason = "feedback set aside is answered no better"
+    def judge(self, shadow: Head) -> Verdict:
+        """The farthest point on the way to ``shadow`` that may be used."""
+        shipped, reason = self._bound.shipped, ""
         way = shadow.less(shipped)
         for share in SHARES:
             head = self._bound.within(shipped.moved(way, share))
-            if scale.log_likelihood(head, judged) <= likelihood or scale.accuracy(head, judged) < hits:
-                continue
             reason = self.unsound(head)
             if not reason:
-                return Verdict(head, "", self.guard_accuracy(head))
-        return Verdict(None, reason, np.nan)
+                break
+        return Verdict(None if reason else head, reason)
 
     def against_shipped(self, active: Head, ticks: LabelledTicks) -> int:
         """1 where ``active`` answers feedback right more often than the shipped head, -1 less often, 0 as often."""

@@ -19,7 +19,7 @@ class AdaptationSettings(BaseModel):
     largest_drift: float = Field(0.5, ge=0.01, le=1, description="bound on the head's distance from the shipped one")
     anchor: float = Field(0.02, ge=0, le=10, description="weight of the pull towards the shipped head")
     reference: float = Field(
-        4.0, ge=0, le=100, description="labelled spans of an action that its shipped examples weigh as much as"
+        30.0, ge=0, le=100, description="labelled spans of an action that its shipped examples weigh as much as"
     )
     consistency: float = Field(0.1, ge=0, le=10, description="weight of temporal consistency (48)")
     guard_tolerance: float = Field(

@@ -17,6 +17,7 @@ PROTOCOL = (
     "share of right ticks before any smoothing. recovered: gain over frozen as a share of what frozen lost against "
     "held-out welds of the known side; late: over the second half of each job. 30 % wrong: so many labels name "
     "another action; all wrong: every label names the next action. Methods without labels do not notice. "
+    "own examples: the same learning from the shipped examples alone; what it gains needs no label. "
     "worst_vs_frozen_points: the least difference to frozen over seeds, shifts and kinds of feedback."
 )
 

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from msstan_core.adaptation.adapted_head import DriftBound
 from msstan_core.adaptation.adapter import Adapter
 from msstan_core.adaptation.feedback import Feedback
+from msstan_core.adaptation.labelled_memory import LabelledMemory
+from msstan_core.adaptation.learning import Objective, learn
 from msstan_core.adaptation.observed_ticks import ObservedTick
 from msstan_core.adaptation.settings import AdaptationSettings
 from msstan_core.errors import InputError
@@ -91,6 +94,21 @@ class Bounded(Method):
         self.adapter.work()
 
 
+class OwnExamples(Method):
+    """The same learning without any label: from the shipped examples alone. What it gains is no adaptation."""
+
+    def __init__(self, domain: Domain) -> None:
+        super().__init__(domain)
+        shipped, settings = domain.guard.shipped, Bounded.settings
+        nothing = LabelledMemory(settings.per_action, settings.per_span, shipped.weight.shape[1]).lessons()
+        objective = Objective(shipped, nothing, domain.guard.reference, domain.shares, settings)
+        self._head = learn(objective, DriftBound(shipped, settings.largest_drift))
+
+    def answer(self, ticks: Ticks) -> NDArray[np.int64]:
+        """By the head fitted to what it was trained on."""
+        return self._best(self._head.logits(ticks.embeddings))
+
+
 class Unbounded(Method):
     """The obvious way: gradient steps on the newest labels alone, without memory, anchor, bound or guard."""
 
@@ -164,6 +182,7 @@ class NormStatistics(Method):
 METHODS: dict[str, type[Method]] = {
     "frozen": Frozen,
     "ours": Bounded,
+    "own examples": OwnExamples,
     "labels without bounds": Unbounded,
     "entropy minimisation": EntropyMinimisation,
     "norm statistics": NormStatistics,
