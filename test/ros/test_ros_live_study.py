@@ -111,12 +111,13 @@ def test_shared_memory_has_to_do_for_all(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 STARTER = """
-import sys
+import signal, sys
 from pathlib import Path
 from msstan_core.closed_loop.tasks import Task
 from msstan_core.resources import default_model_dir
 from msstan_ros.live_study import welded_live
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell begins in the background
 plan = [Task(402, 1, "live"), Task(506, 1, "live"), Task(402, 2, "live")]
 try:
     list(welded_live(plan, 2, 0.5, default_model_dir(), Path(sys.argv[1]), print))
@@ -154,5 +155,6 @@ def test_no_node_outlives_the_study(number: signal.Signals, model_dir: Path, tmp
         assert until(lambda: not any(map(alive, nodes)), 60)
     finally:
         starter.kill()
+        starter.wait()
         for node in filter(alive, nodes):
             os.kill(node, signal.SIGKILL)
