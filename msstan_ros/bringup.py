@@ -105,9 +105,10 @@ def _monitor_nodes(values: Mapping[str, str], use_sim_time: bool) -> tuple[NodeS
         "log_level": values["log_level"],
     }
     managed = {"lifecycle": True, "autostart": values["autostart"] == "true", **shared}
-    nodes = [NodeSpec("weld_monitor", "weld_monitor_node", parameters=monitor, **managed)]  # type: ignore[arg-type]
-    if values["gate"] == "true":
+    nodes = []
+    if values["gate"] == "true":  # first: a simulated cell begins as soon as the monitor listens to it
         nodes.append(NodeSpec("advisory_gate", "advisory_gate_node", parameters=gate, **managed))  # type: ignore[arg-type]
+    nodes.append(NodeSpec("weld_monitor", "weld_monitor_node", parameters=monitor, **managed))  # type: ignore[arg-type]
     if values["overlay"] == "true":
         nodes.append(NodeSpec("weld_overlay", "overlay_node", parameters=parameters, essential=False, **shared))  # type: ignore[arg-type]
     return tuple(nodes)

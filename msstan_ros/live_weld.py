@@ -55,9 +55,7 @@ def weld_live(
         file.write_text(yaml.safe_dump(scenario.model_dump(mode="json")), encoding="utf-8")
         given = {"scenario": str(file), "annotations": name, "real_time_factor": str(rate), "loop": "false"}
         given |= {"overlay": "false", "gate": "true", "model": str(model)}
-        # The cell begins as soon as the monitor listens to it: everything else is up by then.
         described = profile_named("simulated_cell").describe(given)
-        described = tuple(sorted(described, key=lambda spec: spec.name == "weld_monitor"))
 
         def keep(line: str) -> None:
             stream.write(line + "\n")

@@ -37,9 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     from msstan_core.closed_loop.figures import WeldFigures
     from msstan_core.closed_loop.kept_welds import SUFFIX
-    from msstan_core.closed_loop.page import check_page, write_page
+    from msstan_core.closed_loop.report.study_page import SECTION, write_page
+    from msstan_core.closed_loop.report.summary import example_of, summarise
     from msstan_core.closed_loop.study import course, run_study, run_weld
-    from msstan_core.closed_loop.summary import example_of, summarise
     from msstan_core.closed_loop.tasks import FIRST_SEED, Task, chosen_imperfections, tasks
     from msstan_core.decision.pipeline import Monitor
     from msstan_core.errors import InputError
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.jobs < 1:
         raise InputError("--jobs", f"{arguments.jobs} asked for", "give a number from 1")
     if arguments.page is not None:
-        check_page(arguments.page)
+        SECTION.check(arguments.page)
     codes = chosen_imperfections(arguments.imperfections)
     model_dir = arguments.model or default_model_dir()
     plan = tasks(codes, range(FIRST_SEED, FIRST_SEED + arguments.welds))

@@ -22,10 +22,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 Weld a part of the closed-loop study with simulated cell, monitor and gate as processes that talk over DDS, and the
 same welds in one process, alone and with the monitor.
 
-A weld over DDS takes its own length (about 17 s) over the rate, some seconds to start, and some 30 s of one core,
-whatever the rate. On a machine that is too slow the cell does not keep its pace, sensors seem silent, and the gate
-passes nothing while the monitor is DEGRADED: the figures are the machine's then. Each weld says how often that was
-(not OK), how many decisions came late, and the cell's pace. Lower --jobs, then --rate, where the pace is not kept.
+A weld over DDS takes its own length over the rate, and some seconds to start and to end. On a machine that is too slow
+the cell does not keep its pace, sensors seem silent, and the gate passes nothing while the monitor is DEGRADED: the
+figures are the machine's then. Each weld says how often that was (not OK), how many decisions came late, and the cell's
+pace. Lower --jobs, then --rate, where the pace is not kept.
 
 The welds have ROS domains of their own on this machine: they hear neither each other nor a running system.
 What is done is kept (OUT.json.welds.jsonl): after an interruption the same command goes on. Welds in one process are
@@ -56,9 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
     import sys
 
     from msstan_core.closed_loop.kept_welds import SUFFIX, KeptWelds
-    from msstan_core.closed_loop.live_page import check_live, write_live
+    from msstan_core.closed_loop.report.live_page import SECTION, write_live
+    from msstan_core.closed_loop.report.summary import summarise_live
     from msstan_core.closed_loop.study import revision_of, welded
-    from msstan_core.closed_loop.summary import summarise_live
     from msstan_core.closed_loop.tasks import FIRST_SEED, LIVE_ARMS, chosen_imperfections, tasks
     from msstan_core.errors import InputError
     from msstan_core.resources import default_model_dir
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
             "--rate", f"{arguments.rate:g} is not possible", "0.05 to 20, but not 1: the cell tells the time"
         )
     if arguments.page is not None:
-        check_live(arguments.page)
+        SECTION.check(arguments.page)
     codes = chosen_imperfections(arguments.imperfections)
     os.environ.update(environment_for(arguments.jobs))
     model_dir = arguments.model or default_model_dir()

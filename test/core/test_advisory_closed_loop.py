@@ -20,10 +20,10 @@ from msstan_core.advisory.wps_files import WPS_FOLDER, ProcedureBook, load_wps
 from msstan_core.closed_loop import study
 from msstan_core.closed_loop.figures import WeldFigures, figures_of, related, violations
 from msstan_core.closed_loop.loop import CYCLE_S, Cycle, Interference, WeldRecord, weld
-from msstan_core.closed_loop.page import BEGIN, END, write_page
 from msstan_core.closed_loop.recognisers import OracleRecogniser
+from msstan_core.closed_loop.report.study_page import SECTION, write_page
+from msstan_core.closed_loop.report.summary import example_of, summarise
 from msstan_core.closed_loop.study import run_study
-from msstan_core.closed_loop.summary import example_of, summarise
 from msstan_core.closed_loop.tasks import ARMS, Task, tasks
 from msstan_core.closed_loop.welds import FAULTS, NOMINAL, study_weld
 from msstan_core.errors import InputError
@@ -285,10 +285,10 @@ def test_the_page_is_written_from_the_result_file_and_only_between_its_marks(tmp
     content["details"] = {"by_imperfection": table, "example": example}
     result, page = tmp_path / "closed_loop.json", tmp_path / "page.md"
     result.write_text(json.dumps(content).replace("NaN", "null"))
-    page.write_text(f"# Before\n{BEGIN}\nold\n{END}\nAfter\n")
+    page.write_text(f"# Before\n{SECTION.begin}\nold\n{SECTION.end}\nAfter\n")
     written = write_page(page, result)
     text = page.read_text()
-    assert text.startswith("# Before\n") and text.endswith(f"{END}\nAfter\n") and "old" not in text
+    assert text.startswith("# Before\n") and text.endswith(f"{SECTION.end}\nAfter\n") and "old" not in text
     assert "| 402 lack of penetration | 40.00 | 10.00 | 5.00 |" in text
     assert all(f.read_bytes().startswith(b"\x89PNG") for f in written if f.suffix == ".png") and len(written) == 3
     write_page(page, result)

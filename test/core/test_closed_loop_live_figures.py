@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from msstan_core.closed_loop.figures import WeldFigures
-from msstan_core.closed_loop.live_page import BEGIN, END, check_live, write_live
-from msstan_core.closed_loop.summary import summarise_live
+from msstan_core.closed_loop.report.live_page import SECTION, write_live
+from msstan_core.closed_loop.report.summary import summarise_live
 from msstan_core.closed_loop.tasks import LIVE_ARMS, Task, tasks
 from msstan_core.closed_loop.timing import Timing
 from msstan_core.closed_loop.welds import NOMINAL
@@ -81,11 +81,11 @@ def content_of(seeds: int) -> dict[str, Any]:
 def test_the_page_gets_the_section_over_dds_and_keeps_the_rest(tmp_path: Path) -> None:
     result, page = tmp_path / "closed_loop_live.json", tmp_path / "page.md"
     result.write_text(json.dumps(content_of(2)).replace("NaN", "null"))
-    page.write_text(f"# Before\n{BEGIN}\nold\n{END}\nAfter\n")
-    check_live(page)
+    page.write_text(f"# Before\n{SECTION.begin}\nold\n{SECTION.end}\nAfter\n")
+    SECTION.check(page)
     written = write_live(page, result)
     text = page.read_text()
-    assert text.startswith("# Before\n") and text.endswith(f"{END}\nAfter\n") and "old" not in text
+    assert text.startswith("# Before\n") and text.endswith(f"{SECTION.end}\nAfter\n") and "old" not in text
     assert "| imperfection time, share of the programme alone | 1 | 0.25 ± 0.00 | 0.38 ± 0.00 |" in text
     assert "| 402 lack of penetration | 60.00 ± 20.00 | 15.00 ± 5.00 | 22.50 ± 7.50 | 0.30 ± 0.00 |" in text
     assert "| decisions that arrive over 0.1 s after their frame, share | 0.15 ± 0.05 |" in text
@@ -99,7 +99,7 @@ def test_the_page_gets_the_section_over_dds_and_keeps_the_rest(tmp_path: Path) -
     assert "| 402 lack of penetration | 40.00 | 10.00 | 15.00 | 0.30 |" in page.read_text(), "one seed has no spread"
     assert "In 1 of 2 welds over DDS the machine did not keep up" in page.read_text()
     page.write_text("nothing here")
-    for use in (lambda: check_live(page), lambda: write_live(page, result)):
+    for use in (lambda: SECTION.check(page), lambda: write_live(page, result)):
         with pytest.raises(InputError, match="no section"):
             use()
 
@@ -110,6 +110,6 @@ def test_a_result_from_before_the_machine_was_measured_still_makes_a_page(tmp_pa
         del content["metrics"][name]
     result, page = tmp_path / "closed_loop_live.json", tmp_path / "page.md"
     result.write_text(json.dumps(content).replace("NaN", "null"))
-    page.write_text(f"{BEGIN}\n{END}\n")
+    page.write_text(f"{SECTION.begin}\n{SECTION.end}\n")
     write_live(page, result)
     assert "402 lack of penetration" in page.read_text() and "kept up" not in page.read_text()

@@ -13,7 +13,7 @@ from msstan_core.cli import main
 from msstan_core.closed_loop import study
 from msstan_core.closed_loop.figures import WeldFigures
 from msstan_core.closed_loop.kept_welds import SUFFIX, KeptWelds
-from msstan_core.closed_loop.live_page import BEGIN, END
+from msstan_core.closed_loop.report.live_page import SECTION
 from msstan_core.closed_loop.tasks import FIRST_SEED, LIVE_ARMS, Task, tasks
 from msstan_core.closed_loop.timing import Timing
 from msstan_core.errors import InputError
@@ -71,7 +71,7 @@ def test_the_result_is_in_the_order_of_the_plan_and_says_how_the_machine_did(
     welders: Welders, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "page.md"
-    page.write_text(f"{BEGIN}\n{END}\n")
+    page.write_text(f"{SECTION.begin}\n{SECTION.end}\n")
     assert command(tmp_path, "--page", str(page)) == 0
     content = json.loads((tmp_path / "live.json").read_text())
     assert [(w["imperfection"], w["seed"], w["arm"]) for w in content["details"]["welds"]] == [

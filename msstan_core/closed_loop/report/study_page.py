@@ -9,55 +9,33 @@ from pathlib import Path
 from typing import Any
 
 from msstan_core.advisory.parameters import PARAMETERS, Parameter
-from msstan_core.errors import InputError
+from msstan_core.closed_loop.report.page_section import PageSection
 from msstan_core.vocabulary import IMPERFECTIONS
 
-BEGIN, END = "<!-- results: written by msstan closed-loop --page -->", "<!-- end of results -->"
+SECTION = PageSection("<!-- results: written by msstan closed-loop --page -->", "<!-- end of results -->")
 NAMES = {0: "good welds", **{i.iso_code: i.name for i in IMPERFECTIONS}}
 _COLOURS = {"none": "#b0413e", "monitor": "#1f6f8b", "oracle": "#7a9e7e"}
 _CALLED = {"none": "programme alone", "monitor": "with monitor and gate", "oracle": "with an oracle"}
 
 
 def write_page(page: Path, result: Path) -> list[Path]:
-    """Rewrite the section between the two markers of ``page``; pictures go to ``images/`` beside it.
-
-    Returns:
-        The files written.
+    """Rewrite the section of ``page`` and its pictures; returns the files written.
 
     Raises:
         InputError: when the page has no such section.
     """
     content = json.loads(result.read_text(encoding="utf-8"))
-    replace(page, BEGIN, END, section(content))
-    images = page.parent / "images"
-    images.mkdir(exist_ok=True)
-    files = [_bars(content, images / "closed_loop_times.png"), _example(content, images / "closed_loop_example.png")]
-    return [page, *files]
-
-
-def check_page(page: Path) -> None:
-    """See that a page has the section that will be rewritten; raises InputError when it has not."""
-    sectioned(page, BEGIN, END)
-
-
-def sectioned(page: Path, begin: str, end: str) -> str:
-    """The page's text; raises InputError when it lacks one of the two markers."""
-    text = page.read_text(encoding="utf-8") if page.is_file() else ""
-    if begin not in text or end not in text:
-        raise InputError(page, "has no section for the results", f"add the lines {begin} and {end}")
-    return text
-
-
-def replace(page: Path, begin: str, end: str, written: str) -> None:
-    """Put ``written`` between the two markers of the page."""
-    text = sectioned(page, begin, end)
-    before, rest = text.split(begin, 1)
-    page.write_text(before + begin + "\n" + written + end + rest.split(end, 1)[1], encoding="utf-8")
+    images = SECTION.replace(page, section(content))
+    return [
+        page,
+        _bars(content, images / "closed_loop_times.png"),
+        _example(content, images / "closed_loop_example.png"),
+    ]
 
 
 def section(content: dict[str, Any]) -> str:
     """Results as Markdown."""
-    number = partial(number_of, content["seeds"])
+    number = partial(spread_text, content["seeds"])
     metrics, oracle = content["metrics"], content["baselines"]["oracle"]
     none = content["baselines"]["none"]
     head = [
@@ -110,7 +88,7 @@ def basis(seeds: int) -> str:
     return f"{seeds} seeded welds per imperfection; mean and standard deviation over seeds"
 
 
-def number_of(seeds: int, figure: dict[str, float | None]) -> str:
+def spread_text(seeds: int, figure: dict[str, float | None]) -> str:
     """Mean and standard deviation; empty where there is none; one seed has no spread."""
     mean, std = figure["mean"], figure["std"]
     if mean is None or std is None:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from msstan_core.closed_loop.loop import LATENCY_S
-from msstan_core.closed_loop.page import NAMES, basis, draw_times, number_of, replace, sectioned
+from msstan_core.closed_loop.report.page_section import PageSection
+from msstan_core.closed_loop.report.study_page import NAMES, basis, draw_times, spread_text
 from msstan_core.closed_loop.tasks import LIVE_ARMS
 from msstan_core.closed_loop.timing import Timing
 
-BEGIN = "<!-- results over DDS: written by msstan closed-loop-live --page -->"
-END = "<!-- end of results over DDS -->"
+SECTION = PageSection(
+    "<!-- results over DDS: written by msstan closed-loop-live --page -->", "<!-- end of results over DDS -->"
+)
 _CALLED = {"none": "programme alone", "monitor": "in one process", "live": "over DDS"}
 _COLOURS = {"none": "#b0413e", "monitor": "#1f6f8b", "live": "#d9a441"}
 #: The welds of one imperfection lie beside each other, in the order of their seeds, over this width.
@@ -22,29 +24,19 @@ _POINTS_WIDTH = 0.5
 
 
 def write_live(page: Path, result: Path) -> list[Path]:
-    """Rewrite the section between the two markers of ``page``; the picture goes to ``images/`` beside it.
-
-    Returns:
-        The files written.
+    """Rewrite the section of ``page`` and its picture; returns the files written.
 
     Raises:
         InputError: when the page has no such section.
     """
     content = json.loads(result.read_text(encoding="utf-8"))
-    replace(page, BEGIN, END, live_section(content))
-    images = page.parent / "images"
-    images.mkdir(exist_ok=True)
+    images = SECTION.replace(page, live_section(content))
     return [page, _picture(content, images / "closed_loop_live.png")]
-
-
-def check_live(page: Path) -> None:
-    """See that a page has the section that will be rewritten; raises InputError when it has not."""
-    sectioned(page, BEGIN, END)
 
 
 def live_section(content: dict[str, Any]) -> str:
     """Results over DDS as Markdown."""
-    number = partial(number_of, content["seeds"])
+    number = partial(spread_text, content["seeds"])
     live, in_process = content["metrics"], content["baselines"]["in_process"]
     none = content["baselines"]["none"]
     lines = [
