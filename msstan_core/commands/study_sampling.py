@@ -27,7 +27,7 @@ def register(studies: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Replay; print a table; write the result file."""
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
     from rich.table import Table
 
     from msstan_core.errors import InputError
@@ -45,7 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         for number, bag in enumerate(bags, 1):
             task = progress.add_task(f"{number} of {len(bags)}: {bag.name}", total=1.0)
-            weld = watch(package, bag, settings, lambda share, task=task: progress.update(task, completed=share))  # type: ignore[misc]
+
+            def done(share: float, task: TaskID = task) -> None:
+                progress.update(task, completed=share)
+
+            weld = watch(package, bag, settings, done)
             progress.remove_task(task)
             if weld is None:
                 console.print(f"[yellow]{bag.name}: no camera or no labels, left out", highlight=False)

@@ -216,7 +216,7 @@ class TorchEngine(Engine):
     def fork(self) -> TorchEngine:
         """Another stream on the same weights."""
         other = copy.copy(self)
-        other._threshold = copy.copy(self._threshold)
+        other._threshold = None if self._threshold is None else self._threshold.fork()
         other.reset()
         return other
 

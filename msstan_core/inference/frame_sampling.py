@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -57,6 +58,12 @@ class ImportanceThreshold:
         self._share = sampling.checked().share
         self._first = model_threshold if sampling.threshold == MODEL_THRESHOLD else sampling.threshold
         self.reset()
+
+    def fork(self) -> ImportanceThreshold:
+        """The same for another stream."""
+        other = copy.copy(self)
+        other.reset()
+        return other
 
     @property
     def value(self) -> float:

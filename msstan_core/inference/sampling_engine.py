@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -49,6 +48,7 @@ class SamplingEngine(Engine):
         self._gate = BoundGraph(gate, self._places, GATE_OUTPUT_NAMES)
         self._look = BoundGraph(look, self._places)
         self._held = BoundGraph(held, self._places, OUTPUT_NAMES)
+        self._limit = np.empty(1, np.float32)  # the threshold, as the gate takes it
         self._seen: tuple[Any, ...] = tuple(argument.name for argument in look.get_outputs())
 
     def reset(self) -> None:
@@ -65,8 +65,7 @@ class SamplingEngine(Engine):
     def fork(self) -> SamplingEngine:
         """Another stream on the same sessions."""
         other = SamplingEngine.__new__(SamplingEngine)
-        other._sessions, other._threshold = self._sessions, copy.copy(self._threshold)
-        other._threshold.reset()
+        other._sessions, other._threshold = self._sessions, self._threshold.fork()
         other._bind()
         return other
 
@@ -74,7 +73,8 @@ class SamplingEngine(Engine):
         """Process one tick and advance the state; the backbone runs only where the gate says so."""
         for name, array in tick.arrays().items():
             self._places.write(name, array)
-        self._places.write(THRESHOLD_NAME, np.array([self._threshold.value], np.float32))
+        self._limit[0] = self._threshold.value
+        self._places.write(THRESHOLD_NAME, self._limit)
         self._gate.run()
         looked = bool(self._gate.result("looked")[0] > 0)
         if tick.valid[Modality.CAMERA] > 0:

@@ -18,7 +18,7 @@ from small_model import gated_package
 from msstan_core.cli import main
 from msstan_core.errors import InputError
 from msstan_core.inference.bound_graph import Places
-from msstan_core.inference.engine import OnnxEngine, load_engine
+from msstan_core.inference.engine import Backend, OnnxEngine, load_engine
 from msstan_core.inference.frame_sampling import FIXED, FrameSampling
 from msstan_core.inference.model_package import (
     CARD_FILE,
@@ -129,10 +129,10 @@ def test_a_held_frame_stands_in_exactly(package: ModelPackage, model: MsStan) ->
 @pytest.mark.parametrize("sampling", [None, MODELS, FrameSampling(share=0.4)], ids=["every frame", "sampled", "share"])
 @pytest.mark.parametrize("backend", ["onnx", "torch"])
 def test_streams_of_one_model_do_not_mix(
-    package: ModelPackage, model: MsStan, backend: str, sampling: FrameSampling | None
+    package: ModelPackage, model: MsStan, backend: Backend, sampling: FrameSampling | None
 ) -> None:
     one, other = ticks(model, 12), ticks(model, 12, seed=9)
-    engine = load_engine(package, backend, sampling=sampling)  # type: ignore[arg-type]
+    engine = load_engine(package, backend, sampling=sampling)
     alone = run(engine, one)
     engine.reset()
     fork = engine.fork()
@@ -220,7 +220,7 @@ def test_a_model_leaves_the_arithmetic_of_the_process_alone(package: ModelPackag
     In a process of its own, because only the first session of a process decides.
     """
     script = (
-        "import sys; from pathlib import Path; from msstan_core.inference.engine import load_engine; "
+        "import sys; from pathlib import Path; from msstan_core.inference.engine import Backend, load_engine; "
         "from msstan_core.inference.model_package import load_package; "
         f"load_engine(load_package(Path({str(package.directory)!r})), {backend!r}); "
         "sys.exit(0 if sys.float_info.min * sys.float_info.epsilon > 0.0 else 'subnormal numbers are flushed')"
