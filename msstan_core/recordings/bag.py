@@ -153,7 +153,7 @@ class BagReader:
         """From the first stamp to the newest, read from all messages: a replay at another pace is recorded in another
         time than it tells of.
         """
-        stamps = (header_stamp_ns(raw, "")[0] for raw in self._messages(list(self._inputs())))
+        stamps = (header_stamp_ns(raw)[0] for raw in self._messages(list(self._inputs())))
         return (max(stamps, default=self.start_ns) - self.start_ns) / NANOSECONDS_PER_SECOND
 
     def seconds(self, stamp_ns: int) -> float:
@@ -203,7 +203,7 @@ class BagReader:
             found = []
             for connection in self._inputs():
                 for raw in self._messages([connection]):
-                    found.append(header_stamp_ns(raw, connection.topic))
+                    found.append(header_stamp_ns(raw))
                     break
             self._firsts = [(stamp, recorded) for stamp, recorded in found if not is_unset(stamp, recorded)]
             if not self._firsts:

@@ -55,7 +55,7 @@ def decoded(message: RawMessage, types: Typestore) -> Any:
         raise InputError(message.topic, problem, "record it again") from error
 
 
-def header_stamp_ns(message: RawMessage, where: str) -> tuple[int, int]:
+def header_stamp_ns(message: RawMessage) -> tuple[int, int]:
     """Stamp and record time of a message whose first field is a header, without decoding the rest."""
     if len(message.cdr) < 12:
         return 0, message.time_ns

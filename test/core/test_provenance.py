@@ -80,4 +80,5 @@ def test_configuration_for_own_welds_speaks_of_no_other_data() -> None:
     assert not own.data_description and not own.limits and not own.withhold and own.name != shipped.name
     assert own.trained_imperfections == "labelled"
     same = {"clips_per_step", "clip_ticks", "learning_rate", "imperfection_weight", "augmentation"}
+    assert own.steps < shipped.steps, "as its file says"
     assert own.model_dump(include=same) == shipped.model_dump(include=same)
