@@ -22,6 +22,7 @@ from msstan_core.calibration.anomaly_fitting import (
     training_welds,
 )
 from msstan_core.calibration.joint import TooFewBlocks, calibrate_jointly
+from msstan_core.calibration.logit_lines import along, fit_logit_lines
 from msstan_core.calibration.novelty import CalibratedNovelty, calibrate_novelty
 from msstan_core.calibration.recalibration import alarm_limits
 from msstan_core.calibration.subsets import Thresholds, calibrate_subsets, fit_actions
@@ -31,6 +32,7 @@ from msstan_core.inference.card_text import CARD_TEXT_FILE, card_markdown
 from msstan_core.inference.export import export_step
 from msstan_core.inference.model_package import (
     GUARD_FILE,
+    NEVER,
     NOMINAL_FILE,
     WEIGHTS_FILE,
     AlarmLimits,
@@ -106,6 +108,7 @@ class Anomalies:
     trained: tuple[int, ...]  #: ISO codes that the model answers about
     novelty: CalibratedNovelty | None
     novelty_threshold: float  #: 0 without a detector
+    imperfection_lines: dict[int, tuple[float, float]]
     imperfection_thresholds: dict[int, float]
     alarm_limits: AlarmLimits | None  #: None: too few nominal welds were held out
     severity: dict[int, SeverityMap]
@@ -130,11 +133,11 @@ def fit_anomalies(
     """
     rate, codes = config.false_alarms_per_hour, imperfections_learnt(config, training)
     progress("nominal welds")
-    held = (
-        [HeldOutRun(run, decided(run, b)) for run, b in zip(fitted.runs, fitted.beliefs, strict=True)]
-        if held_out
-        else []
-    )
+    runs = fitted.runs if held_out else []
+    fitted_lines = fit_logit_lines(runs, codes)
+    lines = {code: line.pair for code, line in fitted_lines.items()}
+    runs = [along(lines, run) for run in runs]
+    held = [HeldOutRun(run, decided(run, b)) for run, b in zip(runs, fitted.beliefs if runs else [], strict=True)]
     novelty = calibrate_novelty(
         training_welds(trained_model.model, fully_sensed(training), config.seed),
         nominal_welds(held),
@@ -142,20 +145,20 @@ def fit_anomalies(
         rate_per_hour=rate,
         seed=config.seed,
     )
-    runs = fitted.runs if held_out else []
     detector = novelty.detector if novelty else None
     found = imperfection_thresholds(runs, codes, rate)
     thresholds = {code: t.probability for code, t in found.items()}
     novelty_threshold = novelty.alarm.threshold if novelty else 0.0
     statements = [novelty.statement()] if novelty else ["novelty: too little nominal data for a detector"]
-    statements += [f"imperfection {code}: from {t.probability:.3g}; {t.statement()}" for code, t in found.items()]
-    joint = calibrate_jointly(held_out_scores(held, detector, codes), codes, rate_per_hour=rate)
+    statements += [f"imperfection {code}: {t.statement()}" for code, t in found.items()]
+    suspected = [code for code in codes if thresholds.get(code, 0.0) < NEVER]
+    joint = calibrate_jointly(held_out_scores(held, detector, suspected), suspected, rate_per_hour=rate)
     limits = None
     if isinstance(joint, TooFewBlocks):
         statements.append(f"no alarms: {joint.statement()}; msstan calibrate sets their limits")
     else:
         limits = alarm_limits(joint, "held-out nominal welds")
-    known = Thresholds(detector, novelty_threshold, thresholds, codes, rate)
+    known = Thresholds(detector, novelty_threshold, lines, thresholds, codes, rate)
     subsets = calibrate_subsets(
         trained_model.model,
         held_out,
@@ -166,9 +169,25 @@ def fit_anomalies(
         seed=config.seed,
         progress=progress,
     )
-    metrics: dict[str, object] = {"imperfections": imperfection_figures(runs, codes, thresholds)} if runs else {}
-    severity = severity_maps(runs, codes)
-    return Anomalies(codes, novelty, novelty_threshold, thresholds, limits, severity, subsets, statements, metrics)
+    metrics: dict[str, object] = {}
+    if runs:
+        figures = imperfection_figures(runs, codes, thresholds)
+        metrics["imperfections"] = {
+            code: own | (fitted_lines[int(code)].figures() if int(code) in fitted_lines else {})
+            for code, own in figures.items()
+        }
+    return Anomalies(
+        trained=codes,
+        novelty=novelty,
+        novelty_threshold=novelty_threshold,
+        imperfection_lines=lines,
+        imperfection_thresholds=thresholds,
+        alarm_limits=limits,
+        severity=severity_maps(runs, codes),
+        subsets=subsets,
+        statements=statements,
+        metrics=metrics,
+    )
 
 
 def save_model(
@@ -212,6 +231,7 @@ def save_model(
         action_prior=tuple(float(p) for p in trained_model.action_prior),
         smoothing=fitted.smoothing,
         novelty_threshold=anomalies.novelty_threshold,
+        imperfection_lines=anomalies.imperfection_lines,
         imperfection_thresholds=anomalies.imperfection_thresholds,
         alarm_limits=anomalies.alarm_limits,
         severity=anomalies.severity,

@@ -14,6 +14,7 @@ from msstan_core.calibration.conformal import AlarmThreshold, block_maxima, sust
 from msstan_core.calibration.novelty import BLOCK_S
 from msstan_core.decision.anomaly import AnomalyConfig
 from msstan_core.decision.ranking import best_threshold
+from msstan_core.inference.model_package import NEVER
 from msstan_core.observation import SECONDS_PER_HOUR
 from msstan_core.vocabulary import ISO_CODES
 
@@ -21,6 +22,8 @@ from msstan_core.vocabulary import ISO_CODES
 LOWEST = 0.05
 #: Held-out welds that must show an imperfection before a threshold is chosen by them.
 FEWEST_WELDS = 2
+#: One whose best F1 over held-out ticks is less is never suspected: most suspicions of it would be wrong.
+LEAST_F1 = 0.3
 #: Alarms an hour of clean blocks, by one imperfection, that a threshold chosen for F1 may cost at most.
 MOST_ALARMS_PER_HOUR = 20.0
 
@@ -35,7 +38,12 @@ class ImperfectionThreshold:
     alarmed_blocks: int = 0  #: clean blocks that reach it then
 
     def statement(self) -> str:
-        """What stands behind it, in words."""
+        """It, and what stands behind it, in words."""
+        if self.probability >= NEVER:
+            return f"never: the best F1 over held-out ticks is {self.best_f1:.2f}, {LEAST_F1:g} is asked for"
+        return f"from {self.probability:.3g}; {self._basis()}"
+
+    def _basis(self) -> str:
         if self.best_f1 is None:
             return self.alarm.statement()
         hours = self.alarm.blocks * self.alarm.block_s / SECONDS_PER_HOUR
@@ -68,7 +76,8 @@ def calibrate_imperfections(
             extrapolated one must not fall.
 
     Returns:
-        ISO code -> threshold; empty where there are too few clean blocks for any statement.
+        ISO code -> threshold, NEVER for one that is not recognised (LEAST_F1); empty where there are too few clean
+        blocks for any statement.
     """
     settings = config or AnomalyConfig()
     out: dict[int, ImperfectionThreshold] = {}
@@ -85,7 +94,8 @@ def calibrate_imperfections(
         if best is not None:
             threshold, f1 = best
             alarmed = int((maxima >= threshold).sum())
-            out[code] = ImperfectionThreshold(float(expit(threshold)), alarm, f1, alarmed)
+            probability = float(expit(threshold)) if f1 >= LEAST_F1 else NEVER
+            out[code] = ImperfectionThreshold(probability, alarm, f1, alarmed)
             continue
         least = LOWEST if alarm.guaranteed else settings.imperfection_threshold
         out[code] = ImperfectionThreshold(max(float(expit(alarm.threshold)), least), alarm)

@@ -48,13 +48,13 @@ def recalibrated(
     found = {
         name: calibrate_jointly(
             [weld[name] for weld in welds if name in weld],
-            card.trained_imperfections,
+            card.suspected_with(name),
             rate_per_hour=rate_per_hour,
             novelty=novelty,
         )
         for name in names
     }
-    first = found[names[0]] if names else calibrate_jointly([], card.trained_imperfections, rate_per_hour=rate_per_hour)
+    first = found[names[0]] if names else calibrate_jointly([], (), rate_per_hour=rate_per_hour)
     if isinstance(first, TooFewBlocks):
         raise InputError(
             "nominal welds", first.statement(), "give more of them, or allow a higher --false-alarms-per-hour"
@@ -65,7 +65,11 @@ def recalibrated(
     subsets = dict(card.subsets)
     for name, own in limits.items():
         subsets[name] = subsets.get(name, plain).model_copy(update={"alarm_limits": own})
-    kept = {name: own.statement() for name, own in found.items() if isinstance(own, TooFewBlocks)}
+    kept = {
+        name: own.statement() if novelty or card.suspected_with(name) else "nothing is suspected with them"
+        for name, own in found.items()
+        if isinstance(own, TooFewBlocks)
+    }
     return Recalibrated(card.model_copy(update={"alarm_limits": of_all, "subsets": subsets}), kept)
 
 

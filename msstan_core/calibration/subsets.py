@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from msstan_core.calibration.anomaly_fitting import HeldOutRun, imperfection_thresholds, nominal_welds
 from msstan_core.calibration.filter_fitting import choose_smoothing
+from msstan_core.calibration.logit_lines import after, along, fit_logit_lines
 from msstan_core.calibration.novelty import novelty_alarm
 from msstan_core.calibration.temperatures import FittedTemperature, fit_across_groups
 from msstan_core.decision.novelty import NoveltyDetector
@@ -38,7 +39,7 @@ from msstan_core.training.recording_features import Recording
 from msstan_core.vocabulary import MODALITIES, Modality
 
 #: Recordings judged for each subset at most: fifteen subsets share the time that finishing may take.
-MOST_RECORDINGS = 12
+MOST_RECORDINGS = 48
 #: A subset that fewer recordings hold is not calibrated for itself.
 FEWEST_RECORDINGS = 3
 _LEAST_BELIEF = 1e-9
@@ -50,6 +51,7 @@ class Thresholds:
 
     detector: NoveltyDetector | None
     novelty: float
+    lines: dict[int, tuple[float, float]]  #: of the imperfections' logits
     imperfections: dict[int, float]
     codes: tuple[int, ...]  #: trained imperfections
     rate_per_hour: float
@@ -137,9 +139,9 @@ def calibrate_subsets(
         progress(subset_name(subset))
         runs = [run_on(model, reduced_to(r, subset)) for r in spread_over_groups(holding, MOST_RECORDINGS, seed)]
         card = _card(runs, fit_actions(runs, trained, durations, prior), thresholds)
-        # With everything there, the thresholds from all held-out recordings hold: they rest on more than these few.
-        complete = subset == everything
-        cards[subset_name(subset)] = card.model_copy(update={"imperfection_thresholds": {}}) if complete else card
+        if subset == everything:  # what was fitted on all held-out recordings holds: it rests on more than these few
+            card = card.model_copy(update={"imperfection_lines": {}, "imperfection_thresholds": {}})
+        cards[subset_name(subset)] = card
     return cards
 
 
@@ -150,7 +152,9 @@ def _card(runs: Sequence[NetworkRun], fitted: FittedActions, thresholds: Thresho
         rate = thresholds.rate_per_hour
         own = novelty_alarm(thresholds.detector, nominal_welds(held), rate_per_hour=rate).threshold
         novelty = max(thresholds.novelty, own) if np.isfinite(own) else None
-    found = imperfection_thresholds(runs, thresholds.codes, thresholds.rate_per_hour)
+    runs = [along(thresholds.lines, run) for run in runs]
+    lines = {code: line.pair for code, line in fit_logit_lines(runs, thresholds.codes).items()}
+    found = imperfection_thresholds([along(lines, run) for run in runs], thresholds.codes, thresholds.rate_per_hour)
     imperfections = {code: max(own.probability, thresholds.imperfections.get(code, 0.0)) for code, own in found.items()}
     return SubsetCard(
         temperature=fitted.network.value,
@@ -158,6 +162,7 @@ def _card(runs: Sequence[NetworkRun], fitted: FittedActions, thresholds: Thresho
         emission_power=fitted.smoothing.emission_power,
         filtered=fitted.smoothing.filtered,
         novelty_threshold=novelty,
+        imperfection_lines={code: after(thresholds.lines.get(code, (1.0, 0.0)), own) for code, own in lines.items()},
         imperfection_thresholds=imperfections,
         figures=fitted.figures(len(runs)),
     )

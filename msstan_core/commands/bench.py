@@ -61,7 +61,7 @@ def register(subparsers: Any) -> None:
         "--gated",
         type=Path,
         metavar="MODEL",
-        help="a model with importance gate (config/training/sampling.yaml): 100 frames a second with skipping, too",
+        help="a model with importance gate, for 100 frames a second with skipping (default: --model, if it has one)",
     )
     parser.add_argument("--live", type=float, metavar="SECONDS", help="over DDS, per audio rate; 0: not (default: 20)")
     parser.add_argument("--soak-minutes", type=float, metavar="N", help="only the live monitor, for N minutes")
@@ -100,8 +100,11 @@ def run(arguments: argparse.Namespace) -> int:
     return _bench(arguments, package)
 
 
-def settings_of(arguments: argparse.Namespace) -> Any:
+def settings_of(arguments: argparse.Namespace, package: Any) -> Any:
     """What the options ask for: those of a full run or of ``--quick``, changed by the options that were given.
+
+    Args:
+        arguments: the options. package: the model that is measured.
 
     Raises:
         InputError: naming an unknown peer.
@@ -128,7 +131,7 @@ def settings_of(arguments: argparse.Namespace) -> Any:
         "live_seconds": arguments.live,
         "peers": None if arguments.peers is None else chosen_peers(arguments.peers),
         "scaling": False if arguments.no_scaling else None,
-        "gated": None if arguments.gated is None else gated_package(arguments.gated),
+        "gated": _with_gate(package) if arguments.gated is None else gated_package(arguments.gated),
     }
     return replace(usual, **{name: value for name, value in given.items() if value is not None})
 
@@ -142,10 +145,15 @@ def gated_package(folder: Path) -> Any:
     from msstan_core.errors import InputError
     from msstan_core.inference.model_package import load_package
 
-    package = load_package(folder)
-    if not package.card.config.sampling.enabled:
+    package = _with_gate(load_package(folder))
+    if package is None:
         raise InputError("--gated", f"{folder} has no importance gate", "train one: config/training/sampling.yaml")
     return package
+
+
+def _with_gate(package: Any) -> Any:
+    """The model if it has an importance gate, else None."""
+    return package if package.card.config.sampling.enabled else None
 
 
 def chosen_peers(text: str) -> tuple[str, ...]:
@@ -176,7 +184,7 @@ def _bench(arguments: argparse.Namespace, package: Any) -> int:
     from msstan_core.benchmark.run import measure
     from msstan_core.results import command_of, write_result
 
-    settings = settings_of(arguments)
+    settings = settings_of(arguments, package)
     console = Console(stderr=True)
     began = time.monotonic()
     gc.freeze()

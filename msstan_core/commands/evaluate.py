@@ -16,6 +16,20 @@ if TYPE_CHECKING:
     from msstan_core.evaluation.replayed import ReplayedBag
     from msstan_core.inference.model_package import ModelCard
 
+#: Heading of a column -> figure of an imperfection.
+_IMPERFECTION_COLUMNS = {
+    "F1": "f1",
+    "at best threshold": "f1_at_best_threshold",
+    "precision": "precision",
+    "confidence": "confidence",
+    "AUC": "auc",
+    "AP": "average_precision",
+    "detected": "detected",
+    "delay s": "onset_delay_s",
+    "false/h": "false_suspicions_per_hour",
+    "alarmed": "alarmed",
+}
+
 _EPILOG = """\
 Figures mean something only on bags that the model was not trained on.
 
@@ -194,12 +208,9 @@ def _show(console: Console, metrics: dict[str, Any], details: dict[str, Any], su
     for name, own in details["by_action"].items():
         table.add_row(name, str(own["ticks"]), *(f"{own[c]:.3f}" for c in columns))
     console.print(table)
-    table = Table(
-        "imperfection", "spans", "F1", "at best threshold", "AUC", "AP", "detected", "delay s", "false/h", "alarmed"
-    )
-    columns = ("f1", "f1_at_best_threshold", "auc", "average_precision", "detected", "onset_delay_s")
+    table = Table("imperfection", "spans", *_IMPERFECTION_COLUMNS)
     for name, own in details["by_imperfection"].items():
-        values = [f"{own[c]:.3f}" if c in own else "" for c in (*columns, "false_suspicions_per_hour", "alarmed")]
+        values = [f"{own[c]:.3f}" if c in own else "" for c in _IMPERFECTION_COLUMNS.values()]
         table.add_row(name if own["trained"] else f"{name} (not trained)", str(own["spans"]), *values)
     console.print(table)
     table = Table("share of attention", "on key frames", "even attention", "on background", "even attention")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from msstan_core.decision.probabilities import LogitLines
 from msstan_core.inference.model_package import AlarmLimits, ModelCard, SubsetCard, subset_name
 from msstan_core.vocabulary import ISO_CODES, MODALITIES, Modality
 
@@ -21,6 +22,7 @@ class Calibration:
     emission_power: float  #: what one tick's evidence counts in the action filter
     filtered: bool  #: whether that filter's belief is the answer, or the network's own
     novelty_threshold: float  #: distance from which a tick is novel
+    imperfection_lines: LogitLines
     imperfection_thresholds: NDArray[np.float32]  #: [13] probability from which each counts
     alarm_thresholds: NDArray[np.float32]  #: [14] of the imperfections and of novelty; inf: no alarm
     false_alarms_per_hour: float  #: what the alarms keep to; NaN: no alarm is raised
@@ -61,6 +63,7 @@ class SubsetCalibration:
             emission_power=steadied.emission_power,
             filtered=steadied.filtered,
             novelty_threshold=novelty,
+            imperfection_lines=LogitLines.of({**card.imperfection_lines, **subset.imperfection_lines}),
             imperfection_thresholds=each,
             alarm_thresholds=_alarm_thresholds(limits),
             false_alarms_per_hour=math.nan if limits is None else limits.false_alarms_per_hour,

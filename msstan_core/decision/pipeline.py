@@ -194,7 +194,8 @@ class Monitor:
             logits, revision = self.adapter.corrected(logits, output.embedding)
             flaw = input_flaw(tick, valid, self.info.modalities, degraded)
         raw = action_probabilities(logits, calibration.temperature, self._trained)
-        imperfections = imperfection_probabilities(output.imperfection_logits, self._trained_imperfections)
+        on_lines = calibration.imperfection_lines(output.imperfection_logits)
+        imperfections = imperfection_probabilities(on_lines, self._trained_imperfections)
         if not seen or not np.isfinite(raw).all():
             raw = np.full_like(raw, np.nan)
             imperfections = np.full_like(imperfections, np.nan)

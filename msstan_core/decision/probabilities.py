@@ -1,9 +1,31 @@
-"""Logits become probabilities, cooled by the temperature of the model's card."""
+"""Logits become probabilities, by the temperature and the lines of the model's card."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
+
+from msstan_core.vocabulary import ISO_CODES
+
+
+class LogitLines(NamedTuple):
+    """A line for each imperfection's logit, fitted after training (calibration/logit_lines.py)."""
+
+    slope: NDArray[np.float32]  #: [13] > 0
+    offset: NDArray[np.float32]  #: [13]
+
+    @classmethod
+    def of(cls, lines: Mapping[int, tuple[float, float]]) -> LogitLines:
+        """From a model card's ISO code -> (slope, offset); (1, 0) for the others."""
+        slope, offset = zip(*(lines.get(code, (1.0, 0.0)) for code in ISO_CODES), strict=True)
+        return cls(np.array(slope, np.float32), np.array(offset, np.float32))
+
+    def __call__(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """[..., 13] as the network gives them -> the same on their lines."""
+        return np.asarray(self.slope * logits + self.offset, np.float32)
 
 
 def action_probabilities(

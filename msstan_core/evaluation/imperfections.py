@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from msstan_core.calibration.temperatures import expected_calibration_error
 from msstan_core.decision.anomaly import AnomalyConfig
 from msstan_core.decision.ranking import at_threshold, average_precision, best_threshold, roc_auc
 from msstan_core.evaluation.replayed import ReplayedBag, TimedSpan
@@ -30,8 +31,10 @@ def figures_by_imperfection(
         thresholds: ISO code -> probability from which it counts, of the model's card; the default for the others.
 
     Returns:
-        ``f1``, ``precision`` and ``recall`` over ticks at ``threshold``; ``f1_at_best_threshold``, which is chosen on
-        this very data and is a bound, no result; ``auc``; ``average_precision`` beside ``share`` (what chance gives);
+        ``f1``, ``precision`` and ``recall`` over ticks at ``threshold``; ``confidence``, the mean probability of the
+        ticks from there on, as much as the precision where probabilities mean what they say; ``ece``;
+        ``f1_at_best_threshold``, which is chosen on this very data and is a bound, no result; ``auc``;
+        ``average_precision`` beside ``share`` (what chance gives);
         ``spans`` labelled, ``detected`` share of them, ``onset_delay_s`` median from onset to the report;
         ``false_suspicions_per_hour`` of these reports, which may become alarms or not; ``alarmed`` and
         ``false_alarms_per_hour``: share and rate of alarms alone. One that the model was not trained on has only
@@ -93,6 +96,8 @@ def _of_ticks(truth: NDArray[np.bool_], score: NDArray[np.float32], threshold: f
         "f1": chosen.f1,
         "precision": chosen.precision,
         "recall": chosen.recall,
+        "confidence": finite_mean(score[score >= threshold].tolist()),
+        "ece": expected_calibration_error(score, truth),
         "threshold": threshold,
         "f1_at_best_threshold": best.f1,
         "best_threshold": best.threshold,

@@ -34,6 +34,12 @@ MODEL_FILES = (*GRAPH_FILES, WEIGHTS_FILE, NOMINAL_FILE, GUARD_FILE)
 CARD_FORMAT = 1
 
 
+#: Threshold of an imperfection that is never suspected: no probability reaches it.
+NEVER = 2.0
+#: Slope and offset of a logit.
+LogitLine = tuple[Annotated[float, Field(gt=0)], float]
+
+
 class SmoothingCard(BaseModel):
     """Parameters of the action filter, learnt from the training labels (decision/smoothing.py)."""
 
@@ -79,6 +85,7 @@ class SubsetCard(BaseModel):
     )
     filtered: bool | None = Field(None, description="whether the filter is used; None: as the card says")
     novelty_threshold: float | None = Field(None, description="never below the card's; None: the card's")
+    imperfection_lines: dict[int, LogitLine] = Field(default_factory=dict, description="the card's where missing")
     imperfection_thresholds: dict[int, float] = Field(
         default_factory=dict, description="ISO code -> probability, never below the card's; the card's where missing"
     )
@@ -113,8 +120,14 @@ class ModelCard(BaseModel):
     action_prior: tuple[float, ...] = Field(description="share of each action in training, as weighted by the loss")
     smoothing: SmoothingCard
     novelty_threshold: float = Field(float("inf"), description="distance from which an embedding is novel")
+    imperfection_lines: dict[int, LogitLine] = Field(
+        default_factory=dict,
+        description="ISO code -> slope and offset of its logit, by which its probability is the share of ticks at "
+        "which it is there; (1, 0) where missing",
+    )
     imperfection_thresholds: dict[int, float] = Field(
-        default_factory=dict, description="ISO code -> probability from which it counts, where calibrated"
+        default_factory=dict,
+        description="ISO code -> probability from which it counts, where calibrated; above 1: never",
     )
     alarm_limits: AlarmLimits | None = Field(None, description="with all modalities valid; None: no alarm is raised")
     severity: dict[int, tuple[tuple[float, float], ...]] = Field(
@@ -141,6 +154,12 @@ class ModelCard(BaseModel):
         """The action filter while only the modalities of ``subset`` are valid: its own choice, else the card's."""
         own = {"emission_power": subset.emission_power, "filtered": subset.filtered}
         return self.smoothing.model_copy(update={name: value for name, value in own.items() if value is not None})
+
+    def suspected_with(self, subset: str) -> tuple[int, ...]:
+        """ISO codes that are suspected at all while the modalities of this name are valid, see :func:`subset_name`."""
+        own = self.subsets[subset].imperfection_thresholds if subset in self.subsets else {}
+        thresholds = {**self.imperfection_thresholds, **own}
+        return tuple(code for code in self.trained_imperfections if thresholds.get(code, 0.0) < NEVER)
 
     def limits_with(self, modalities: Iterable[Modality]) -> AlarmLimits | None:
         """Limits of alarms while exactly these modalities are valid; None: no alarm is raised."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from msstan_core.model.configuration import ModelConfig
+from msstan_core.model.place_norm import PlaceNorm
 from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
 from msstan_core.vocabulary import Filler, Material, Process
 
@@ -60,7 +61,7 @@ class CameraHead(nn.Module):
 
     def __init__(self, channels: int, config: ModelConfig) -> None:
         super().__init__()
-        self.project = nn.Sequential(nn.Conv2d(channels, config.width, 1), nn.GroupNorm(1, config.width), nn.GELU())
+        self.project = nn.Sequential(nn.Conv2d(channels, config.width, 1), PlaceNorm(config.width), nn.GELU())
 
     def forward(self, features: Tensor) -> Tensor:
         """[B, channels, h, w] -> f_t [B, d, h, w]."""
@@ -71,7 +72,7 @@ def _separable(channels_in: int, channels_out: int, stride: int) -> nn.Sequentia
     return nn.Sequential(
         nn.Conv2d(channels_in, channels_in, 3, stride, 1, groups=channels_in),
         nn.Conv2d(channels_in, channels_out, 1),
-        nn.GroupNorm(1, channels_out),
+        PlaceNorm(channels_out),
         nn.GELU(),
     )
 
@@ -171,6 +172,7 @@ class ContextEmbedding(nn.Module):
 
     def forward(self, context: Tensor) -> Tensor:
         """context: [B, 4] ids -> [B, d]; the two materials enter symmetrically: a joint has no first side."""
-        process, material_a, material_b, filler = context.unbind(dim=1)
-        pair = self.material(material_a) + self.material(material_b)
-        return self.process(process) + pair + self.filler(filler)  # type: ignore[no-any-return]
+        processes, materials = len(self.process.weight), len(self.material.weight)
+        first_rows = context.new_tensor([0, processes, processes, processes + materials])
+        tables = torch.cat([self.process.weight, self.material.weight, self.filler.weight])
+        return functional.embedding(context + first_rows, tables).sum(dim=1)  # one look-up instead of four

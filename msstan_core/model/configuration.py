@@ -68,7 +68,7 @@ class ModelConfig(BaseModel):
     @property
     def uses_thumbnail(self) -> bool:
         """Whether a mechanism reads the small grey camera image (model/thumbnail.py) beside the backbone's features."""
-        return self.sampling.enabled or (self.knowledge.enabled and self.knowledge.hottest_spot)
+        return self.sampling.trained or (self.knowledge.enabled and self.knowledge.hottest_spot)
 
     @property
     def ring_ticks(self) -> int:

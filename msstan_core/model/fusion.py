@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from msstan_core.model.configuration import ModelConfig
 from msstan_core.model.occlusion import visibility_bias
@@ -50,7 +51,7 @@ class ModalityFusion(nn.Module):
         Returns:
             (fused [B, d], weights [B, 4] that sum to 1, or to 0 where nothing is valid).
         """
-        normed = torch.stack([norm(tokens[:, i]) for i, norm in enumerate(self.norms)], dim=1) + self.kind
+        normed = self._normed(tokens)
         if self.score is None:
             scores = torch.zeros_like(valid)
         else:
@@ -64,6 +65,11 @@ class ModalityFusion(nn.Module):
         present = valid.amax(dim=1, keepdim=True)  # [B, 1]
         fused = (normed * weights.unsqueeze(2)).sum(dim=1) + (1.0 - present) * self.nothing
         return fused + self.presence(valid) + context, weights
+
+    def _normed(self, tokens: Tensor) -> Tensor:
+        """Each token [B, 4, d] by the norm of its modality, and what kind it is; four norms as one operation."""
+        weight, bias = (torch.stack([getattr(norm, name) for norm in self.norms]) for name in ("weight", "bias"))
+        return functional.layer_norm(tokens, tokens.shape[2:]) * weight + (bias + self.kind)
 
     def _drop(self, weights: Tensor) -> Tensor:
         """Dropout of whole modalities at the attention; the others take over their weight. Never drops the last."""

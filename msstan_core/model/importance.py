@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from msstan_core.model.configuration import ModelConfig
-from msstan_core.model.state import gate_state_shapes, thermal_map_side
+from msstan_core.model.state import gate_state_shapes, gate_summary_sizes
 from msstan_core.vocabulary import MODALITIES, Modality
 
 #: Cells per side over which changes of the grey image are averaged.
@@ -49,7 +49,7 @@ class ImageChange(nn.Module):
 
     def forward(self, changes: Tensor) -> Tensor:
         """As :meth:`ImportanceGate.changes` gives them, [N, C] -> logits [N, 1]."""
-        return _CHANGE_SLOPE * (changes[:, : _CELLS**2 + 1].mean(dim=1, keepdim=True) - _HALF_CHANGE)
+        return _CHANGE_SLOPE * (changes.mean(dim=1, keepdim=True) - _HALF_CHANGE)
 
 
 class ImportanceGate(nn.Module):
@@ -64,16 +64,10 @@ class ImportanceGate(nn.Module):
         sampling = config.sampling
         self.config = config
         self.threshold, self.longest_hold = sampling.threshold, float(sampling.longest_hold)
-        self.sizes = [
-            (config.inputs.camera_px // 4) ** 2,
-            thermal_map_side(config) ** 2,
-            config.inputs.log_mel.bands,
-            config.inputs.telemetry_count,
-            len(MODALITIES),
-        ]
-        changes = _CELLS**2 + 1 + 2 + 2 + config.inputs.telemetry_count + len(MODALITIES)
+        self.sizes = gate_summary_sizes(config)
         self.score: nn.Module = ImageChange()
         if sampling.score == "learned":
+            changes = _CELLS**2 + 1 + 2 + 2 + config.inputs.telemetry_count + len(MODALITIES)
             self.score = nn.Sequential(nn.Linear(changes, sampling.width), nn.GELU(), nn.Linear(sampling.width, 1))
 
     def summary(self, thumbnail: Tensor, thermal: Tensor, log_mel: Tensor, telemetry: Tensor, valid: Tensor) -> Tensor:
@@ -86,9 +80,13 @@ class ImportanceGate(nn.Module):
         Returns:
             [N, S]; zero where a modality is not valid.
         """
+        grey = thumbnail.flatten(1) / _GREY_SCALE
+        if len(self.sizes) == 1:
+            camera = Modality.CAMERA
+            return torch.where(valid[:, camera : camera + 1] > 0, grey, 0.0)
         cells = functional.avg_pool2d(thermal.unsqueeze(1), 8)
         parts = [
-            thumbnail.flatten(1) / _GREY_SCALE,
+            grey,
             cells.flatten(1) / _THERMAL_SCALE_C,
             log_mel.mean(dim=2) / _SOUND_SCALE_DB,
             telemetry,
@@ -98,14 +96,16 @@ class ImportanceGate(nn.Module):
 
     def changes(self, summary: Tensor, reference: Tensor) -> Tensor:
         """What the score reads: sizes of the differences. [N, S], [N, S] -> [N, C]."""
-        camera, thermal, sound, telemetry, valid = (summary - reference).abs().split(self.sizes, dim=1)
+        camera, *others = (summary - reference).abs().split(self.sizes, dim=1)
         side = round(self.sizes[0] ** 0.5)
         cells = functional.avg_pool2d(camera.view(-1, 1, side, side), side // _CELLS).flatten(1)
-        extremes = [camera.amax(dim=1, keepdim=True)]
-        for part in (thermal, sound):
-            extremes += [part.mean(dim=1, keepdim=True), part.amax(dim=1, keepdim=True)]
-        sizes = torch.cat([cells, *extremes, telemetry, valid], dim=1)
-        return torch.log1p(_CHANGE_SCALE * sizes)
+        sizes = [cells, camera.amax(dim=1, keepdim=True)]
+        if others:
+            thermal, sound, telemetry, valid = others
+            for part in (thermal, sound):
+                sizes += [part.mean(dim=1, keepdim=True), part.amax(dim=1, keepdim=True)]
+            sizes += [telemetry, valid]
+        return torch.log1p(_CHANGE_SCALE * torch.cat(sizes, dim=1))
 
     def step(
         self, summary: Tensor, valid: Tensor, state: GateState, threshold: Tensor | None = None

@@ -56,7 +56,7 @@ class MeasuredImperfections(nn.Module):
         Args:
             logits: [N, 13]. telemetry: [N, telemetry_count]. valid: [N, 4]. context: [N, d].
         """
-        told = valid[:, Modality.TELEMETRY, None]
+        told = valid[:, Modality.TELEMETRY : Modality.TELEMETRY + 1]
         # Without the sensor its values may be anything, NaN included; multiplying would keep the NaN.
         own: Tensor = self(torch.where(told > 0, telemetry, 0.0), context)
         return logits + self.share * told * (own - logits)

@@ -15,7 +15,8 @@ def magnified(numbers: Tensor, scales: tuple[float, ...]) -> Tensor:
 
     Eight times its size, a departure of 10 % fills the range; 64 times, one of 1 %.
     """
-    return torch.cat([numbers, *((numbers * scale).tanh() for scale in scales)], dim=1)
+    enlarged = (numbers.unsqueeze(1) * numbers.new_tensor(scales).unsqueeze(1)).tanh()  # [N, len(scales), k]
+    return torch.cat([numbers, enlarged.flatten(1)], dim=1)
 
 
 class MeasuredValues(nn.Module):
@@ -38,8 +39,7 @@ class MeasuredValues(nn.Module):
 
     def forward(self, telemetry: Tensor, statistics: Tensor, valid: Tensor, context: Tensor) -> Tensor:
         """[N, telemetry_count], [N, STATISTICS_COUNT], valid [N, 4], context [N, d] -> [N, d]; 0 without both."""
-        told = valid[:, Modality.TELEMETRY, None]
-        warm = valid[:, Modality.THERMAL, None]
+        told, warm = (valid[:, m : m + 1] for m in (Modality.TELEMETRY, Modality.THERMAL))
         # Where a sensor is missing its values may be anything, NaN included; multiplying would keep the NaN.
         telemetry = torch.where(told > 0, telemetry, 0.0)
         statistics = torch.where(warm > 0, statistics, 0.0)

@@ -34,7 +34,7 @@ from msstan_core.model.state import DOUBLE_PRECISION, State, state_shapes
 from msstan_core.model.temporal import SeparableCausalConvolution, pushed, temporal_aggregation
 from msstan_core.model.temporal_convolution3d import TemporalConvolution3d
 from msstan_core.model.thumbnail import grey_thumbnail
-from msstan_core.vocabulary import Modality
+from msstan_core.vocabulary import MODALITIES, Modality
 
 __all__ = ["Auxiliary", "Features", "MsStan", "Output", "State"]
 
@@ -99,7 +99,7 @@ class MsStan(nn.Module):
         Raises:
             InputError: when a mechanism needs thumbnails and the features hold none.
         """
-        if self.gate is None:
+        if self.gate is None or not self.config.sampling.trained:
             return self._unroll(features)
         gated = self._decide(features)
         held = torch.rand(len(gated.looked), device=gated.looked.device) < self.config.sampling.held_clips
@@ -252,7 +252,7 @@ class MsStan(nn.Module):
         heat = thermal.token
         if self.thermal_levels is not None:
             heat = heat + self.thermal_levels(features.thermal_statistics)
-        tokens = torch.stack([camera.token, heat, *others], dim=1)
+        tokens = torch.cat([camera.token, heat, *others], dim=1).unflatten(1, (len(MODALITIES), -1))
         if camera.visible is None or thermal.visible is None:
             return *self.fusion(tokens, features.valid, features.age_s, context), None
         always = torch.ones_like(camera.visible)

@@ -43,9 +43,7 @@ class SpatialAttention(nn.Module):
         if guidance is not None:
             scores = scores + guidance.flatten(1)  # (45)
         attention = scores.softmax(dim=1)  # (13), (17)
-        places = features.permute(0, 2, 3, 1).flatten(
-            1, 2
-        )  # [B, h*w, d]; no copy where channels are last, as in training
+        places = features.flatten(2).transpose(1, 2)  # [B, h*w, d]; no copy, whichever dimension is last in memory
         attended = (attention.unsqueeze(1) @ places).squeeze(1)  # (14)
         return attended, attention.reshape(batch, height, width)
 

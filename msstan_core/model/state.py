@@ -86,6 +86,15 @@ def state_shapes(config: ModelConfig, batch: int = 1) -> dict[str, tuple[int, ..
 
 def gate_state_shapes(config: ModelConfig, batch: int = 1) -> dict[str, tuple[int, ...]]:
     """Name -> shape of the importance gate's state (model/importance.py); zeros before the first tick."""
-    inputs = config.inputs
-    summary = (inputs.camera_px // 4) ** 2 + thermal_map_side(config) ** 2 + inputs.log_mel.bands
-    return {"reference": (batch, summary + inputs.telemetry_count + len(MODALITIES)), "may_hold": (batch,)}
+    return {"reference": (batch, sum(gate_summary_sizes(config))), "may_hold": (batch,)}
+
+
+def gate_summary_sizes(config: ModelConfig) -> tuple[int, ...]:
+    """Numbers of a tick that the importance gate compares: of the image alone where that is all that it scores by.
+
+    Otherwise of image, temperatures, sound, telemetry and validity.
+    """
+    inputs, image = config.inputs, (config.inputs.camera_px // 4) ** 2
+    if config.sampling.score == "change":
+        return (image,)
+    return image, thermal_map_side(config) ** 2, inputs.log_mel.bands, inputs.telemetry_count, len(MODALITIES)

@@ -93,6 +93,11 @@ class SamplingConfig(_Group):
         0.5, ge=0, le=1, description="share of the training clips whose frames are held as the gate decides"
     )
 
+    @property
+    def trained(self) -> bool:
+        """Whether training has to do with the gate; one by the change of the image is ready without."""
+        return self.enabled and (self.score == "learned" or self.held_clips > 0)
+
 
 class KnowledgeConfig(_Group):
     """Where a welder would look, added to the attention's logits (45, 46)."""

@@ -30,6 +30,8 @@ def initial_weights(model_dir: Path, config: TrainingConfig) -> MsStan:
     own = package.card.config
     if wanted.measured_imperfections:  # what the model lacks, the training adds
         own = own.model_copy(update={"measured_imperfections": True})
+    if not (own.sampling.trained or wanted.sampling.trained):  # a gate that nothing teaches is no other network
+        own = own.model_copy(update={"sampling": wanted.sampling})
     if own != wanted:
         differs = [f for f in type(wanted).model_fields if getattr(own, f) != getattr(wanted, f)]
         raise InputError(

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_model import gated_package
+from small_model import gated_package, write_model
 
 from msstan_core.alignment import TickAligner
 from msstan_core.benchmark import timing
@@ -31,7 +31,6 @@ from msstan_core.inference.model_package import ModelPackage
 from msstan_core.model.configuration import nano
 from msstan_core.peers.registry import PEERS
 from msstan_core.preprocessing.preprocessor import Preprocessor
-from msstan_core.resources import default_model_dir
 
 
 @pytest.fixture(scope="module")
@@ -183,12 +182,13 @@ def test_a_measurement_that_nobody_offers_is_none() -> None:
     assert measurement("on the moon") is None
 
 
-def test_options_change_the_usual_or_the_quick_run(package: ModelPackage) -> None:
+def test_options_change_the_usual_or_the_quick_run(package: ModelPackage, tmp_path: Path) -> None:
     parser = argparse.ArgumentParser()
     register(parser.add_subparsers())
+    plain = write_model(tmp_path / "plain")
 
-    def of(*options: str) -> Settings:
-        found: Settings = settings_of(parser.parse_args(["bench", "--json", "x.json", *options]))
+    def of(*options: str, model: ModelPackage = plain) -> Settings:
+        found: Settings = settings_of(parser.parse_args(["bench", "--json", "x.json", *options]), model)
         return found
 
     assert of() == Settings(peers=DEFAULT_PEERS)
@@ -200,4 +200,5 @@ def test_options_change_the_usual_or_the_quick_run(package: ModelPackage) -> Non
     assert (gated := of("--gated", str(package.directory)).gated) is not None
     assert gated.card.config.sampling.enabled
     with pytest.raises(InputError, match="has no importance gate"):
-        of("--gated", str(default_model_dir()))
+        of("--gated", str(plain.directory))
+    assert of(model=package).gated is package, "the model's own gate, if it has one"

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from msstan_core.calibration.conformal import block_maxima, sustained
-from msstan_core.calibration.imperfections import calibrate_imperfections
+from msstan_core.calibration.imperfections import LEAST_F1, calibrate_imperfections
 from msstan_core.calibration.novelty import WeldTicks, calibrate_novelty
 from msstan_core.decision.novelty import NearestNominal, NominalEmbeddings, NoveltyDetector, load_novelty
 from msstan_core.decision.ranking import separation
 from msstan_core.errors import InputError
+from msstan_core.inference.model_package import NEVER
 from msstan_core.vocabulary import ISO_CODES
 
 WIDTH = 8
@@ -153,3 +154,17 @@ def test_threshold_is_the_one_of_best_f1_where_labelled_welds_show_the_imperfect
     assert mute.best_f1 is None, "no F1 is stated for a threshold below the lowest that is allowed"
     unseen = calibrate_imperfections(nominal, [510], labelled=labelled, rate_per_hour=1.0)[510]
     assert unseen.best_f1 is None and "WITHOUT" in unseen.statement()
+
+
+def test_an_imperfection_that_is_not_recognised_is_never_suspected() -> None:
+    rng = np.random.default_rng(0)
+    time_s, column = np.arange(1000) * 0.04, ISO_CODES.index(601)
+    logits = [rng.normal(-2, 1, (1000, len(ISO_CODES))).astype(np.float32) for _ in range(4)]
+    labels = [np.zeros((1000, len(ISO_CODES)), np.float32) for _ in range(4)]
+    for label in labels[:2]:
+        label[400:420, column] = 1.0  # of which the logits say nothing
+    nominal = [(time_s, np.where((y > 0).any(axis=1)[:, None], np.nan, x)) for x, y in zip(logits, labels, strict=True)]
+    labelled = list(zip(logits, labels, strict=True))
+    found = calibrate_imperfections(nominal, [601], labelled=labelled, rate_per_hour=1.0)[601]
+    assert found.probability == NEVER and found.best_f1 is not None and found.best_f1 < LEAST_F1
+    assert found.statement().startswith("never: the best F1")

@@ -9,6 +9,7 @@ import torch
 from engine_streams import assert_equal, run, ticks
 from hypothesis import given
 from hypothesis import strategies as st
+from recording_examples import CONFIG, recording
 from small_model import write_model
 
 from msstan_core.errors import InputError
@@ -18,7 +19,10 @@ from msstan_core.model.configuration import ModelConfig
 from msstan_core.model.importance import ImportanceGate
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.model.switches import SamplingConfig
+from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.losses.weights import LossWeights, check_losses
+from msstan_core.training.trainer import train
+from msstan_core.training.transfer import initial_weights
 
 CHANGE = ModelConfig(sampling=SamplingConfig(enabled=True, score="change"))
 GATE = ImportanceGate(CHANGE)
@@ -79,3 +83,22 @@ def test_torch_and_onnx_look_at_the_same_frames(tmp_path: Path) -> None:
     for ours, theirs in zip(onnx, reference, strict=True):
         assert ours.looked == theirs.looked
         assert_equal(ours, theirs)
+
+
+def test_a_gate_that_nothing_teaches_is_no_matter_of_training(tmp_path: Path) -> None:
+    """It needs no thumbnails, no clip is held for it, and weights from without it will do to begin with."""
+    ready = SamplingConfig(enabled=True, score="change", held_clips=0.0)
+    assert not ready.trained and CHANGE.sampling.trained and SamplingConfig(enabled=True, held_clips=0.0).trained
+    assert not ModelConfig(sampling=ready).uses_thumbnail
+    data = [recording(f"g{i}", i) for i in range(3)]
+    quick = CONFIG.model_copy(update={"steps": 2})
+    gated = quick.model_copy(update={"model": {**quick.model, "sampling": ready.model_dump()}})
+    plain, with_gate = (train(config, data).model.state_dict() for config in (quick, gated))
+    assert plain.keys() == with_gate.keys()
+    assert all(torch.equal(plain[name], with_gate[name]) for name in plain)
+    package = write_model(tmp_path / "without")
+    wanted = package.card.config.model_copy(update={"sampling": ready})
+    assert initial_weights(package.directory, TrainingConfig(model=wanted.model_dump())).gate is None
+    taught = package.card.config.model_copy(update={"sampling": SamplingConfig(enabled=True)})
+    with pytest.raises(InputError, match="sampling"):
+        initial_weights(package.directory, TrainingConfig(model=taught.model_dump()))

@@ -18,6 +18,7 @@ from msstan_core.model.knowledge import SPREAD_C, KnowledgePrior
 from msstan_core.model.magnification import MotionMagnification
 from msstan_core.model.map_refinement import MapPast, MapRefinement
 from msstan_core.model.occlusion import OcclusionMask, tick_visibility
+from msstan_core.model.place_norm import PlaceNorm
 from msstan_core.model.spatial_attention import MeanOverPlaces, SpatialAttention
 from msstan_core.model.switches import MagnificationConfig
 from msstan_core.model.thumbnail import grey_thumbnail
@@ -44,6 +45,18 @@ def test_the_thermal_branch_computes_the_same_in_training_with_the_same_gradient
     assert len(results[0]) == 1 + len(list(branch.parameters()))
     for trained, evaluated in zip(*results, strict=True):
         torch.testing.assert_close(trained, evaluated, rtol=1e-4, atol=1e-4)
+
+
+def test_the_norm_over_places_streams_the_same_as_it_trains() -> None:
+    norm, maps = PlaceNorm(6), torch.randn(3, 6, 4, 5) * 7 + 2
+    torch.nn.init.normal_(norm.weight)
+    torch.nn.init.normal_(norm.bias)
+    streamed = norm.eval()(maps)
+    torch.testing.assert_close(streamed, norm.train()(maps))
+    by_hand = (maps - maps.mean((1, 2, 3), keepdim=True)) / maps.var((1, 2, 3), unbiased=False, keepdim=True).sqrt()
+    torch.testing.assert_close(
+        streamed, by_hand * norm.weight[:, None, None] + norm.bias[:, None, None], atol=1e-4, rtol=1e-4
+    )
 
 
 def test_a_fresh_occlusion_mask_is_open() -> None:
