@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from nominal_blocks import ALL_SENSORS, CODES, SHIPPED, welds
+from small_model import write_model
 from sound_welds import write_weld
 
 from msstan_core.calibration.joint import (
@@ -114,7 +115,8 @@ def test_command_refuses_too_little_and_names_what_is_needed(
     said = capsys.readouterr()
     assert "at most 30 alarmed blocks an hour" in said.out and "with acoustic only, limits stay" in said.err
     card = json.loads((tmp_path / "new" / "card.json").read_text())
-    assert len(card["alarm_limits"]["imperfection_thresholds"]) == len(card["trained_imperfections"])
+    suspected = load_package(SHIPPED).card.suspected_with(ALL_SENSORS)
+    assert [*map(int, card["alarm_limits"]["imperfection_thresholds"])] == [*suspected]
 
 
 def test_what_cannot_be_promised_or_written_is_refused_before_any_weld(
@@ -152,9 +154,9 @@ def test_what_cannot_be_promised_or_written_is_refused_before_any_weld(
 
 
 def test_a_model_that_was_there_before_leaves_nothing_in_the_new_one(tmp_path: Path) -> None:
-    package = load_package(SHIPPED)
-    save_recalibrated(package, package.card, tmp_path)
-    (tmp_path / GATE_FILE).write_bytes(b"of another network")
+    package, out = write_model(tmp_path / "without_gate"), tmp_path / "out"
+    save_recalibrated(package, package.card, out)
+    (out / GATE_FILE).write_bytes(b"of another network")
     assert GATE_FILE not in package.card.files
-    assert save_recalibrated(package, package.card, tmp_path).files == package.card.files
-    assert not (tmp_path / GATE_FILE).exists()
+    assert save_recalibrated(package, package.card, out).files == package.card.files
+    assert not (out / GATE_FILE).exists()
