@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msstan_core.inference.model_package import AlarmLimits, ModelCard, SmoothingCard, subset_name
+from msstan_core.inference.model_package import NEVER, AlarmLimits, ModelCard, SmoothingCard, subset_name
 
 CARD_TEXT_FILE = "CARD.md"
 #: Groups held out that are named; there may be hundreds of simulated ones.
@@ -113,10 +113,24 @@ def _suspicions(card: ModelCard) -> list[str]:
     figures: dict[str, dict[str, float]] = card.metrics.get("imperfections", {})
     if not card.suspicion_statements and not figures:
         return []
-    table = ["| ISO 6520-1 | threshold | labelled spans | found | AUC over ticks |", "|---|---|---|---|---|"] + [
-        f"| {code} | {f['threshold']:.3g} | {f['spans']:.0f} | {_share(f.get('found'))} | {_share(f.get('auc'))} |"
-        for code, f in figures.items()
+    table = [
+        "The line is slope and offset of the logit, which make the probability the share of ticks at which the "
+        "imperfection is there; its effect on the expected calibration error (ECE) is across groups.",
+        "",
+        "| ISO 6520-1 | threshold | labelled spans | found | AUC over ticks | line | ECE without | with |",
+        "|---|---|---|---|---|---|---|---|",
     ]
+    for code, f in figures.items():
+        line = card.imperfection_lines.get(int(code))
+        cells = [
+            code,
+            "never" if f["threshold"] >= NEVER else f"{f['threshold']:.3g}",
+            f"{f['spans']:.0f}",
+            *(_share(f.get(key)) for key in ("found", "auc")),
+            "-" if line is None else f"{line[0]:.2f}, {line[1]:+.2f}",
+            *(f"{f[key]:.4f}" if key in f else "-" for key in ("ece_before", "ece_after")),
+        ]
+        table.append(_row(cells))
     severity = ", ".join(map(str, card.severity)) or "none"
     stated = ["## Suspicions", "", *(f"- {statement}" for statement in card.suspicion_statements)]
     return [*stated, f"- severity is given for: {severity}", "", *(table if figures else []), ""]
@@ -132,17 +146,20 @@ def _subsets(card: ModelCard) -> list[str]:
         named = ("accuracy", "confidence", "ece_before", "ece_after", "published_ece_before", "published_ece_after")
         temperatures = (f"{subset.temperature:.2f}", f"{subset.published_temperature:.2f}")
         steadied = _filter(card.smoothing_with(subset))
-        cells = [name, f"{f.get('recordings', 0):.0f}", steadied, *temperatures, *(_share(f.get(key)) for key in named)]
-        rows.append(f"| {' | '.join(cells)} |")
+        suspected = ", ".join(map(str, card.suspected_with(name))) or "none"
+        figures = (_share(f.get(key)) for key in named)
+        cells = [name, f"{f.get('recordings', 0):.0f}", steadied, *temperatures, *figures, suspected]
+        rows.append(_row(cells))
     return [
         "## With some modalities only",
         "",
         "Accuracy and confidence are of the published probability. Expected calibration errors (ECE) are across "
-        "groups: each part of the held-out groups with temperatures fitted on the others.",
+        "groups: each part of the held-out groups with temperatures fitted on the others. Imperfections that are not "
+        "recognised without the other sensors are not suspected.",
         "",
         "| modalities | recordings | action filter | temperature | of published | accuracy | confidence "
-        "| ECE | calibrated | of published | calibrated |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| ECE | calibrated | of published | calibrated | suspected |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
         *rows,
         "",
     ]
@@ -150,6 +167,10 @@ def _subsets(card: ModelCard) -> list[str]:
 
 def _filter(smoothing: SmoothingCard) -> str:
     return f"emission power {smoothing.emission_power}" if smoothing.filtered else "left out"
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _share(value: float | None) -> str:

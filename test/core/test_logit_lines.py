@@ -11,6 +11,7 @@ from scipy.special import expit
 from msstan_core.calibration.logit_lines import after, along, fit_line, fit_logit_lines
 from msstan_core.decision.live_calibration import SubsetCalibration
 from msstan_core.decision.probabilities import LogitLines, imperfection_probabilities
+from msstan_core.inference.card_text import card_markdown
 from msstan_core.inference.model_package import NEVER, SubsetCard
 from msstan_core.training.network_runs import NetworkRun
 from msstan_core.vocabulary import ISO_CODES
@@ -112,3 +113,21 @@ def test_what_is_never_suspected_in_a_subset_is_known_by_its_threshold() -> None
         subsets={"acoustic": SubsetCard(temperature=1.0, imperfection_thresholds={602: NEVER})},
     )
     assert whole.suspected_with("camera+acoustic") == (602,) and whole.suspected_with("acoustic") == ()
+
+
+def test_the_card_shows_lines_and_what_is_never_suspected() -> None:
+    from test_finishing import card
+
+    figures = {
+        "602": {"threshold": 0.4, "spans": 9.0, "found": 0.5, "auc": 0.9, "ece_before": 0.02, "ece_after": 0.005},
+        "601": {"threshold": NEVER, "spans": 5.0, "found": 0.0, "auc": 0.8},
+    }
+    alone = SubsetCard(temperature=1.0, imperfection_thresholds={602: NEVER})
+    shown = card(
+        imperfection_lines={602: (0.85, 1.05)}, subsets={"acoustic": alone}, metrics={"imperfections": figures}
+    )
+    text = card_markdown(shown)
+    assert "| 602 | 0.4 | 9 | 0.500 | 0.900 | 0.85, +1.05 | 0.0200 | 0.0050 |\n" in text
+    assert "| 601 | never | 5 | 0.000 | 0.800 | - | - | - |\n" in text
+    (row,) = [line for line in text.splitlines() if line.startswith("| acoustic |")]
+    assert row.endswith("| none |")
