@@ -105,11 +105,14 @@ def calibrate_imperfections(
 def _best_f1(
     welds: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]], floor: float
 ) -> tuple[float, float] | None:
-    """(logit, F1) of the best threshold over ticks above ``floor``; None where too few welds show the imperfection."""
+    """(logit, F1) of the best threshold over ticks above ``floor``; None where too few welds show the imperfection.
+
+    (inf, 0) where no tick is above: it is shown and not recognised.
+    """
     if sum(bool((labels > 0).any()) for _, labels in welds) < FEWEST_WELDS:
         return None
     logits = np.concatenate([logits for logits, _ in welds])
     labels = np.concatenate([labels for _, labels in welds])
     known = np.isfinite(labels) & np.isfinite(logits)
     best = best_threshold(labels[known] > 0, logits[known], above=floor)
-    return None if math.isnan(best.f1) else (best.threshold, best.f1)
+    return (math.inf, 0.0) if math.isnan(best.f1) else (best.threshold, best.f1)
