@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,13 +32,14 @@ def streaming_error(
 ) -> dict[str, float]:
     """Largest difference between ``count`` ticks streamed through the engine and the same ticks unrolled in torch.
 
-    Clips overlap by what windows and convolution can see of the past; a recurrent memory is carried from clip to clip.
-    Not for models whose maps remember (background, magnification).
+    What is unrolled is computed in double precision, so that the difference is the engine's own error. Clips overlap by
+    what windows and convolution can see of the past; a recurrent memory is carried from clip to clip. Not for models
+    whose maps remember (background, magnification).
 
     Returns:
-        ``ticks``; ``largest_difference`` of the action logits and the ``largest_logit`` itself, since float32 keeps
-        seven digits of it; ``probability_difference``, the largest of the actions' softmax; and ``drift``: largest
-        difference of a logit over the last tenth of the stream less the largest over the first.
+        ``ticks``; ``largest_difference`` of the action logits and the ``largest_logit`` itself, since the engine's
+        float32 keeps seven digits of it; ``probability_difference``, the largest of the actions' softmax; and
+        ``drift``: largest difference of a logit over the last tenth of the stream less the largest over the first.
     """
     import torch
 
@@ -53,6 +53,8 @@ def streaming_error(
     rng = np.random.default_rng(0)
     rows = [random_tick(model, rng) for _ in range(_DISTINCT)]
     parts = {name: torch.cat([row[index] for row in rows]) for index, name in enumerate(INPUT_NAMES)}
+    parts = {name: part.double() if part.is_floating_point() else part for name, part in parts.items()}
+    model.double()
     with torch.inference_mode():
         camera, thumbnail = model.look(parts["camera"])
     features = Features(**{**parts, "camera": camera}, thumbnail=thumbnail)
@@ -89,24 +91,22 @@ def carried_memory(memory: RecurrentMemory) -> Any:
     """The memory of a model that is unrolled clip by clip: each clip begins with what the last one has left.
 
     Its ``overlap`` is to be set before each clip: ticks at its beginning that were in the last one. They are there for
-    the windows; the memory has seen them already and says nothing (zeros) at them. It remembers in double precision:
-    over 100,000 ticks the rounding of single precision in slow units outgrows the difference that is looked for.
+    the windows; the memory has seen them already and says nothing (zeros) at them.
     """
     import torch
     from torch import Tensor, nn
 
-    exact = copy.deepcopy(memory).double()
-
     class CarriedMemory(nn.Module):
         def __init__(self) -> None:
             super().__init__()
+            self.memory = memory
             self.overlap = 0
             self._after: Tensor | None = None
 
         def unroll(self, x: Tensor) -> Tensor:
-            remembered = exact.remember(x[:, self.overlap :].double(), self._after)
+            remembered = memory.remember(x[:, self.overlap :], self._after)
             self._after = remembered[:, -1]
-            says = memory.project(remembered.to(x.dtype))
+            says = memory.project(remembered)
             return torch.cat([torch.zeros_like(x[:, : self.overlap]), says], dim=1)
 
     return CarriedMemory()

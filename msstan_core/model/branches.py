@@ -51,7 +51,7 @@ class CameraBackbone(nn.Module):
 
     def forward(self, camera: Tensor) -> Tensor:
         """camera: [B, H, W, 3] uint8 RGB -> [B, channels, H/16, W/16]."""
-        x = camera.permute(0, 3, 1, 2).float()  # [B, 3, H, W]
+        x = camera.permute(0, 3, 1, 2).to(self.norm.weight.dtype)  # [B, 3, H, W]
         x = (x - 127.5) / 127.5
         return self.blocks(self.activation(self.norm(self.stem(x))))  # type: ignore[no-any-return]
 

@@ -75,7 +75,7 @@ class ImagePath:
         rows = valid.flatten().nonzero().squeeze(1)
         if len(rows) == 0:
             return None
-        present = images[rows].float()  # images are kept in half precision until here
+        present = images[rows].to(valid.dtype)  # images are kept in half precision until here
         if present.dim() == 4:  # channels last: the layout in which the layers behind are fastest on a CPU
             present = present.contiguous(memory_format=torch.channels_last)
         refined = Refined(self.encode(present), None, None)
@@ -84,7 +84,7 @@ class ImagePath:
             refined = self.refinement.unroll(dense, valid)
         seen = self._attend(
             refined,
-            None if cue is None else cue[rows].float(),
+            None if cue is None else cue[rows].to(valid.dtype),
             None if condition is None else condition[rows],
         )
         return Seen(*(None if part is None else _spread(part, rows, valid.numel()) for part in seen))  # type: ignore[arg-type]

@@ -268,8 +268,8 @@ class MsStan(nn.Module):
     def _present(self, values: Tensor, valid: Tensor, encode: nn.Module) -> Tensor:
         """``encode`` on the rows of ``values`` [B*T, ...] that are valid [B, T], zeros elsewhere: tokens [B*T, d]."""
         rows = valid.flatten().nonzero().squeeze(1)
-        tokens = values.new_zeros(len(values), self.config.width, dtype=torch.float32)
-        return tokens.index_copy(0, rows, encode(values[rows].float())) if len(rows) else tokens
+        tokens = valid.new_zeros(len(values), self.config.width)
+        return tokens.index_copy(0, rows, encode(values[rows].to(valid.dtype))) if len(rows) else tokens
 
     def _unseen(self, like: Tensor, side: int) -> Seen:
         """What an image modality hands on when none of the ticks has a valid image."""

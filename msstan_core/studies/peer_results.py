@@ -11,7 +11,7 @@ from rich.table import Table
 
 from msstan_core.peers.registry import PEERS
 from msstan_core.studies.peer_comparison import MATERIALS, PHASES, Protocol, Run, RunFile
-from msstan_core.studies.peer_entrants import MS_STAN, label, modalities, reads_pixels
+from msstan_core.studies.peer_entrants import MS_STAN, OPINION_SHARE, label, modalities, reads_pixels
 
 #: Columns of the table, by protocol.
 SHOWN = {
@@ -22,6 +22,8 @@ SHOWN = {
 NOTES = (
     "training budget in seconds of one core per model, without feature extraction; all see the same clips' welds, "
     "losses and class weights",
+    f"MS-STAN, where there is telemetry, spends the last {OPINION_SHARE:.0%} of its budget on its second opinion on "
+    "imperfections, as the shipped model is trained",
     "MS-STAN, the GRUs and the single-tick peers read features of a frozen ImageNet backbone; the pixel peers are "
     "trained from random weights, at reduced width and size as their names say",
     "clip peers update every decision_stride ticks and hold in between; filtered: the same action filter for all, "

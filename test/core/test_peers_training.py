@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,11 @@ from msstan_core.peers.pixel_clips import Watched
 from msstan_core.peers.prediction import watch
 from msstan_core.peers.registry import PEERS, Sampling
 from msstan_core.peers.training import train_peer
+from msstan_core.studies import peer_entrants
 from msstan_core.studies.peer_entrants import judge
 from msstan_core.studies.peer_scores import Reference, score
+from msstan_core.training.configuration import TrainingConfig
+from msstan_core.training.trainer import TrainedModel, train
 
 
 def test_budget_ends_training_and_is_the_same_for_all() -> None:
@@ -28,10 +32,29 @@ def test_budget_ends_training_and_is_the_same_for_all() -> None:
 
 
 def test_ms_stan_lays_its_schedule_into_the_budget() -> None:
-    judged = judge("ms_stan", CONFIG, WELDS[1:], WELDS[:1], budget_s=41, decision_stride=5, clock=FakeClock())
+    judged = judge("ms_stan_camera", CONFIG, WELDS[1:], WELDS[:1], budget_s=41, decision_stride=5, clock=FakeClock())
     # A step takes a second of this clock, and 26 went into measuring that.
     assert 8 <= judged.steps <= 15
     assert judged.logits[0].shape == (TICKS, OUTPUTS)
+
+
+def test_second_opinion_of_ms_stan_is_part_of_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained: list[tuple[str, int]] = []
+    clock = FakeClock()
+
+    def counted(config: TrainingConfig, *arguments: Any, **others: Any) -> TrainedModel:
+        trained.append((config.trained_part, config.steps))
+        others.setdefault("progress", lambda step, steps, loss: clock())
+        return train(config, *arguments, **others)
+
+    monkeypatch.setattr(peer_entrants, "train", counted)
+    judge("ms_stan", CONFIG, WELDS[1:], WELDS[:1], budget_s=200, decision_stride=5, clock=clock)
+    (_, pace), (whole, network), (_, again), (part, opinion) = trained
+    assert (whole, part) == ("all", "measured")
+    assert pace == again and abs(2 * pace + network + opinion - 200) <= 10
+    assert opinion < network
+    judge("ms_stan_camera", CONFIG, WELDS[1:], WELDS[:1], budget_s=41, decision_stride=5, clock=FakeClock())
+    assert [part for part, _ in trained[4:]] == ["all", "all"]
 
 
 def test_peer_learns_what_its_sensor_tells_and_is_blind_to_others() -> None:
