@@ -234,10 +234,16 @@ def test_the_summary_pairs_arms_by_seed() -> None:
     metrics, baselines, table = summarise(welds)
     assert metrics["imperfection_time_ratio"] == {"mean": 0.25, "std": 0.0}
     assert baselines["oracle"]["imperfection_time_ratio"]["mean"] == 0.125
+    assert metrics["share_of_what_an_oracle_mends"] == {"mean": pytest.approx(0.75 / 0.875, abs=1e-4), "std": 0.0}
     assert baselines["none"]["imperfection_s_per_m"]["mean"] == pytest.approx(60.0)
     assert table["402"]["monitor_s_per_m"]["mean"] == pytest.approx(15.0)
     assert metrics["wps_violations"]["mean"] == 0
     assert example_of(welds, 402) == 1
+
+
+def test_where_an_oracle_mends_nothing_there_is_no_share_of_it() -> None:
+    welds = [made_up(401, 1, arm, 4.0) for arm in ARMS]
+    assert np.isnan(summarise(welds)[0]["share_of_what_an_oracle_mends"]["mean"])
 
 
 def test_an_interrupted_study_goes_on_and_refuses_welds_of_another_model_or_simulator(

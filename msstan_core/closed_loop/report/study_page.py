@@ -48,6 +48,8 @@ def section(content: dict[str, Any]) -> str:
         f"{number(metrics['imperfection_s_per_m'])} | {number(oracle['imperfection_s_per_m'])} |",
         f"| imperfection time, share of the programme alone | 1 | {number(metrics['imperfection_time_ratio'])} | "
         f"{number(oracle['imperfection_time_ratio'])} |",
+        f"| of the time that an oracle takes away, share taken away | | "
+        f"{number(metrics['share_of_what_an_oracle_mends'])} | 1 |",
         f"| violations of the procedure per seed | | {number(metrics['wps_violations'])} | "
         f"{number(oracle['wps_violations'])} |",
         f"| imperfections suspected, share | | {number(metrics['detected'])} | |",

@@ -35,6 +35,16 @@ def _ratio(welds: Sequence[WeldFigures], arm: str) -> dict[str, float]:
     return _over_seeds(welds, of_seed)
 
 
+def _share_of_oracle(welds: Sequence[WeldFigures], arm: str) -> dict[str, float]:
+    """Of the imperfection time that an oracle takes away, the share that the arm takes away."""
+
+    def of_seed(own: list[WeldFigures]) -> float:
+        without, left, least = (sum(w.any_s for w in own if w.arm == a) for a in ("none", arm, "oracle"))
+        return (without - left) / (without - least) if without > least else math.nan
+
+    return _over_seeds(welds, of_seed)
+
+
 def _arm(welds: Sequence[WeldFigures], arm: str) -> list[WeldFigures]:
     return [w for w in welds if w.arm == arm]
 
@@ -101,7 +111,9 @@ def summarise(welds: Sequence[WeldFigures]) -> tuple[dict[str, Any], dict[str, A
             "wps_violations": _over_seeds(_arm(welds, "oracle"), lambda own: sum(w.wps_violations for w in own)),
         },
     }
-    return _closed_loop_metrics(welds, "monitor"), baselines, _table(welds, ARMS, "monitor")
+    metrics = _closed_loop_metrics(welds, "monitor")
+    metrics["share_of_what_an_oracle_mends"] = _share_of_oracle(faulty, "monitor")
+    return metrics, baselines, _table(welds, ARMS, "monitor")
 
 
 #: Figures of a result file about the machine, and those of a weld's timing of which they are the mean.
