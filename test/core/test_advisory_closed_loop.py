@@ -243,7 +243,7 @@ def test_the_summary_pairs_arms_by_seed() -> None:
 
 def test_where_an_oracle_mends_nothing_there_is_no_share_of_it() -> None:
     welds = [made_up(401, 1, arm, 4.0) for arm in ARMS]
-    assert np.isnan(summarise(welds)[0]["share_of_what_an_oracle_mends"]["mean"])
+    assert math.isnan(summarise(welds)[0]["share_of_what_an_oracle_mends"]["mean"])
 
 
 def test_an_interrupted_study_goes_on_and_refuses_welds_of_another_model_or_simulator(
