@@ -213,9 +213,9 @@ def _streams(details: dict[str, Any]) -> list[str]:
             "## Streaming against unrolled",
             "",
             f"Over {same['ticks']} ticks the action logits of the streaming engine (ONNX Runtime) differ from the same "
-            f"network unrolled in torch (its recurrent memory in double precision, as the engine keeps it) by at most "
-            f"{same['largest_difference']:g} where logits reach "
-            f"{same['largest_logit']:g}, the action probabilities by at most {same['probability_difference']:g}. From "
+            "network unrolled in torch in double precision, backbone included, by at most "
+            f"{same['largest_difference']:g} where logits reach {same['largest_logit']:g}, the "
+            f"action probabilities by at most {same['probability_difference']:g}. From "
             "the first tenth of the stream to the last the largest difference of a logit changes by "
             f"{same['drift']:g}.",
             "",

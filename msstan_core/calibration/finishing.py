@@ -32,7 +32,6 @@ from msstan_core.inference.card_text import CARD_TEXT_FILE, card_markdown
 from msstan_core.inference.export import export_step
 from msstan_core.inference.model_package import (
     GUARD_FILE,
-    NEVER,
     NOMINAL_FILE,
     WEIGHTS_FILE,
     AlarmLimits,
@@ -40,6 +39,7 @@ from msstan_core.inference.model_package import (
     SmoothingCard,
     SubsetCard,
     save_card,
+    suspected_among,
 )
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.configuration import TrainingConfig
@@ -151,7 +151,7 @@ def fit_anomalies(
     novelty_threshold = novelty.alarm.threshold if novelty else 0.0
     statements = [novelty.statement()] if novelty else ["novelty: too little nominal data for a detector"]
     statements += [f"imperfection {code}: {t.statement()}" for code, t in found.items()]
-    suspected = [code for code in codes if thresholds.get(code, 0.0) < NEVER]
+    suspected = suspected_among(codes, thresholds)
     joint = calibrate_jointly(held_out_scores(held, detector, suspected), suspected, rate_per_hour=rate)
     limits = None
     if isinstance(joint, TooFewBlocks):

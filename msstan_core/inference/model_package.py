@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -103,6 +103,11 @@ def subset_name(modalities: Iterable[Modality]) -> str:
     return "+".join(m.label for m in MODALITIES if m in chosen)
 
 
+def suspected_among(codes: Iterable[int], thresholds: Mapping[int, float]) -> tuple[int, ...]:
+    """Those ISO codes whose threshold a probability can reach; one without a threshold of its own is suspected."""
+    return tuple(code for code in codes if thresholds.get(code, 0.0) < NEVER)
+
+
 class ModelCard(BaseModel):
     """Everything that must be known to run the weights and to judge them."""
 
@@ -159,7 +164,7 @@ class ModelCard(BaseModel):
         """ISO codes that are suspected at all while the modalities of this name are valid, see :func:`subset_name`."""
         own = self.subsets[subset].imperfection_thresholds if subset in self.subsets else {}
         thresholds = {**self.imperfection_thresholds, **own}
-        return tuple(code for code in self.trained_imperfections if thresholds.get(code, 0.0) < NEVER)
+        return suspected_among(self.trained_imperfections, thresholds)
 
     def limits_with(self, modalities: Iterable[Modality]) -> AlarmLimits | None:
         """Limits of alarms while exactly these modalities are valid; None: no alarm is raised."""
