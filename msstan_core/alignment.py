@@ -54,6 +54,7 @@ class TickAligner:
         self._offset_ns: list[int] = [
             round(getattr(self.config.offset_s, m.label) * NANOSECONDS_PER_SECOND) for m in MODALITIES
         ]
+        self._time_jump_ns = round(self.config.time_jump_s * NANOSECONDS_PER_SECOND)
         self._staleness_s = np.array([getattr(self.config.staleness_s, m.label) for m in MODALITIES])
         self._context = context or WeldContext()
         self._ticking: Modality | None = None  #: whose frames make the ticks
@@ -82,21 +83,25 @@ class TickAligner:
     def _in_order(self, sample: StreamSample) -> list[StreamSample]:
         """Count the sample; what of its stream may be used now, oldest first.
 
-        One stamped before its stream's newest by a time jump is held back. If the next one follows it, the stream's
-        time was set, and the stream begins anew with both; else it was a straggler.
+        One stamped a time jump before its stream's newest, or after it, is held back until the next one. If that
+        follows it, the stream's time was set back, and the stream begins anew with both, or the stream had a hole;
+        else the stamp was wrong.
         """
         modality = _MODALITY_OF[type(sample)]
         statistics, newest = self.statistics.modality[modality], self._times.newest(modality)
         statistics.received += 1
         held, end_ns = self._held_back.pop(modality, None), self._end_ns(sample)
-        if newest is None or end_ns > newest:
+        begin_ns = sample.stamp_ns + self._offset_ns[modality]
+        if newest is None or self._times.goes_on(modality, begin_ns, end_ns, self._time_jump_ns):
             statistics.out_of_order += held is not None
             return [sample]
-        if newest - end_ns < self.config.time_jump_s * NANOSECONDS_PER_SECOND:
+        if 0 <= newest - end_ns < self._time_jump_ns:
             statistics.out_of_order += 1 + (held is not None)
             return []
-        if held is not None and self._end_ns(held) < end_ns:
-            self._begin_stream(modality)
+        before_ns = end_ns if held is None else self._end_ns(held)
+        if held is not None and before_ns < end_ns and (before_ns < newest) == (end_ns < newest):
+            if end_ns < newest:
+                self._begin_stream(modality)
             return [held, sample]
         statistics.out_of_order += held is not None
         self._held_back[modality] = sample
@@ -147,7 +152,7 @@ class TickAligner:
                 return None
             # A camera that comes back with what it had queued is late: time has not gone back, the others know.
             now_ns = max(agreed.values()) if self.config.clock == "auto" else newest
-            if self._last_tick_ns - now_ns >= self.config.time_jump_s * NANOSECONDS_PER_SECOND:
+            if self._last_tick_ns - now_ns >= self._time_jump_ns:
                 self.statistics.time_jumps += 1
                 self._begin_ticks()
             if self._ticking is None:
@@ -197,8 +202,10 @@ class TickAligner:
                 break
         if not due:
             return None
-        self.statistics.modality[modality].dropped += len(due) - 1
-        self.statistics.skipped += len(due) - 1
+        missed = _missed(due, self._last_tick_ns, least_gap_ns)
+        self.statistics.modality[modality].dropped += missed
+        self.statistics.skipped += missed
+        self.statistics.rate_limited += len(due) - 1 - missed
         self._last_seen_frame_ns = due[-1]
         return self._build(due[-1])
 
@@ -279,7 +286,7 @@ class TickAligner:
             case Modality.ACOUSTIC:
                 self._audio = AudioRing(keep_s=self.config.audio_window_s + self.config.clock_timeout_s + 1.0)
             case Modality.TELEMETRY:
-                self._telemetry = TelemetryBuffer()
+                self._telemetry = TelemetryBuffer(self.config.telemetry_window_s + self.config.clock_timeout_s + 1.0)
         self._times.forget(modality)
         self.statistics.modality[modality].newest_stamp_ns = None
 
@@ -288,6 +295,15 @@ class TickAligner:
         self._last_tick_ns = self._last_seen_frame_ns = _NEVER_NS
         self._next_index = 0
         self._restarted = True
+
+
+def _missed(due: list[int], last_tick_ns: int, least_gap_ns: float) -> int:
+    """How many more ticks than the one at the newest due stamp there would be, had every stamp been looked at."""
+    ticks, last_ns = 0, last_tick_ns
+    for stamp_ns in due:
+        if stamp_ns - last_ns >= least_gap_ns:
+            ticks, last_ns = ticks + 1, stamp_ns
+    return max(ticks - 1, 0)
 
 
 def ticks_of(samples: Iterable[Sample], config: AlignmentConfig | None = None) -> Iterator[Tick]:

@@ -19,8 +19,8 @@ from msstan_core.observation import (
 
 #: Frames that may wait for a tick, half a second of a fast camera; more than this and the oldest is pushed out.
 MAX_PENDING_FRAMES = 40
-#: Telemetry rows kept; 1 s at 1 kHz.
-MAX_TELEMETRY_ROWS = 1024
+#: Telemetry rows kept at most, however long they are wanted: 60 s at 1 kHz.
+MAX_TELEMETRY_ROWS = 60_000
 
 Frame = CameraFrame | ThermalFrame
 
@@ -52,9 +52,14 @@ class FrameBuffer:
 
 
 class TelemetryBuffer:
-    """The newest rows of telemetry."""
+    """The newest rows of telemetry.
 
-    def __init__(self) -> None:
+    Args:
+        keep_s: how long.
+    """
+
+    def __init__(self, keep_s: float) -> None:
+        self._keep_ns = round(keep_s * NANOSECONDS_PER_SECOND)
         self._stamps: deque[int] = deque(maxlen=MAX_TELEMETRY_ROWS)
         self._rows: deque[tuple[float, ...]] = deque(maxlen=MAX_TELEMETRY_ROWS)
 
@@ -62,6 +67,9 @@ class TelemetryBuffer:
         """Add a sample stamped after all others."""
         self._stamps.append(stamp_ns)
         self._rows.append(sample.as_row())
+        while self._stamps[0] < stamp_ns - self._keep_ns:
+            self._stamps.popleft()
+            self._rows.popleft()
 
     def window(self, stamp_ns: int, seconds: float) -> TelemetryWindow | None:
         """The rows of the ``seconds`` up to ``stamp_ns``, at least the newest; None: there is none."""

@@ -7,6 +7,8 @@ from msstan_core.vocabulary import MODALITIES, Modality
 
 #: No stream is taken to have missed more than this, ns: a stamp from the future must not make it so for long.
 _MOST_MISSED_NS = 10 * NANOSECONDS_PER_SECOND
+#: Samples that a stream may miss without having leapt.
+_STEPS_MISSED = 4
 
 
 class StreamTimes:
@@ -24,6 +26,7 @@ class StreamTimes:
     def __init__(self, timeout_ns: int) -> None:
         self._timeout_ns = timeout_ns
         self._newest: dict[Modality, int] = {}
+        self._step: dict[Modality, int] = {}  #: from the newest stamp but one to the newest, ns
         self._gone_on = dict.fromkeys(MODALITIES, 0)  #: by own stamps, ns; long steps count less
         self._travelled = dict.fromkeys(MODALITIES, 0)  #: the same with long steps as they are
         self._behind = dict.fromkeys(MODALITIES, 0)  #: what is left to make up for, ns
@@ -37,6 +40,7 @@ class StreamTimes:
     def seen(self, modality: Modality, stamp_ns: int) -> None:
         """A sample has come, newer than those of its stream before it."""
         step = max(stamp_ns - self._newest.get(modality, stamp_ns), 0)
+        self._step[modality] = step
         missed = self._passed(modality, self._travelled, 1)
         behind = self._behind[modality] + (missed if missed > self._timeout_ns else 0)
         behind = min(behind, _MOST_MISSED_NS)
@@ -46,6 +50,16 @@ class StreamTimes:
         self._travelled[modality] += min(counted, _MOST_MISSED_NS)
         self._newest[modality] = stamp_ns
         self._then[modality] = dict(self._gone_on), dict(self._travelled)
+
+    def goes_on(self, modality: Modality, begin_ns: int, end_ns: int, most_ns: int) -> bool:
+        """Whether a sample is later than the newest of its stream, which must have one, and not by a leap.
+
+        Args:
+            begin_ns, end_ns: stamps of its beginning and its end; equal but for sound.
+            most_ns: no leap, however fast the stream. A slow one may go on by some of its own steps.
+        """
+        newest = self._newest[modality]
+        return end_ns > newest and begin_ns - newest <= max(most_ns, _STEPS_MISSED * self._step.get(modality, 0))
 
     def forget(self, modality: Modality) -> None:
         """Its time was set; the next sample tells it anew."""

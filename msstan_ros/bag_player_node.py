@@ -75,13 +75,14 @@ class BagPlayerNode(Node):
             raise InputError("parameter bag", "is empty", "name a rosbag2 folder")
         with BagReader(self._bag) as reader:
             self._topics = self._chosen(reader)
-            self._begin_ns = _first_time_ns(reader, self._topics) + round(
-                value_of(self, "start_offset_s") * NANOSECONDS_PER_SECOND
-            )
-            self._end_ns = reader.end_ns
+            self._begin_ns, self._end_ns = _first_time_ns(reader, self._topics), reader.end_ns
+        whole_s, offset_s = self._duration_s, value_of(self, "start_offset_s")
+        self._begin_ns += round(offset_s * NANOSECONDS_PER_SECOND)
         if self._begin_ns > self._end_ns:
             raise InputError(
-                "parameter start_offset_s", "lies behind the end of the recording", f"it lasts {self._duration_s:.1f} s"
+                "parameter start_offset_s",
+                f"{offset_s:g} s is behind the end of the recording",
+                f"it lasts {whole_s:.1f} s",
             )
         self._out = {name: sensor_publisher(self, topic) for name, topic in self._topics.items()}
         self._clock_publisher = (

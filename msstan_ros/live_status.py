@@ -136,7 +136,8 @@ class LiveListener(BackgroundNode):
                 name=message.name,
                 onset_s=stamp_nanoseconds(message.onset) / NANOSECONDS_PER_SECOND,
                 until_s=stamp_nanoseconds(message.header.stamp) / NANOSECONDS_PER_SECOND,
-                score=max(message.score, before.score) if before is not None else message.score,
+                # fmax: what is cleared without a score (NaN) keeps its highest
+                score=float(np.fmax(message.score, before.score)) if before is not None else message.score,
                 threshold=message.threshold,
                 cleared=message.phase == WeldAnomaly.CLEARED,
                 alarm_s=_alarm_since(message, before),

@@ -38,8 +38,11 @@ class MonitorLike(Protocol):
     def reset(self) -> None:
         """Forget the streaming state."""
 
+    def begin(self) -> None:
+        """Forget everything, for a new session."""
+
     def leave(self) -> EventsLeft:
-        """End in favour of another monitor; what is open is closed."""
+        """End, perhaps in favour of another monitor; what is open is closed."""
 
     def succeed(self, left: EventsLeft) -> None:
         """Take over from another monitor in a running session."""
@@ -93,7 +96,7 @@ def proven_monitor(factory: MonitorFactory, settings: MonitorSettings) -> Monito
         raise InputError(
             settings.model_dir, "the model answers a trial tick with no valid probabilities", "train or export it again"
         )
-    monitor.reset()
+    monitor.begin()  # whatever the trial ticks set off is no event
     return monitor
 
 

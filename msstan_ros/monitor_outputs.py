@@ -67,13 +67,18 @@ class MonitorOutputs:
         if bool(np.any(decision.valid)):  # a tick without valid input is no statement; weld/state says STALE
             self._action.publish(action_message(decision, self.session_id, self._next_action, latency_s))
             self._next_action += 1
-        for event in decision.events:
-            self._anomaly.publish(anomaly_message(event, decision, self.session_id, self._next_anomaly))
-            self._next_anomaly += 1
+        self.publish_events(decision, model_revision)
         if decision.attention is not None and self._attention.get_subscription_count() > 0:
             attention = decision.attention.astype(np.float32, copy=False)
             self._attention.publish(image_message(attention, "32FC1", decision.stamp_ns, decision.frame_id))
         return latency_s
+
+    def publish_events(self, decision: Decision, model_revision: int) -> None:
+        """Publish the events of a decision alone."""
+        decision = dataclasses.replace(decision, model_revision=model_revision)
+        for event in decision.events:
+            self._anomaly.publish(anomaly_message(event, decision, self.session_id, self._next_anomaly))
+            self._next_anomaly += 1
 
     def publish_advice(self, advice: Advice, frame_id: str, model_revision: int) -> None:
         """Number an advice and publish it."""

@@ -23,6 +23,7 @@ from msstan_ros.input_streams import InputStreams
 from msstan_ros.model_loading import MonitorLike
 from msstan_ros.monitor_outputs import MonitorOutputs
 from msstan_ros.monitor_parameters import MonitorSettings
+from msstan_ros.node_process import last_word
 from msstan_ros.parameters import value_of
 from msstan_ros.recent_figures import RecentFigures
 from msstan_ros.snapshot import DecisionHistory
@@ -90,12 +91,17 @@ class MonitorSession:
         ]
 
     def close(self) -> None:
-        """Stop listening, deciding and the heartbeat."""
+        """Stop listening, deciding and the heartbeat; events that are open are cleared in this session."""
         self._streams.close()
         for timer in self._timers:
             self._node.destroy_timer(timer)
         if not self._worker.stop():
             self._node.get_logger().error("the inference thread does not end; restart the process")
+            return
+        left = self._monitor.leave()
+        if self._newest is not None:
+            closing = dataclasses.replace(self._newest, events=left.cleared)
+            last_word(self._node, lambda: self._outputs.publish_events(closing, self._revision))
 
     def exchange(self, monitor: MonitorLike, adopt: Callable[[], int]) -> None:
         """Go on with another model from the next tick. Waits for the running step: not for the executor's thread.

@@ -84,7 +84,7 @@ class WeldMonitorNode(GuardedLifecycleNode):
         """Subscribe and start deciding, under a new session id."""
         assert self._settings is not None and self._monitor is not None
         result = super().on_activate(state)
-        self._monitor.reset()
+        self._monitor.begin()
         self._outputs.begin_session(str(uuid.uuid4()))
         self._outputs.publish_model_info(self._monitor.info, self._revision)
         # What exists now stays. A full pass of the collector over it took 54 ms, nearly two camera frames.

@@ -150,10 +150,17 @@ class Monitor:
         self._seam.reset()
         self._pending_events += self._events.clear_all(self._last_stamp_ns)
 
+    def begin(self) -> None:
+        """Forget the past for a new session: nothing is open, nothing is left to say, and events count from 1."""
+        self.reset()
+        self._pending_events = ()
+        self._events.go_on_from(1)
+
     def leave(self) -> EventsLeft:
-        """End in favour of another monitor: open events are closed and the numbering of events handed on."""
-        left = self._events.leave(self._last_stamp_ns)
-        return EventsLeft((*self._pending_events, *left.cleared), left.next_id)
+        """End, perhaps in favour of another monitor: open events are closed and the numbering of events handed on."""
+        left, pending = self._events.leave(self._last_stamp_ns), self._pending_events
+        self._pending_events = ()
+        return EventsLeft((*pending, *left.cleared), left.next_id)
 
     def succeed(self, left: EventsLeft) -> None:
         """Take over in a running session: what the other one left is cleared with the next decision."""

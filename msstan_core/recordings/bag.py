@@ -7,6 +7,7 @@ is its first stamp: the earliest acquisition stamp among the first messages of t
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -28,6 +29,9 @@ from msstan_core.recordings.raw_messages import RawMessage, decoded, header_stam
 from msstan_core.vocabulary import Modality
 
 __all__ = ["BagReader", "BagWriter", "RecordedTopic"]
+
+#: A context that reached the recorder this much later than any sample, by its stamp, was told before the recording, ns.
+_LATCHED_NS = NANOSECONDS_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,16 +202,24 @@ class BagReader:
         return self._messages(connections, from_ns, to_ns) if connections else iter(())
 
     def _first_stamps(self) -> list[tuple[int, int]]:
-        """(stamp, when it was recorded) of the first message of each topic that the monitor reads and that has one."""
+        """(stamp, when it was recorded) of the first message of each topic that the monitor reads and that has one.
+
+        Without a context that was told before the recording began and was only handed to the recorder then.
+        """
         if not self._firsts:
-            found = []
+            sensors: list[tuple[int, int]] = []
+            others: list[tuple[int, int]] = []
             for connection in self._inputs():
+                topic = match_topic(connection.topic)
                 for raw in self._messages([connection]):
-                    found.append(header_stamp_ns(raw))
+                    stamp, recorded = header_stamp_ns(raw)
+                    if not is_unset(stamp, recorded):
+                        (others if topic is None or topic.modality is None else sensors).append((stamp, recorded))
                     break
-            self._firsts = [(stamp, recorded) for stamp, recorded in found if not is_unset(stamp, recorded)]
-            if not self._firsts:
+            if not sensors and not others:
                 raise InputError(self.path, "no message has a stamp", "stamp messages with the acquisition time")
+            late_ns = max((recorded - stamp for stamp, recorded in sensors), default=math.inf) + _LATCHED_NS
+            self._firsts = sensors + [(stamp, recorded) for stamp, recorded in others if recorded - stamp <= late_ns]
         return self._firsts
 
     def _extent(self) -> Extent:

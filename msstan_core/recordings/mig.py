@@ -65,7 +65,7 @@ def import_mig_run(
     report = ImportReport(out_bag, notes=run.notes, camera_raw_bytes=run.camera_raw_bytes)
     report.clock = _share_clock(run)
     report.offsets = {name: s.offset for name, s in run.streams.items() if s.offset is not None}
-    start_s = min(float(stream.place(0.0)) for stream in run.streams.values())
+    start_s = min(float(stream.place(stream.begin_s)) for stream in run.streams.values())
     end_s = max(float(stream.place(stream.end_s)) for stream in run.streams.values())
     attributes = _attributes(run_dir, run, report)
     annotations = []

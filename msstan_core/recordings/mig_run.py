@@ -36,6 +36,7 @@ class RunStream:
 
     arc: ArcSignal
     end_s: float
+    begin_s: float = 0.0  #: below 0 where it was recorded before the trigger
     offset: OffsetEstimate | None = None
 
     def place(self, stamps_s: Floats | float) -> Floats:
@@ -159,7 +160,7 @@ def _read_process(run: MigRun, path: Path) -> None:
         return
     run.telemetry_s, run.current_a, run.voltage_v = np.array(rows, np.float64).T
     arc = arc_from_current(run.telemetry_s, run.current_a)
-    run.streams["telemetry"] = RunStream(arc, float(run.telemetry_s[-1]))
+    run.streams["telemetry"] = RunStream(arc, float(run.telemetry_s[-1]), min(0.0, float(run.telemetry_s[0])))
 
 
 def _read_camera(run: MigRun, path: Path, fps: float | None) -> None:

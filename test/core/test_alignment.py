@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -203,7 +204,7 @@ def test_context_holds_until_replaced() -> None:
 
 def test_hole_in_the_stream_is_not_filled_with_ticks() -> None:
     aligner = TickAligner()
-    ticks = ticks_of(aligner, audio(0), audio(3_600_000))
+    ticks = ticks_of(aligner, audio(0), audio(3_600_000), audio(3_600_064))
     assert len(ticks) < 5
     assert aligner.statistics.hole_ticks > 0 and not aligner.statistics.skipped
 
@@ -244,6 +245,59 @@ def test_one_stamp_from_the_future_does_not_stop_the_monitor_even_if_its_sensor_
     after = [t for t in ticks if t.stamp_ns >= START + SECOND]
     assert len(after) > 140 and max(t.stamp_ns for t in ticks) < START + 6 * SECOND
     assert not any(t.restarted for t in ticks)
+
+
+@pytest.mark.parametrize("clock", ["auto", "camera", "timer"])
+@pytest.mark.parametrize("wrong", ["camera", "telemetry"])
+def test_one_stamp_from_the_future_is_no_hour_that_has_passed_with_two_sensors(clock: Any, wrong: str) -> None:
+    aligner = TickAligner(AlignmentConfig(clock=clock))
+    kinds = {"camera": camera, "telemetry": telemetry}
+    sent = sorted((at, name) for name in kinds for at in range(0, 4000, 40))
+    samples: list[object] = [kinds[name](at) for at, name in sent]
+    samples.insert(101, kinds[wrong](3_600_000))
+    ticks = ticks_of(aligner, *samples)
+    assert not any(t.restarted for t in ticks) and aligner.statistics.time_jumps == 0
+    assert max(t.stamp_ns for t in ticks) < START + 4 * SECOND and len(ticks) > 90
+    assert aligner.statistics.modality[Modality[wrong.upper()]].out_of_order == 1
+
+
+def test_after_a_hole_a_stream_goes_on_with_all_its_samples() -> None:
+    aligner = TickAligner()
+    ticks = ticks_of(aligner, *(camera(33 * i) for i in range(10)), *(camera(60_000 + 33 * i) for i in range(10)))
+    assert len(ticks) == 20 and aligner.statistics.modality[Modality.CAMERA].out_of_order == 0
+    assert ticks[10].stamp_ns == START + 60 * SECOND and not any(t.restarted for t in ticks)
+
+
+def test_a_slow_stream_does_not_leap() -> None:
+    aligner = TickAligner()
+    ticks = ticks_of(aligner, *(camera(2000 * i) for i in range(10)))
+    assert len(ticks) == 10
+    assert [t.stamp_ns - START for t in ticks[-3:]] == [2 * SECOND * i for i in (7, 8, 9)]
+
+
+def test_what_the_rate_limit_leaves_out_is_not_skipped() -> None:
+    aligner, ticks = TickAligner(), 0
+    for at_ms in range(0, 4000, 5):  # 200 Hz, looked at every 35 ms: nearly as often as the limit of 32 Hz allows
+        aligner.push(camera(at_ms))
+        if at_ms % 35 == 0:
+            ticks += aligner.poll(latest_only=True) is not None
+    assert ticks > 100 and aligner.statistics.skipped == 0
+    assert aligner.statistics.rate_limited + ticks > 780
+    for at_ms in range(4000, 8000, 5):  # looked at four times a second
+        aligner.push(camera(at_ms))
+        if at_ms % 150 == 0:
+            aligner.poll(latest_only=True)
+    assert 100 < aligner.statistics.skipped < 140, "25 ms apart, five of six are missed"
+
+
+@pytest.mark.parametrize(("rate_hz", "window_s"), [(100, 20.0), (2000, 1.0)])
+def test_a_window_of_telemetry_is_as_long_as_it_is_configured(rate_hz: int, window_s: float) -> None:
+    aligner = TickAligner(AlignmentConfig(telemetry_window_s=window_s))
+    for index in range(round(rate_hz * (window_s + 2.0))):
+        aligner.push(telemetry(1000 * index / rate_hz))
+    *_, tick = aligner.drain()
+    assert tick.telemetry is not None
+    assert len(tick.telemetry.stamps_ns) == pytest.approx(rate_hz * window_s, abs=2)
 
 
 @pytest.mark.parametrize("make", [camera, thermal, audio, telemetry])

@@ -14,7 +14,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from msstan_core.errors import InputError
 from msstan_core.messages import sample_from_message
-from msstan_core.observation import CameraFrame, Sample, TelemetrySample
+from msstan_core.observation import CameraFrame, Sample, TelemetrySample, WeldContext
 from msstan_core.recordings.bag import BagReader
 from msstan_core.recordings.serialization import message_types
 
@@ -61,6 +61,27 @@ def test_recording_under_a_namespace_is_read_and_other_topics_are_listed(tmp_pat
         assert reasons["/cell_1/joint/telemetry"] == "not one of the monitor's topics"
         assert "its type is msstan_msgs/msg/WeldTelemetry" in reasons["/cell_1/thermal/image_raw"]
         assert {m.topic for m in bag.raw()} == set(reasons)
+
+
+@pytest.mark.parametrize("clock_ns", [0, 40 * 365 * 86_400 * SECOND])
+def test_a_context_told_before_the_recording_does_not_begin_it(tmp_path: Path, clock_ns: int) -> None:
+    begin = 1_700_000_000 * SECOND
+    weld = [
+        ("/welder/telemetry", TelemetrySample(begin + k * SECOND // 50), begin + clock_ns + k * SECOND // 50)
+        for k in range(50)
+    ]
+    latched = ("/weld/context", WeldContext(begin - 3600 * SECOND, wps_id="lap"), begin + clock_ns)
+    write_foreign(tmp_path / "bag", [latched, *weld])
+    write_foreign(tmp_path / "fresh", [(latched[0], WeldContext(begin - SECOND // 2), latched[2]), *weld])
+    write_foreign(tmp_path / "alone", [latched])
+    with BagReader(tmp_path / "bag") as bag:
+        assert bag.start_ns == begin
+        first = next(iter(bag.samples()))
+        assert isinstance(first, WeldContext) and first.wps_id == "lap", "it is read nevertheless"
+    with BagReader(tmp_path / "fresh") as bag:
+        assert bag.start_ns == begin - SECOND // 2
+    with BagReader(tmp_path / "alone") as bag:
+        assert bag.start_ns == begin - 3600 * SECOND
 
 
 def test_two_cells_in_one_bag_need_a_namespace(tmp_path: Path) -> None:

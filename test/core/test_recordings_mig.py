@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import soundfile
-from recorded_runs import SOUND_ARC, spans, write_run
+from recorded_runs import CURRENT_ARC, SOUND_ARC, spans, write_process, write_run
 
 from msstan_core.observation import AudioChunk, CameraFrame, TelemetrySample, WeldContext
 from msstan_core.recordings.bag import BagReader
@@ -45,6 +45,24 @@ def test_streams_are_brought_to_the_clock_of_the_microphone(run_dir: Path, tmp_p
     bright = [s for s in samples if isinstance(s, CameraFrame) and s.encoded and len(s.encoded) > 0 and _is_lit(s)]
     assert (bright[0].stamp_ns - zero) / 1e9 == pytest.approx(arc_s, abs=0.08)
     assert spans(labels)["ARC_INITIATION"][0] == pytest.approx(arc_s, abs=0.1)
+
+
+@pytest.mark.parametrize("trigger_s", [0.5, 4.0])
+def test_rows_from_before_the_trigger_are_kept_with_their_labels(tmp_path: Path, trigger_s: float) -> None:
+    folder = tmp_path / "runs" / "01-02-23-0001-06"
+    folder.mkdir(parents=True)
+    write_process(folder / "process.csv")
+    header, *rows = (folder / "process.csv").read_text().splitlines()
+    times = [row.split(",", 1) for row in rows]
+    moved = [f"{float(time_s) - trigger_s:.3f},{rest}" for time_s, rest in times]
+    (folder / "process.csv").write_text("\n".join([header, *moved]) + "\n")
+    import_mig_run(folder, tmp_path / "bag")
+    with BagReader(tmp_path / "bag") as bag:
+        lit = [bag.seconds(s.stamp_ns) for s in bag.samples() if isinstance(s, TelemetrySample) and s.current_a > 20]
+        labels = spans(bag.annotations)
+    assert lit[0] == pytest.approx(CURRENT_ARC[0], abs=0.01)
+    assert labels["ARC_INITIATION"][0] == pytest.approx(lit[0], abs=0.06)
+    assert labels["ARC_EXTINCTION"][1] == pytest.approx(lit[-1], abs=0.11)
 
 
 def _is_lit(frame: CameraFrame) -> bool:

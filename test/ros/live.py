@@ -182,6 +182,9 @@ class FakeMonitor:
     def reset(self) -> None:
         self.resets += 1
 
+    def begin(self) -> None:
+        self.resets += 1
+
     def leave(self) -> EventsLeft:
         cleared = tuple(replace(event, phase=EventPhase.CLEARED) for event in self.events)
         return EventsLeft(cleared, max((event.event_id for event in self.events), default=0) + 1)

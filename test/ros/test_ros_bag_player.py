@@ -116,7 +116,7 @@ def test_pause_and_resume(spinner: Spinner, bag: Path) -> None:
     [
         ({"bag": "/no/such/bag"}, "/no/such/bag"),
         ({"topics": ["/sonar"]}, "/sonar"),
-        ({"start_offset_s": 1000.0}, "start_offset_s"),
+        ({"start_offset_s": 1000.0}, "start_offset_s: 1000 s is behind the end of the recording; it lasts 2"),
         ({"topics": [""], "modalities": ["radar"]}, "radar"),
     ],
 )

@@ -110,6 +110,7 @@ def test_the_listener_follows_actions_states_and_the_life_of_an_anomaly(spinner:
         for phase, score, second in (
             (WeldAnomaly.ONSET, 0.6, 7),
             (WeldAnomaly.ONGOING, 0.9, 8),
+            (WeldAnomaly.ONGOING, math.nan, 8),
             (WeldAnomaly.CLEARED, 0.2, 9),
         ):
             message = WeldAnomaly(

@@ -39,6 +39,7 @@ def test_latency_is_filled_in_when_the_clocks_agree_and_nan_when_not(cell: Cell)
     cell.send_images(1)
     assert 0 <= cell.actions[-1].pipeline_latency_s < 10
     cell.next_stamp_ns = time.time_ns() + 3600 * 10**9
+    cell.send_image()  # one alone might be a wrong stamp
     cell.send_images(1)
     assert math.isnan(cell.actions[-1].pipeline_latency_s)
 
@@ -147,6 +148,23 @@ def test_events_are_published_with_numbers_of_their_own(cell: Cell) -> None:
     assert until(lambda: len(cell.anomalies) == 3)
     assert [a.sequence_id for a in cell.anomalies] == [0, 1, 2]
     assert cell.anomalies[0].iso_6520_1_code == WeldAnomaly.SPATTER
+
+
+def test_open_events_are_cleared_in_the_session_that_ends(cell: Cell) -> None:
+    cell.activate()
+    cell.monitors[-1].events = (AnomalyEvent(7, EventPhase.ONGOING, 602, "spatter", 0.9, 0.5, math.nan, 5, 5),)
+    cell.send_images(2)
+    assert until(lambda: len(cell.anomalies) == 2)
+    cell.spinner.run(cell.node.trigger_deactivate)
+    assert until(lambda: len(cell.anomalies) == 3)
+    last = cell.anomalies[-1]
+    assert (last.event_id, last.phase, last.sequence_id) == (7, WeldAnomaly.CLEARED, 2)
+    assert last.session_id == cell.anomalies[0].session_id
+    cell.monitors[-1].events = ()
+    cell.spinner.run(cell.node.trigger_activate)
+    assert until(lambda: cell.camera.get_subscription_count() > 0)
+    cell.send_images(1)
+    assert len(cell.anomalies) == 3
 
 
 def test_attention_is_published_only_while_somebody_looks(cell: Cell) -> None:

@@ -51,3 +51,15 @@ def test_what_another_monitor_left_open_is_cleared_even_if_a_reset_comes_first()
     said = monitor.step(Tick(0, 10**9, restarted=True)).events
     assert [(e.event_id, e.phase) for e in said] == [(4, EventPhase.CLEARED)]
     assert not monitor.step(Tick(1, 10**9 + 1)).events
+
+
+def test_a_new_session_knows_nothing_of_the_events_before_it() -> None:
+    monitor = Monitor.load(default_model_dir())
+    open_event = AnomalyEvent(4, EventPhase.CLEARED, 602, "spatter", 0.9, 0.5, math.nan, 5, 5)
+    monitor.succeed(EventsLeft((open_event,), 5))
+    monitor.begin()
+    assert not monitor.step(Tick(0, 10**9)).events
+    assert monitor.leave() == EventsLeft((), 1)
+    monitor.succeed(EventsLeft((open_event,), 5))
+    assert monitor.leave() == EventsLeft((open_event,), 5)
+    assert not monitor.step(Tick(1, 2 * 10**9)).events, "what was handed on is not said as well"
