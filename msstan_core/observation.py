@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from msstan_core.vocabulary import MODALITIES, Filler, Material, Modality, Process
 
+#: Welding current from which on an arc burns, A; the rule of the reference labels.
+ARC_CURRENT_A = 20.0
 NANOSECONDS_PER_SECOND = 1_000_000_000
 SECONDS_PER_HOUR = 3600.0
 

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from pydantic.fields import FieldInfo
 from rclpy.node import Node
 
 from msstan_core.adaptation.settings import AdaptationSettings
 from msstan_core.paths import typed_path
 from msstan_ros.parameters import ParameterSpec, value_of
 
-
-def _spec(name: str, field: FieldInfo) -> ParameterSpec:
-    limits: dict[str, Any] = {
-        kind: getattr(m, kind) for m in field.metadata for kind in ("ge", "le") if hasattr(m, kind)
-    }
-    return ParameterSpec(
-        f"adaptation.{name}", field.default, field.description or "", limits.get("ge"), limits.get("le")
-    )
-
-
 ADAPTATION_SPECS: tuple[ParameterSpec, ...] = (
-    *(_spec(name, field) for name, field in AdaptationSettings.model_fields.items()),
+    *(ParameterSpec.of_setting(f"adaptation.{name}", field) for name, field in AdaptationSettings.model_fields.items()),
     ParameterSpec(
         "adaptation.folder",
         "",

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from pydantic.fields import FieldInfo
 from rclpy.node import Node
 
 from msstan_core.advisory.gate import GateSettings
@@ -18,21 +16,10 @@ from msstan_ros.procedure_parameters import PROCEDURE_SPECS, read_procedures
 LEAST_PERIODS = 3
 
 
-def _spec(name: str, field: FieldInfo) -> ParameterSpec:
-    """A parameter from a setting: type, range and meaning are those of the gate."""
-    bounds: dict[str, Any] = {}
-    for constraint in field.metadata:
-        for key in ("ge", "le"):
-            if hasattr(constraint, key):
-                bounds[key] = getattr(constraint, key)
-    default = float(field.default) if field.annotation is float else field.default
-    return ParameterSpec(name, default, field.description or "", bounds.get("ge"), bounds.get("le"))
-
-
 SPECS: tuple[ParameterSpec, ...] = (
     ParameterSpec("rate_hz", 50.0, "messages on weld/advisory_gated, Hz", 20.0, 500.0),
     *PROCEDURE_SPECS,
-    *(_spec(name, field) for name, field in GateSettings.model_fields.items()),
+    *(ParameterSpec.of_setting(name, field) for name, field in GateSettings.model_fields.items()),
 )
 
 

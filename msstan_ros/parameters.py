@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic.fields import FieldInfo
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -52,6 +53,15 @@ class ParameterSpec:
     check: Callable[[Any], str] | None = None
     read_only: bool = False
     while_active: bool = False
+
+    @classmethod
+    def of_setting(cls, name: str, field: FieldInfo) -> ParameterSpec:
+        """A parameter from a field of a settings class: default, range and meaning are the field's."""
+        limits: dict[str, Any] = {
+            kind: getattr(m, kind) for m in field.metadata for kind in ("ge", "le") if hasattr(m, kind)
+        }
+        default = float(field.default) if field.annotation is float else field.default
+        return cls(name, default, field.description or "", limits.get("ge"), limits.get("le"))
 
     def descriptor(self) -> ParameterDescriptor:
         """The range and description as ROS tools show them."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 
-from msstan_core.observation import NANOSECONDS_PER_SECOND, TELEMETRY_CHANNELS, TelemetryWindow
+from msstan_core.observation import ARC_CURRENT_A, NANOSECONDS_PER_SECOND, TELEMETRY_CHANNELS, TelemetryWindow
 
 _CURRENT = TELEMETRY_CHANNELS.index("current_a")
 _SPEED = TELEMETRY_CHANNELS.index("travel_speed_m_s")
 
-#: The arc burns from this current on, A.
-ARC_CURRENT_A = 20.0
 #: An arc that is out for less than this is the same weld (burn-through breaks the arc many times), s.
 LONGEST_BREAK_S = 2.0
 #: Longest time over which a speed is taken to hold, s.

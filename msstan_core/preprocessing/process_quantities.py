@@ -7,12 +7,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from msstan_core.observation import TELEMETRY_CHANNELS, TelemetryWindow
+from msstan_core.observation import ARC_CURRENT_A, TELEMETRY_CHANNELS, TelemetryWindow
 from msstan_core.preprocessing.telemetry_features import LEAST_TRAVEL_M_S, arc_power_and_heat_input
 from msstan_core.vocabulary import Process
 
-#: From this current on an arc burns, A: the threshold of the phase labels.
-ARC_CURRENT_A = 20.0
 #: Per channel, then arc power and heat input.
 QUANTITIES = len(TELEMETRY_CHANNELS) + 2
 #: Values below these say "none", not "little": A, V, m/s, m/s, l/min, W, J/m.

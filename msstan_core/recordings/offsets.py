@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import signal
 
+from msstan_core.observation import ARC_CURRENT_A
+
 Floats = NDArray[np.float64]
 
 #: Grid of the correlation.
@@ -27,8 +29,6 @@ _SHORTEST_STATE_S = 0.15
 #: An arc may strike and fail before it burns. Both microphone and current show the first strike, so it is the edge.
 _LONGEST_STRIKE_S = 0.3
 _LONGEST_STRIKE_PAUSE_S = 0.5
-#: From this current on the arc burns; the rule of the reference labels.
-ARC_CURRENT_A = 20.0
 #: Arc noise stands out most here; below are machines, above is also the hiss of shielding gas before and after.
 ARC_SOUND_BAND_HZ = (500.0, 5000.0)
 _SOUND_FRAME_S = 0.02
@@ -192,7 +192,7 @@ def _rate(theirs: Floats, ours: Floats, sampling_s: float) -> float:
 
 
 def arc_from_current(stamps_s: ArrayLike, current_a: ArrayLike) -> ArcSignal:
-    """Arc signal of welding current: 1 above :data:`ARC_CURRENT_A`, else 0. NaN counts as no current.
+    """Arc signal of welding current: 1 above 20 A, else 0. NaN counts as no current.
 
     A step, so that an edge lies midway between two samples: interpolating the current itself would always find it
     right beside the sample without.

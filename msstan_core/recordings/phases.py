@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from msstan_core.observation import ARC_CURRENT_A
 from msstan_core.recordings.annotations import Annotation, action_span
-from msstan_core.recordings.offsets import ARC_CURRENT_A
 from msstan_core.vocabulary import Action
 
 SETTLED_BAND = 0.25  #: share of the median current
