@@ -187,10 +187,12 @@ class Adapter:
             self._settle_job()
             head = self._guard.shipped
             if number:
-                kept = self._store.get(number)
+                job = self._settled or ""
+                kept = self._store.get(number, job)
                 if kept is None:
-                    known = ", ".join(map(str, self._store.numbers)) or "none"
-                    raise InputError("adaptation", f"revision {number} is not kept", f"0 (shipped), or one of: {known}")
+                    known = ", ".join(map(str, self._store.numbers(job))) or "none"
+                    problem = f"revision {number} is not kept for this job"
+                    raise InputError("adaptation", problem, f"0 (shipped), or one of: {known}")
                 head = kept.head
                 if problem := self._promotion.unsound(head):
                     raise InputError("adaptation", f"revision {number}: {problem}", "choose another")

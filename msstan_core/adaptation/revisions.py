@@ -91,14 +91,14 @@ class RevisionStore:
             if self._folder is not None:
                 _path(self._folder, number).unlink(missing_ok=True)
 
-    def get(self, number: int) -> Revision | None:
-        """A kept revision."""
-        return self._held.get(number)
+    def get(self, number: int, job: str) -> Revision | None:
+        """A revision kept for this job."""
+        revision = self._held.get(number)
+        return None if revision is None or revision.job != job else revision
 
-    @property
-    def numbers(self) -> list[int]:
-        """Of all kept, ascending."""
-        return sorted(self._held)
+    def numbers(self, job: str) -> list[int]:
+        """Of all kept for this job, ascending."""
+        return sorted(number for number, revision in self._held.items() if revision.job == job)
 
     def highest_on_disk(self) -> int:
         """The highest number that a file bears, readable or not; 0 without any."""

@@ -48,3 +48,16 @@ def test_operator_goes_back_to_any_revision_and_is_told_which_there_are() -> Non
     np.testing.assert_array_equal(cell.adapter.correction.weight, weight)
     with pytest.raises(InputError, match=str(number)):
         cell.adapter.roll_back(12345)
+
+
+def test_nobody_goes_back_to_a_revision_of_another_job() -> None:
+    cell = Cell()
+    cell.teach()
+    number = cell.adapter.status.revision
+    cell.job = "job b"
+    cell.weld(LIKE)
+    with pytest.raises(InputError, match=f"revision {number} is not kept for this job") as refused:
+        cell.adapter.roll_back(number)
+    assert str(number) not in refused.value.remedy
+    assert not cell.adapter.status.adapted
+    assert cell.adapter.status.adapting, "what is refused freezes nothing"
