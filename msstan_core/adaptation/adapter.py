@@ -149,14 +149,17 @@ class Adapter:
         usable = [tick for tick in span if not tick.flaw]
         if not usable:
             raise InputError(WHERE, f"no tick of this span may be learnt from: {span[-1].flaw}", "label another")
-        unlearnt = [tick for tick in usable if not self._memory.holds(tick)]  # labelled again, it proves nothing
-        self._memory.add(usable, action)
-        if unlearnt:
-            embeddings = np.stack([tick.embedding for tick in unlearnt])
-            labelled = LabelledTicks(embeddings, np.full(len(unlearnt), action, np.int64))
+        unlabelled, corrected = self._memory.add(usable, action)  # a tick that is labelled again proves nothing
+        if corrected:
+            self._trial.withdraw({tick.key for tick in corrected})
+        if unlabelled:
+            embeddings, keys = np.stack([tick.embedding for tick in unlabelled]), tuple(t.key for t in unlabelled)
+            labelled = LabelledTicks(embeddings, np.full(len(unlabelled), action, np.int64), keys)
             self._in_use.compare(labelled)
             if self._shadow is not self._guard.shipped:
                 self._trial.add(self._shadow, labelled)
+        if not unlabelled and not corrected:
+            return len(usable), "they had this label already"
         self._waiting = True
         text = f"{len(usable)} of {len(span)} ticks may be learnt from"
         return len(usable), text if self._enabled else f"{text}, once adaptation is enabled"
@@ -238,7 +241,7 @@ class Adapter:
             enough = self._memory.spans >= self.settings.least_spans
             first = enough and self._shadow is self._guard.shipped
             halves = [self._memory.lessons(half) for half in (0, 1)] if first else []
-            active, job = self._in_use.revision.head, self._settled
+            active, job, withdrawals = self._in_use.revision.head, self._settled, self._memory.withdrawals
         shadow = self._learnt_from(lessons, breathe)
         answered = [
             (self._learnt_from(learnt, breathe), other.ticks)
@@ -247,7 +250,8 @@ class Adapter:
         ]
         verdict = self._promotion.judge(shadow)
         with self._lock:
-            if self._in_use.revision.head is not active or self._job != job or self._hindrance():
+            changed = self._in_use.revision.head is not active or self._memory.withdrawals != withdrawals
+            if changed or self._job != job or self._hindrance():
                 self._waiting = True  # the world has changed meanwhile: think again
                 return ""
             self._shadow = shadow

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.adaptation.adapted_head import Head
+from msstan_core.adaptation.observed_ticks import TickKey
 from msstan_core.errors import InputError
 from msstan_core.vocabulary import ACTIONS
 
@@ -32,6 +33,7 @@ class LabelledTicks:
 
     embeddings: NDArray[np.float32]  #: [N, d]
     labels: NDArray[np.int64]  #: [N] index into ACTIONS
+    keys: tuple[TickKey, ...] = ()  #: N of ticks that were labelled online; none of others
 
     def __len__(self) -> int:
         return len(self.labels)

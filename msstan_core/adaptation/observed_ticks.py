@@ -16,6 +16,9 @@ MOST_TICKS = 180_000
 #: A tick that follows its predecessor later than this does not continue it, s.
 LONGEST_STEP_S = 0.2
 
+#: See :attr:`ObservedTick.key`.
+TickKey = tuple[int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class ObservedTick:
@@ -28,6 +31,11 @@ class ObservedTick:
     anomaly_open: bool = False  #: an anomaly event was open
     previous: NDArray[np.float32] | None = None  #: [d] embedding of the tick before; None after a gap
     gate: float = 0.0  #: of the consistency term (48) with the tick before; 0 at a predicted boundary
+
+    @property
+    def key(self) -> TickKey:
+        """What tells it from every other tick: its stamp and what was seen then, since clocks are set back."""
+        return self.stamp_ns, hash(self.embedding.tobytes())
 
     @property
     def flaw(self) -> str:

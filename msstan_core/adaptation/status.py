@@ -13,7 +13,7 @@ class AdaptationStatus:
     paused: str  #: why nothing is learnt now; "": nothing hinders it
     revision: int  #: in use
     adapted: bool  #: another head than the shipped one is in use
-    spans: int  #: labelled spans taken since the job began
+    spans: int  #: labelled since the job began; a tick that is labelled again counts once
     held_ticks: int
     guard_accuracy: float
     shipped_guard_accuracy: float

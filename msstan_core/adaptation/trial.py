@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from msstan_core.adaptation.adapted_head import Head
 from msstan_core.adaptation.guard import LabelledTicks, Scale
+from msstan_core.adaptation.observed_ticks import TickKey
 
 #: Newest answers that count, and how many there must be.
 MOST_SPANS, LEAST_SPANS = 60, 2
@@ -25,9 +26,18 @@ LEAST_AGREEMENT = 0.3
 class _Answered:
     """What both heads answered, tick by tick."""
 
+    keys: tuple[TickKey, ...]
     labels: NDArray[np.int64]
     right: tuple[NDArray[np.bool_], NDArray[np.bool_]]  #: shadow, shipped
     log_probability: tuple[NDArray[np.float64], NDArray[np.float64]]  #: of the label
+
+    def without(self, keys: set[TickKey]) -> _Answered:
+        if keys.isdisjoint(self.keys):
+            return self
+        rows = [row for row, key in enumerate(self.keys) if key not in keys]
+        (our_right, their_right), (ours, theirs) = self.right, self.log_probability
+        right, log_probability = (our_right[rows], their_right[rows]), (ours[rows], theirs[rows])
+        return _Answered(tuple(self.keys[row] for row in rows), self.labels[rows], right, log_probability)
 
 
 class Trial:
@@ -56,7 +66,12 @@ class Trial:
     def add(self, shadow: Head, ticks: LabelledTicks) -> None:
         """Labelled ticks that ``shadow`` has not learnt from."""
         ours, theirs = (self._scale.answers(head, ticks) for head in (shadow, self._shipped))
-        self._spans.append(_Answered(ticks.labels, (ours[0], theirs[0]), (ours[1], theirs[1])))
+        self._spans.append(_Answered(ticks.keys, ticks.labels, (ours[0], theirs[0]), (ours[1], theirs[1])))
+
+    def withdraw(self, keys: set[TickKey]) -> None:
+        """Ticks whose label turned out to be wrong judge nothing."""
+        left = [span.without(keys) for span in self._spans]
+        self._spans = deque((span for span in left if len(span.labels)), maxlen=MOST_SPANS)
 
     @property
     def harm(self) -> str:

@@ -76,6 +76,42 @@ def test_a_span_labelled_again_proves_nothing() -> None:
     assert len(cell.adapter._trial) == whole
 
 
+def test_no_head_is_used_on_the_word_of_one_span_that_is_labelled_often() -> None:
+    cell = Cell(enabled=False)
+    cell.label(LIKE)
+    start, end = cell.weld(MOVED)
+    for _ in range(cell.adapter.settings.least_spans):
+        cell.adapter.take(Feedback(start, end, "test", ACTIONS[MOVED]))
+    cell.adapter.enable()
+    assert not cell.adapter.work()
+    assert cell.adapter.status.spans == 2
+
+
+def test_a_corrected_label_replaces_the_wrong_one() -> None:
+    cell = Cell()
+    cell.teach()
+    spans, judged = cell.adapter.status.spans, len(cell.adapter._trial)
+    start, end = cell.weld(MOVED)
+    for says in (LIKE, MOVED):
+        cell.adapter.take(Feedback(start, end, "test", ACTIONS[says]))
+        ticks = cell.adapter._memory.lessons().ticks
+        held = {int(label) for (ns, _), label in zip(ticks.keys, ticks.labels, strict=True) if ns >= start}
+        assert held == {says}
+        assert cell.adapter.status.spans == spans + 1
+    assert len(cell.adapter._trial) == judged, "what was said wrongly judges nothing"
+
+
+def test_a_label_that_is_corrected_while_it_is_learnt_is_learnt_anew() -> None:
+    cell = Cell()
+    start, end = cell.weld(MOVED)
+    cell.adapter.take(Feedback(start, end, "test", ACTIONS[LIKE]))
+    for _ in range(3):
+        cell.label(MOVED)
+        cell.label(LIKE)
+    assert not cell.adapter.work(lambda: cell.adapter.take(Feedback(start, end, "test", ACTIONS[MOVED])))
+    assert "step" in cell.adapter.work()
+
+
 def test_labels_that_turn_against_what_was_learnt_bring_the_shipped_head_back() -> None:
     cell = Cell()
     cell.teach()
