@@ -68,6 +68,7 @@ class Adapter:
         self._prior = OutputPrior(self._shares, settings.prior_time_constant_s) if settings.output_prior else None
         self._lock = threading.RLock()
         self._enabled, self._waiting = settings.enabled, False
+        self._unwritten: Head | None = None  #: a step that could not be written
         self._job: str | None = None
         self._settled: str | None = None  #: the job that memory and store are about
         self._mismatch, self._last_change = "", self._in_use.revision.reason
@@ -228,15 +229,17 @@ class Adapter:
             breathe: called between the steps of learning, so that the answering thread never waits long.
 
         Raises:
-            InputError: when a revision cannot be written; the head in use stays.
+            InputError: when a revision cannot be written; the head in use stays, and the next round tries again.
         """
         with self._lock:
             self._settle_job()
             if self._in_use.adapted and (reason := self._reason_to_go_back()):
                 return self._use(self._guard.shipped, "rollback", reason)
-            if not self._waiting or self._hindrance():
+            if self._hindrance():
                 return ""
-            self._waiting = False
+            if not self._waiting:
+                return "" if self._unwritten is None else self._step(self._unwritten)
+            self._waiting, self._unwritten = False, None
             lessons = self._memory.lessons()
             enough = self._memory.spans >= self.settings.least_spans
             first = enough and self._shadow is self._guard.shipped
@@ -263,7 +266,7 @@ class Adapter:
             if verdict.head is None or doubt:
                 self._last_change = f"shadow head not promoted: {doubt or verdict.reason}"
                 return ""
-            return self._use(verdict.head, "step", f"learnt from {self._memory.spans} labelled spans")
+            return self._step(verdict.head)
 
     def _learnt_from(self, lessons: Lessons, breathe: Callable[[], None]) -> Head:
         objective = Objective(self._guard.shipped, lessons, self._guard.reference, self._shares, self.settings)
@@ -294,7 +297,7 @@ class Adapter:
         self._memory.clear()
         self._trial.clear()
         self._shadow = self._guard.shipped
-        self._waiting = False
+        self._waiting, self._unwritten = False, None
         job = self._settled or ""
         if first and (kept := self._store.read(self._sha256, job)) is not None:
             if problem := self._promotion.unsound(kept.head):
@@ -304,7 +307,12 @@ class Adapter:
         elif not first:
             self._last_change = self._in_use.reset("another job: shipped weights", job)
 
+    def _step(self, head: Head) -> str:
+        return self._use(head, "step", f"learnt from {self._memory.spans} labelled spans")
+
     def _use(self, head: Head, kind: str, reason: str) -> str:
         """Take a head into use, see :meth:`HeadInUse.take`. Caller holds the lock."""
+        self._unwritten = head if kind == "step" else None
         self._last_change = self._in_use.take(head, kind, reason, self._settled or "", self._memory.spans)
+        self._unwritten = None
         return self._last_change

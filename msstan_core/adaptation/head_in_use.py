@@ -77,21 +77,21 @@ class HeadInUse:
     def take(self, head: Head, kind: str, reason: str, job: str, spans: int) -> str:
         """Answer with ``head`` under a new number; returns the change in words.
 
-        What is new is written first and then answered with; on the way back it is the other way round: a full disk must
-        not keep a bad head in use.
+        What is new is written first and then answered with. On the way back it is the other way round: a full disk must
+        neither keep a bad head in use nor cost a good one that it holds already.
 
         Args:
             head: sound. kind, reason, job, spans: see :class:`Revision`.
 
         Raises:
-            InputError: when the revision cannot be written.
+            InputError: when the revision cannot be written; on the way back ``head`` answers nevertheless.
         """
         revision = self._judged(self._counter.advance(), head, kind, reason, job, spans)
-        if kind != "rollback":
+        if kind == "step":
             self._store.keep(revision)
         self._answer_with(revision)
         self.correction = Correction.between(revision.number, self._promotion.shipped, head)
-        if kind == "rollback":
+        if kind != "step":
             self._store.keep(revision)
         return _said(revision)
 

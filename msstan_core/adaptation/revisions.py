@@ -7,6 +7,7 @@ import io
 import json
 import os
 import threading
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,8 @@ class RevisionStore:
             finally:
                 os.close(directory)
         except OSError as error:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)  # the next attempt has another number
             raise InputError(path, f"cannot be written ({error.strerror})", "free space or choose another") from error
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
-from adaptation_cell import LIKE, Cell
+from adaptation_cell import LIKE, MOVED, Cell
 
 from msstan_core.errors import InputError
 
@@ -61,3 +63,36 @@ def test_nobody_goes_back_to_a_revision_of_another_job() -> None:
     assert str(number) not in refused.value.remedy
     assert not cell.adapter.status.adapted
     assert cell.adapter.status.adapting, "what is refused freezes nothing"
+
+
+def no_room(_: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_what_a_full_disk_did_not_take_is_used_once_there_is_room(tmp_path: Path) -> None:
+    cell = Cell(tmp_path)
+    for _ in range(3):
+        cell.label(MOVED)
+        cell.label(LIKE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", no_room)
+        for _ in range(2):
+            with pytest.raises(InputError, match="No space left"):
+                cell.adapter.work()
+        assert not cell.adapter.status.adapted
+        assert not list(tmp_path.glob("revision-*")), "no half file is left either"
+    assert "step" in cell.adapter.work()
+    assert cell.adapter.status.adapted
+    assert not cell.adapter.work(), "and once is enough"
+
+
+def test_a_full_disk_does_not_cost_the_head_that_it_holds(tmp_path: Path) -> None:
+    cell = Cell(tmp_path)
+    cell.teach()
+    again = Cell(tmp_path)
+    again.weld(LIKE, 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", no_room)
+        with pytest.raises(InputError, match="No space left"):
+            again.adapter.work()
+    np.testing.assert_array_equal(again.adapter.correction.weight, cell.adapter.correction.weight)
