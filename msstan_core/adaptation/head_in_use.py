@@ -96,7 +96,7 @@ class HeadInUse:
         return _said(revision)
 
     def reset(self, reason: str, job: str) -> str:
-        """Record that the shipped head answers, under the number of the correction that was dropped for it.
+        """The shipped head answers, under the number of the correction that was dropped for it; recorded if it did not.
 
         Raises:
             InputError: when the revision cannot be written; the shipped head answers nevertheless.
@@ -104,8 +104,10 @@ class HeadInUse:
         if self.correction.weight is not None:  # a step was just being taken into use when the correction was dropped
             self.drop()
         revision = self._judged(self.correction.revision, self._promotion.shipped, "reset", reason, job, 0)
+        adapted = self.adapted
         self._answer_with(revision)
-        self._store.keep(revision)
+        if adapted:
+            self._store.keep(revision)
         return _said(revision)
 
     def _answer_with(self, revision: Revision) -> None:

@@ -1,4 +1,4 @@
-"""Every head that was ever in use: numbered, kept, and on disk in such a way that a crash loses none that was whole."""
+"""The heads that were in use: numbered, kept, and on disk in such a way that a crash loses none that was whole."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy as np
 from msstan_core.adaptation.adapted_head import Head
 from msstan_core.errors import InputError
 
-#: Revisions kept; the shipped head is always there.
+#: Newest revisions kept, in memory and on disk, of whatever run and job; the shipped head is always there.
 KEPT = 50
 SUFFIX = ".npz"
 
@@ -87,10 +87,12 @@ class RevisionStore:
         if self._folder is not None:
             self._write(self._folder, revision)
         self._held[revision.number] = revision
-        for number in sorted(self._held)[:-KEPT]:
-            del self._held[number]
-            if self._folder is not None:
-                _path(self._folder, number).unlink(missing_ok=True)
+        files = {_number(path): path for path in self._files()}
+        for number in sorted(files.keys() | self._held.keys())[:-KEPT]:
+            self._held.pop(number, None)
+            if number in files:
+                with suppress(OSError):  # what cannot be removed now is the next time
+                    files[number].unlink(missing_ok=True)
 
     def get(self, number: int, job: str) -> Revision | None:
         """A revision kept for this job."""

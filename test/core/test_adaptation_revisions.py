@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from adaptation_cell import LIKE, MOVED, Cell
+from adaptation_cell import LIKE, MEANS, MOVED, Cell, K
 
+from msstan_core.adaptation.adapted_head import Head
+from msstan_core.adaptation.revisions import KEPT, Revision, RevisionStore
 from msstan_core.errors import InputError
 
 
@@ -63,6 +65,27 @@ def test_nobody_goes_back_to_a_revision_of_another_job() -> None:
     assert str(number) not in refused.value.remedy
     assert not cell.adapter.status.adapted
     assert cell.adapter.status.adapting, "what is refused freezes nothing"
+
+
+def test_files_of_earlier_runs_give_way_and_jobs_without_learning_leave_none(tmp_path: Path) -> None:
+    for run in range(1, 2 * KEPT, KEPT // 2):
+        store = RevisionStore(tmp_path)
+        for number in range(run, run + KEPT // 2):
+            store.keep(Revision(number, Head.shipped(MEANS, np.zeros(K)), "step", "", "sha", "job a", 1.0, 0.0, 3))
+    (tmp_path / "revision-00000001.npz").write_bytes(b"decayed")
+    cell = Cell(tmp_path)
+    cell.teach()
+    files = sorted(path.name for path in tmp_path.glob("revision-*.npz"))
+    assert len(files) == KEPT
+    for job in ("job b", "job c", "job d"):
+        cell.job = job
+        cell.weld(LIKE, 1)
+        cell.adapter.work()
+    assert len(set(files) - {path.name for path in tmp_path.iterdir()}) == 1, "only the way back from what was learnt"
+    again = Cell(tmp_path)
+    again.weld(LIKE, 1)
+    again.adapter.work()
+    assert not again.adapter.status.adapted, "and a restart finds that it was taken back"
 
 
 def no_room(_: int) -> None:
