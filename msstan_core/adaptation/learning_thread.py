@@ -51,6 +51,8 @@ class BackgroundAdaptation:
             try:
                 if change := self._adapter.work(self._breathe):
                     self._changed(change)
+            except _Ended:
+                return
             except InputError as error:  # a full disk: the head in use stays, the next round tries again
                 self._failed(error)
             except Exception as error:  # a fault in learning must not end the watch over the head in use
