@@ -35,6 +35,9 @@ UNSET_STAMP_AFTER_NS = 86_400 * NANOSECONDS_PER_SECOND
 #: Full scale is 1, or the unit is pascal (1e5: an atmosphere); far above this the power of a spectrum overflows.
 MAX_SAMPLE = 1e6
 
+#: What no welder, feeder, robot or gas meter reaches, in the order of TELEMETRY_CHANNELS: A, V, m/s, m/s, l/min.
+MAX_TELEMETRY = (100_000.0, 10_000.0, 10.0, 10.0, 10_000.0)
+
 
 class TopicKind(Enum):
     """What travels on a topic."""
@@ -103,8 +106,8 @@ def sample_from_message(kind: TopicKind, message: Any, scaling: SensorScaling | 
     """Observation in a message. Array fields are viewed, not copied, wherever the encoding allows.
 
     Policies: audio with a sample that is not finite or beyond MAX_SAMPLE is refused (a filter bank would spread it);
-    infinite telemetry becomes NaN, unmeasured; enum values this version does not know become UNKNOWN; a thickness or
-    programmed value that is not positive becomes NaN.
+    telemetry that is infinite or beyond MAX_TELEMETRY becomes NaN, unmeasured; enum values this version does not know
+    become UNKNOWN; a thickness or programmed value that is not positive becomes NaN.
 
     Args:
         kind: what the topic carries.
@@ -129,7 +132,8 @@ def sample_from_message(kind: TopicKind, message: Any, scaling: SensorScaling | 
             case TopicKind.ACOUSTIC:
                 return _audio(message, topic.name, stamp_ns, frame_id)
             case TopicKind.TELEMETRY:
-                return TelemetrySample(stamp_ns, *(_finite(getattr(message, c)) for c in TELEMETRY_CHANNELS))
+                values = (_finite(getattr(message, channel)) for channel in TELEMETRY_CHANNELS)
+                return TelemetrySample(stamp_ns, *(_possible(v, m) for v, m in zip(values, MAX_TELEMETRY, strict=True)))
             case TopicKind.CONTEXT:
                 return _context(message, stamp_ns)
     except AttributeError as error:
@@ -225,6 +229,10 @@ def _context(message: Any, stamp_ns: int) -> WeldContext:
 def _finite(value: Any) -> float:
     number = float(value)
     return number if math.isfinite(number) else math.nan
+
+
+def _possible(value: float, most: float) -> float:
+    return value if abs(value) <= most else math.nan
 
 
 def _positive(value: Any) -> float:

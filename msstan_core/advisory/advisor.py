@@ -119,10 +119,11 @@ class Advisor:
         self._last_ns = stamp_ns
         self._follow_events(stamp_ns, events)
         if wps is None:
-            self._envelope, self._correction, self._said_ns = None, None, None
-            return None
+            closing = self._withdrawn(stamp_ns)
+            self._envelope = None
+            return closing
         if self._envelope is None or self._envelope.wps != wps:
-            self._envelope, self._correction, self._said_ns = Envelope(wps), None, None
+            self._envelope, self._correction = Envelope(wps), None
         envelope = self._envelope
         suspected = self._suspected() if action in ADVISED_DURING else []
         if action not in ADVISED_DURING:
@@ -237,6 +238,11 @@ class Advisor:
             if parameter is not None:
                 deltas[parameter] = self._correction.share * abs(change.share) * room(parameter, change.share, envelope)
         return envelope.clamp(values(deltas))
+
+    def _withdrawn(self, stamp_ns: int) -> Advice | None:
+        """The last message under a procedure that is not in force any more: zero, if something was asked for."""
+        self._correction, self._deltas = None, ZERO
+        return None if self._envelope is None else self._message(stamp_ns, self._envelope, None)
 
     # -- messages -------------------------------------------------------------------------------------------------
 

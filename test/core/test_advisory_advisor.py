@@ -75,7 +75,21 @@ def test_without_a_procedure_there_is_no_advice_and_a_new_one_starts_afresh() ->
     weld.wps = LAP
     assert weld.run(0.2, 402)
     weld.wps = None
-    assert weld.run(0.2, 402) == []
+    assert [moved(advice) for advice in weld.run(0.2, 402)] == [{}], "what was asked for is taken back"
+
+
+@pytest.mark.parametrize("then", [None, *PROCEDURES], ids=lambda wps: "none" if wps is None else wps.id)
+def test_zero_is_said_once_when_the_procedure_is_no_longer_in_force(then: Wps | None) -> None:
+    weld = Weld()
+    assert moved(weld.run(1.0, 510)[-1])
+    if then is LAP:
+        assert moved(weld.run(0.2, 510)[-1]), "it is still in force"
+        return
+    weld.wps = then
+    said = weld.run(1.0)
+    assert [moved(advice) for advice in said] == [{}]
+    assert said[0].reason.startswith("nothing is suspected")
+    assert weld.run(1.0) == []
 
 
 def test_an_event_that_is_no_longer_heard_of_is_gone() -> None:

@@ -13,7 +13,7 @@ from message_examples import header
 
 from msstan_core.errors import InputError
 from msstan_core.messages import MAX_SAMPLE, TopicKind, sample_from_message
-from msstan_core.observation import AudioChunk, TelemetrySample, WeldContext
+from msstan_core.observation import TELEMETRY_CHANNELS, AudioChunk, TelemetrySample, WeldContext
 from msstan_core.preprocessing.input_spec import LogMelSpec
 from msstan_core.preprocessing.log_mel import log_mel
 from msstan_core.vocabulary import Filler, Material, Process
@@ -74,6 +74,13 @@ def test_infinite_telemetry_is_unmeasured_and_zero_stays_zero() -> None:
     sample = sample_from_message(TopicKind.TELEMETRY, message)
     assert isinstance(sample, TelemetrySample)
     np.testing.assert_equal(sample.as_row(), (np.nan, 0.0, np.nan, np.nan, 12.5))
+
+
+def test_telemetry_that_no_welder_reaches_is_unmeasured() -> None:
+    fields = dict(zip(TELEMETRY_CHANNELS, (1e30, 22.0, 0.12, -3e38, 6553.5), strict=True))
+    sample = sample_from_message(TopicKind.TELEMETRY, SimpleNamespace(header=header(), **fields))
+    assert isinstance(sample, TelemetrySample)
+    np.testing.assert_equal(sample.as_row(), (np.nan, 22.0, 0.12, np.nan, 6553.5))
 
 
 def test_context_of_a_newer_version_reads_unknown_not_wrong() -> None:
