@@ -7,8 +7,9 @@ from pathlib import Path
 from rclpy.node import Node
 
 from msstan_core.adaptation.settings import AdaptationSettings
+from msstan_core.parameters import ParameterSpec
 from msstan_core.paths import typed_path
-from msstan_ros.parameters import ParameterSpec, value_of
+from msstan_ros.parameters import value_of
 
 ADAPTATION_SPECS: tuple[ParameterSpec, ...] = (
     *(ParameterSpec.of_setting(f"adaptation.{name}", field) for name, field in AdaptationSettings.model_fields.items()),

@@ -24,11 +24,12 @@ from msstan_core.advisory.follower import AdvisoryFollower
 from msstan_core.advisory.parameters import PARAMETERS, values
 from msstan_core.advisory.process_time import Moment
 from msstan_core.errors import InputError
+from msstan_core.parameters import ParameterSpec
 from msstan_msgs.msg import WeldParameterAdvisory
 from msstan_ros import qos
 from msstan_ros.advisory_messages import advice_from_message
 from msstan_ros.node_process import run_node
-from msstan_ros.parameters import ParameterSpec, declare, value_of
+from msstan_ros.parameters import declare, value_of
 
 #: The same complaint is logged at most this often, s.
 LOG_INTERVAL_S = 5.0

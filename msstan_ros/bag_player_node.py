@@ -15,13 +15,14 @@ from std_srvs.srv import Trigger
 from msstan_core.errors import InputError
 from msstan_core.messages import Topic, TopicKind
 from msstan_core.observation import NANOSECONDS_PER_SECOND
+from msstan_core.parameters import ParameterSpec
 from msstan_core.paths import typed_path
 from msstan_core.recordings.bag import BagReader
 from msstan_core.recordings.raw_messages import RawMessage
 from msstan_ros import qos
 from msstan_ros.conversions import stamp_message
 from msstan_ros.node_process import run_node, until_shutdown
-from msstan_ros.parameters import ParameterSpec, declare, value_of
+from msstan_ros.parameters import declare, value_of
 from msstan_ros.sensor_sources import chosen_modalities, modalities_parameter, sensor_publisher
 
 #: /clock between messages, Hz of recorded time.

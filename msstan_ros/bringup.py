@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from msstan_core.errors import InputError
+from msstan_core.params_file import check_params_file
 from msstan_core.paths import typed_path
 from msstan_core.resources import share_path
 from msstan_core.vocabulary import MODALITIES, parse_modalities
 from msstan_ros.namespaces import typed_namespace
 from msstan_ros.node_description import Argument, NodeSpec, ParameterValue, Profile
-from msstan_ros.params_file import check_params_file
 
 # -- values -----------------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,8 @@ from rclpy.node import Node
 
 from msstan_core.decision.action_smoothing import METHODS, SmoothingConfig
 from msstan_core.decision.anomaly import AnomalyConfig
-from msstan_ros.parameters import ParameterSpec, value_of
+from msstan_core.parameters import ParameterSpec
+from msstan_ros.parameters import value_of
 
 _SMOOTHING, _EVENTS = SmoothingConfig(), AnomalyConfig()
 

@@ -9,7 +9,8 @@ from rclpy.node import Node
 from msstan_core.advisory.gate import GateSettings
 from msstan_core.advisory.wps_files import ProcedureBook
 from msstan_core.errors import InputError
-from msstan_ros.parameters import ParameterSpec, value_of
+from msstan_core.parameters import ParameterSpec
+from msstan_ros.parameters import value_of
 from msstan_ros.procedure_parameters import PROCEDURE_SPECS, read_procedures
 
 #: The output must stay valid for at least this many of its own periods.

@@ -32,10 +32,11 @@ from msstan_core.observation import (
     TelemetrySample,
     ThermalFrame,
 )
+from msstan_core.parameters import ParameterSpec
 from msstan_core.recordings.serialization import message_from_sample, serialize
 from msstan_core.vocabulary import MODALITIES, Modality
 from msstan_ros.node_process import run_node, until_shutdown
-from msstan_ros.parameters import ParameterSpec, declare, value_of
+from msstan_ros.parameters import declare, value_of
 from msstan_ros.sensor_sources import sensor_publisher
 
 #: Where the stamp lies in a serialised message that begins with a header: behind the four bytes of encapsulation.

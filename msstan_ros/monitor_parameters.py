@@ -18,13 +18,14 @@ from msstan_core.image_encodings import SensorScaling
 from msstan_core.inference.engine import Backend
 from msstan_core.inference.frame_sampling import MODEL_THRESHOLD, FrameSampling
 from msstan_core.inference.providers import PROVIDERS, Provider
+from msstan_core.parameters import ParameterSpec
 from msstan_core.paths import typed_path
 from msstan_core.resources import default_model_dir
 from msstan_core.vocabulary import MODALITIES, Modality, parse_modalities
 from msstan_ros.adaptation_parameters import ADAPTATION_SPECS, read_adaptation, read_adaptation_folder
 from msstan_ros.decision_parameters import DECISION_SPECS, read_events, read_smoothing
 from msstan_ros.input_streams import AUTO, COMPRESSED, RAW
-from msstan_ros.parameters import ParameterSpec, folder_or_empty, modality_names, value_of
+from msstan_ros.parameters import folder_or_empty, modality_names, value_of
 from msstan_ros.procedure_parameters import PROCEDURE_SPECS, read_procedures
 from msstan_ros.scaling_parameters import SCALING_SPECS, read_scaling
 

@@ -32,6 +32,7 @@ from msstan_core.explain.overlay import (
 )
 from msstan_core.messages import Topic, TopicKind, sample_from_message, topic_of
 from msstan_core.observation import CameraFrame, ThermalFrame
+from msstan_core.parameters import ParameterSpec
 from msstan_core.preprocessing.images import decoded
 from msstan_core.vocabulary import Action, known
 from msstan_msgs.msg import WeldAction, WeldAnomaly, WeldMonitorState
@@ -40,7 +41,7 @@ from msstan_ros.conversions import image_message, image_region, stamp_nanosecond
 from msstan_ros.health import Health
 from msstan_ros.message_types import message_class
 from msstan_ros.node_process import run_node
-from msstan_ros.parameters import ParameterSpec, declare, value_of
+from msstan_ros.parameters import declare, value_of
 from msstan_ros.scaling_parameters import SCALING_SPECS_ANY_TIME, read_scaling
 
 #: Images held while their decision is on its way; 10 at 30 Hz are a third of a second.

@@ -7,8 +7,9 @@ from pathlib import Path
 from rclpy.node import Node
 
 from msstan_core.advisory.wps_files import ProcedureBook
+from msstan_core.parameters import ParameterSpec
 from msstan_core.paths import typed_path
-from msstan_ros.parameters import ParameterSpec, folder_or_empty, value_of
+from msstan_ros.parameters import folder_or_empty, value_of
 
 WPS_FOLDER_SPEC = ParameterSpec(
     "wps_folder", "", "folder of the WPS files ID.yaml; empty: the installed examples", check=folder_or_empty

@@ -8,7 +8,8 @@ from dataclasses import replace
 from rclpy.node import Node
 
 from msstan_core.image_encodings import SensorScaling
-from msstan_ros.parameters import ParameterSpec, value_of
+from msstan_core.parameters import ParameterSpec
+from msstan_ros.parameters import value_of
 
 #: Used at configure.
 SCALING_SPECS = (

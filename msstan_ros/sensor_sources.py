@@ -7,10 +7,11 @@ from rclpy.node import Node
 from rclpy.publisher import Publisher
 
 from msstan_core.messages import Topic, TopicKind
+from msstan_core.parameters import ParameterSpec
 from msstan_core.vocabulary import Modality, parse_modalities
 from msstan_ros import qos
 from msstan_ros.message_types import message_class
-from msstan_ros.parameters import ParameterSpec, modality_names, value_of
+from msstan_ros.parameters import modality_names, value_of
 
 _QOS = {TopicKind.CONTEXT: qos.CONTEXT, TopicKind.ACOUSTIC: qos.SOUND_SOURCE}
 

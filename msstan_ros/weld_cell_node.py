@@ -15,6 +15,7 @@ from msstan_core.advisory.process_time import Moment
 from msstan_core.closed_loop.cell_robot import CellRobot
 from msstan_core.messages import TOPICS, Topic, TopicKind, topic_of_sample
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample
+from msstan_core.parameters import ParameterSpec
 from msstan_core.paths import typed_path
 from msstan_core.recordings.annotations import write_annotations
 from msstan_core.recordings.serialization import message_from_sample, serialize
@@ -24,7 +25,7 @@ from msstan_ros import qos
 from msstan_ros.advisory_messages import advice_from_message
 from msstan_ros.conversions import stamp_message
 from msstan_ros.node_process import run_node, until_shutdown
-from msstan_ros.parameters import ParameterSpec, declare, folder_or_empty, value_of
+from msstan_ros.parameters import declare, folder_or_empty, value_of
 from msstan_ros.sensor_sources import chosen_modalities, modalities_parameter, sensor_publisher
 
 #: Pause between two looks at the clock, s; samples leave at most this late.

@@ -18,9 +18,10 @@ from msstan_core.advisory.wps_files import ProcedureBook
 from msstan_core.errors import InputError
 from msstan_core.messages import TopicKind, topic_of
 from msstan_core.observation import WeldContext
+from msstan_core.parameters import ParameterSpec
 from msstan_core.recordings.serialization import message_from_sample, serialize
 from msstan_ros.node_process import run_node
-from msstan_ros.parameters import ParameterSpec, declare, value_of
+from msstan_ros.parameters import declare, value_of
 from msstan_ros.procedure_parameters import WPS_FOLDER_SPEC, read_folder
 from msstan_ros.sensor_sources import sensor_publisher
 

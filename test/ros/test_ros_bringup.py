@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from msstan_core.errors import InputError
+from msstan_core.params_file import NODES
 from msstan_core.resources import share_path
 from msstan_ros.bringup import PROFILES, profile_named
 from msstan_ros.commands.up import parse_assignments
 from msstan_ros.node_description import NodeSpec, Profile
-from msstan_ros.params_file import NODES
 from msstan_ros.transport import PROFILE_VARIABLES, environment
 
 ROOT = Path(__file__).resolve().parents[2]

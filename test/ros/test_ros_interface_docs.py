@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from msstan_core.messages import TOPICS
+from msstan_core.parameters import ParameterSpec
 from msstan_ros.advisory_follower_node import SPECS as FOLLOWER_SPECS
 from msstan_ros.bag_player_node import SPECS as PLAYER_SPECS
 from msstan_ros.bringup import PROFILES
 from msstan_ros.gate_parameters import SPECS as GATE_SPECS
 from msstan_ros.monitor_parameters import SPECS as MONITOR_SPECS
 from msstan_ros.overlay_node import SPECS as OVERLAY_SPECS
-from msstan_ros.parameters import ParameterSpec
 from msstan_ros.weld_cell_node import SPECS as CELL_SPECS
 from msstan_ros.weld_context_node import SPECS as CONTEXT_SPECS
 

@@ -10,11 +10,11 @@ from live import FakeMonitor, Spinner
 from rclpy.node import Node
 
 from msstan_core.errors import InputError
+from msstan_core.parameters import MISSPELT
 from msstan_core.resources import share_path
 from msstan_ros.advisory_gate_node import AdvisoryGateNode
 from msstan_ros.bringup import PROFILES, profile_named
 from msstan_ros.overlay_node import OverlayNode
-from msstan_ros.parameters import MISSPELT
 from msstan_ros.weld_monitor_node import WeldMonitorNode
 
 NODES = {

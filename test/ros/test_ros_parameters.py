@@ -4,13 +4,14 @@ from live import FakeMonitor, Spinner
 from rclpy.parameter import Parameter
 
 from msstan_core.errors import InputError
+from msstan_core.parameters import ParameterSpec
 from msstan_core.resources import share_path
 from msstan_core.vocabulary import Modality
 from msstan_ros.bag_player_node import SPECS as PLAYER_SPECS
 from msstan_ros.gate_parameters import SPECS as GATE_SPECS
 from msstan_ros.monitor_parameters import SPECS, read_settings
 from msstan_ros.overlay_node import SPECS as OVERLAY_SPECS
-from msstan_ros.parameters import ParameterSpec, declare
+from msstan_ros.parameters import declare
 from msstan_ros.weld_cell_node import SPECS as CELL_SPECS
 from msstan_ros.weld_monitor_node import WeldMonitorNode
 
