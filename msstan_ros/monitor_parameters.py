@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import pydantic
 from rclpy.node import Node
 
 from msstan_core.adaptation.settings import AdaptationSettings
 from msstan_core.advisory.wps_files import ProcedureBook
-from msstan_core.alignment_config import AlignmentConfig, OffsetConfig, StalenessConfig
+from msstan_core.alignment_config import AlignmentConfig
 from msstan_core.decision.action_smoothing import SmoothingConfig
 from msstan_core.decision.anomaly import AnomalyConfig
 from msstan_core.errors import InputError
@@ -21,15 +20,13 @@ from msstan_core.inference.providers import PROVIDERS, Provider
 from msstan_core.parameters import ParameterSpec
 from msstan_core.paths import typed_path
 from msstan_core.resources import default_model_dir
+from msstan_core.sensor_settings import ALIGNMENT_SPECS, SCALING_SPECS, SENSOR_SPECS, SensorSettings
 from msstan_core.vocabulary import MODALITIES, Modality, parse_modalities
 from msstan_ros.adaptation_parameters import ADAPTATION_SPECS, read_adaptation, read_adaptation_folder
 from msstan_ros.decision_parameters import DECISION_SPECS, read_events, read_smoothing
 from msstan_ros.input_streams import AUTO, COMPRESSED, RAW
 from msstan_ros.parameters import folder_or_empty, modality_names, value_of
 from msstan_ros.procedure_parameters import PROCEDURE_SPECS, read_procedures
-from msstan_ros.scaling_parameters import SCALING_SPECS, read_scaling
-
-_ALIGNMENT = AlignmentConfig()
 
 SPECS: tuple[ParameterSpec, ...] = (
     ParameterSpec("model_dir", "", "folder of the exported model; empty: the shipped one", while_active=True),
@@ -61,48 +58,7 @@ SPECS: tuple[ParameterSpec, ...] = (
         0.999,
     ),
     *DECISION_SPECS,
-    ParameterSpec(
-        "alignment.clock",
-        _ALIGNMENT.clock,
-        "what makes a tick: the camera's frames, the thermal camera's, a timer, or auto (the first that flows)",
-        choices=("auto", "camera", "thermal", "timer"),
-    ),
-    ParameterSpec("alignment.tick_rate_hz", _ALIGNMENT.tick_rate_hz, "rate of the timer clock, Hz", 1, 1000),
-    ParameterSpec(
-        "alignment.max_tick_rate_hz", _ALIGNMENT.max_tick_rate_hz, "frames faster than this make no tick, Hz", 1, 1000
-    ),
-    ParameterSpec(
-        "alignment.clock_timeout_s",
-        _ALIGNMENT.clock_timeout_s,
-        "auto: a clock silent for this long is replaced; streams further apart do not agree about the time, s",
-        0.01,
-        10,
-    ),
-    ParameterSpec(
-        "alignment.time_jump_s", _ALIGNMENT.time_jump_s, "stamps this far back mean that time was reset, s", 0.01, 60
-    ),
-    ParameterSpec("alignment.audio_window_s", _ALIGNMENT.audio_window_s, "sound per tick, s", 0.05, 10),
-    ParameterSpec("alignment.telemetry_window_s", _ALIGNMENT.telemetry_window_s, "telemetry per tick, s", 0.05, 60),
-    *(
-        ParameterSpec(
-            f"alignment.staleness_s.{m.label}",
-            getattr(_ALIGNMENT.staleness_s, m.label),
-            f"age from which a {m.label} sample no longer counts, s",
-            0.001,
-            10,
-        )
-        for m in MODALITIES
-    ),
-    *(
-        ParameterSpec(
-            f"alignment.offset_s.{m.label}",
-            getattr(_ALIGNMENT.offset_s, m.label),
-            f"added to the stamps of {m.label} when its clock differs from the others', s",
-            -60,
-            60,
-        )
-        for m in MODALITIES
-    ),
+    *ALIGNMENT_SPECS,
     ParameterSpec(
         "camera.transport",
         AUTO,
@@ -169,42 +125,9 @@ def read_settings(node: Node) -> MonitorSettings:
     Raises:
         InputError: when they do not make sense together or name a folder that does not exist.
     """
-
-    def get(name: str) -> object:
-        return value_of(node, name)
-
-    try:
-        alignment = AlignmentConfig.model_validate(
-            {
-                "staleness_s": StalenessConfig(
-                    **{m.label: get(f"alignment.staleness_s.{m.label}") for m in MODALITIES}
-                ),
-                "offset_s": OffsetConfig(**{m.label: get(f"alignment.offset_s.{m.label}") for m in MODALITIES}),
-                **{
-                    name: get(f"alignment.{name}")
-                    for name in (
-                        "clock",
-                        "tick_rate_hz",
-                        "max_tick_rate_hz",
-                        "clock_timeout_s",
-                        "time_jump_s",
-                        "audio_window_s",
-                        "telemetry_window_s",
-                    )
-                },
-            }
-        )
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        where = "alignment." + ".".join(str(part) for part in first["loc"])
-        raise InputError(f"parameter {where}", first["msg"], "correct it in the params file") from error
+    sensors = SensorSettings({spec.name: value_of(node, spec.name) for spec in SENSOR_SPECS})
     modalities = parse_modalities(",".join(value_of(node, "modalities")))
-    if alignment.clock in ("camera", "thermal") and Modality[alignment.clock.upper()] not in modalities:
-        raise InputError(
-            "parameter alignment.clock",
-            f"the clock is {alignment.clock}, which is not among the modalities",
-            "add it to modalities or set alignment.clock to auto",
-        )
+    sensors.check_clock(modalities)
     return MonitorSettings(
         model_dir=model_dir_or_default(value_of(node, "model_dir")),
         modalities=modalities,
@@ -214,9 +137,9 @@ def read_settings(node: Node) -> MonitorSettings:
         sampling=_read_sampling(node),
         smoothing=read_smoothing(node),
         events=read_events(node),
-        alignment=alignment,
+        alignment=sensors.alignment,
         camera_transport=value_of(node, "camera.transport"),
-        scaling=read_scaling(node),
+        scaling=sensors.scaling,
         procedures=read_procedures(node),
         adaptation=read_adaptation(node),
         adaptation_folder=read_adaptation_folder(node),
