@@ -80,7 +80,7 @@ def camera_pixels(message: Any, where: str, scaling: SensorScaling) -> NDArray[n
     if layout.dtype == "u2":
         depth = scaling.camera_bit_depth
         if not 8 <= depth <= 16:
-            raise InputError(where, f"camera_bit_depth is {depth}", "give the significant bits of the camera, 8 to 16")
+            raise InputError(where, f"camera.bit_depth is {depth}", "give the significant bits of the camera, 8 to 16")
         # Not min-max: brightness is information (arc on or off), and min-max would remove it.
         scaled: NDArray[np.uint8] = np.minimum(pixels >> (depth - 8), 255).astype(np.uint8)
         return scaled
@@ -118,7 +118,8 @@ def thermal_celsius(message: Any, where: str, scaling: SensorScaling) -> NDArray
             raise InputError(
                 where,
                 f"{message.encoding} counts without a temperature scale",
-                "set thermal_celsius_per_count and thermal_celsius_at_zero, or publish 32FC1 in degC",
+                "set thermal.celsius_per_count and thermal.celsius_at_zero of the monitor (offline: in the file of "
+                "--params), or publish 32FC1 in degC",
             )
         return celsius.astype(np.float32) * np.float32(scale) + np.float32(zero)
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf, and that NaN below

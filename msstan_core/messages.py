@@ -1,7 +1,8 @@
 """From ROS messages to observations, and the table of topics the monitor listens to.
 
 Works on anything with the right field names: messages of rclpy (live) and of rosbags (recordings) alike, so that live
-and replay see the same numbers. The reverse direction is in :mod:`msstan_core.recordings.serialization`.
+and replay see the same numbers, given the same scaling. The reverse direction is in
+:mod:`msstan_core.recordings.serialization`.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from msstan_core.parallel import in_order
 from msstan_core.recordings.annotations import Annotation, imperfection_track
 from msstan_core.recordings.bag import BagReader
 from msstan_core.recordings.nominal_times import nominal_times
+from msstan_core.sensor_settings import DEFAULT_SENSORS, SensorSettings
 from msstan_core.simulation import WeldCell
 from msstan_core.simulation.material_pairs import Pair
 from msstan_core.simulation.nominal import nominal_weld
@@ -77,15 +78,17 @@ def _whole(said: list[Decision], modalities: frozenset[Modality], start_ns: int)
     )
 
 
-def scores_of_bag(monitors: Mapping[str, Monitor], bag: Path) -> BySubset:
+def scores_of_bag(monitors: Mapping[str, Monitor], bag: Path, sensors: SensorSettings = DEFAULT_SENSORS) -> BySubset:
     """Scores at the nominal ticks of a bag; elsewhere (labelled imperfections, a verdict that is not good) NaN.
+
+    ``sensors``: how the bag's samples are read.
 
     Raises:
         InputError: when the bag cannot be read, or most of its ticks lack a modality of the first monitor.
     """
-    with BagReader(bag) as reader:
+    with BagReader(bag, scaling=sensors.scaling) as reader:
         ticks, annotations, attributes = (
-            ticks_of(reader.samples(frozenset(MODALITIES))),
+            ticks_of(reader.samples(frozenset(MODALITIES)), sensors.alignment),
             reader.annotations,
             reader.attributes,
         )

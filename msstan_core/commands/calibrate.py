@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msstan_core.commands.replay import parse_modalities_argument
+from msstan_core.commands.sensor_arguments import add_params, sensors_of
 from msstan_core.vocabulary import MODALITIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from msstan_core.calibration.nominal_scores import BySubset
+    from msstan_core.sensor_settings import SensorSettings
     from msstan_core.simulation.material_pairs import Pair
 
 _EPILOG = """\
@@ -61,6 +63,7 @@ def register(subparsers: Any) -> None:
         help="sensors that the cell has, e.g. camera,acoustic,telemetry (default: all of the model's)",
     )
     parser.add_argument("--subsets", action="store_true", help="also for every set of fewer sensors (takes longer)")
+    add_params(parser)
     simulated = parser.add_argument_group("simulated welds")
     simulated.add_argument("--materials", metavar="PAIRS", help="e.g. aluminium+carbon_steel,magnesium (default: all)")
     simulated.add_argument("--seed", type=int, default=900_000, help="of the first weld (default: 900000)")
@@ -95,6 +98,9 @@ def run(arguments: argparse.Namespace) -> int:
     check_destination(package, arguments.out)
     if arguments.nominal is not None and arguments.materials is not None:
         raise InputError("--materials", "restricts simulated welds only", "leave it out, or give --simulate-hours")
+    if arguments.nominal is None and arguments.params is not None:
+        raise InputError("--params", "says how recorded welds are read", "leave it out, or give --nominal")
+    sensors = sensors_of(arguments)
     bags = find_bags(arguments.nominal or ())
     if bags:
         _check_length(bags, arguments.false_alarms_per_hour)
@@ -102,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("nominal welds", total=1.0)
-        welds = list(_watched(arguments, bags, pairs, lambda share: progress.update(task, completed=share)))
+        welds = list(_watched(arguments, bags, sensors, pairs, lambda share: progress.update(task, completed=share)))
     hours = sum(map(duration_h, welds))
     materials = f", {arguments.materials}" if arguments.materials else ""
     kind = (
@@ -181,7 +187,11 @@ def _check_length(bags: list[Path], rate: float) -> None:
 
 
 def _watched(
-    arguments: argparse.Namespace, bags: list[Path], pairs: tuple[Pair, ...] | None, progress: Any
+    arguments: argparse.Namespace,
+    bags: list[Path],
+    sensors: SensorSettings,
+    pairs: tuple[Pair, ...] | None,
+    progress: Any,
 ) -> Iterator[BySubset]:
     """Scores of each weld asked for."""
     from msstan_core.calibration.nominal_scores import NominalWelds, monitors_of, scores_of_bag, simulated_scores
@@ -195,5 +205,5 @@ def _watched(
         return
     monitors = monitors_of(Monitor.load(arguments.model_dir, modalities=arguments.modalities), arguments.subsets)
     for number, bag in enumerate(bags, start=1):
-        yield scores_of_bag(monitors, bag)
+        yield scores_of_bag(monitors, bag, sensors)
         progress(number / len(bags))

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msstan_core.commands.sensor_arguments import add_params, sensors_of
 from msstan_core.errors import InputError
 from msstan_core.vocabulary import MODALITIES
 
@@ -45,6 +46,7 @@ def register(subparsers: Any) -> None:
         "--baseline", type=_baseline, action="append", default=[], metavar="NAME=F1", help="to state beside the result"
     )
     parser.add_argument("--cache", type=Path, default=Path("out/features"), help="folder for extracted features")
+    add_params(parser)
     parser.set_defaults(run=run)
 
 
@@ -73,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console(stderr=True)
     config = _with_withheld(load_training_config(arguments.config), arguments.withhold)
     _check_split(arguments)
-    recordings = load_recordings(console, config, arguments.data, arguments.cache)
+    recordings = load_recordings(console, config, arguments.data, arguments.cache, sensors_of(arguments))
     groups = frozenset(arguments.groups) if arguments.groups else None
 
     def progress(seed: int, group: str, step: int, steps: int) -> None:

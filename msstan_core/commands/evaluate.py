@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msstan_core.commands.replay import parse_modalities_argument
+from msstan_core.commands.sensor_arguments import add_params, sensors_of
 from msstan_core.vocabulary import MODALITIES
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from msstan_core.evaluation.replayed import ReplayedBag
     from msstan_core.inference.model_package import ModelCard
+    from msstan_core.sensor_settings import SensorSettings
 
 #: Heading of a column -> figure of an imperfection.
 _IMPERFECTION_COLUMNS = {
@@ -62,6 +64,7 @@ def register(subparsers: Any) -> None:
         "--subsets", action="store_true", help="also with each modality alone and with each missing (9 times as long)"
     )
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="write reliability, confusion and t-SNE as PNG")
+    add_params(parser)
     parser.set_defaults(run=run)
 
 
@@ -80,6 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console(stderr=True)
     if not console.is_terminal:
         console.width = 140  # a log file is wider than a terminal's default
+    sensors = sensors_of(arguments)
     _check_models(arguments.model_dir)
     bags = find_bags(arguments.data)
     _check_labels(arguments.data[0], bags)
@@ -92,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
         for model_dir in arguments.model_dir:
             own: dict[str, Any] = {}
             for name, modalities in subsets.items():
-                card, replays = _replay(replay_all, progress, model_dir, bags, modalities, name)
+                card, replays = _replay(replay_all, progress, model_dir, bags, modalities, name, sensors)
                 if not replays and name == ALL:
                     raise InputError(arguments.data[0], "holds no annotated bag", "add annotations.csv to the bags")
                 if name == ALL:
@@ -154,10 +158,16 @@ def _check_labels(folder: Path, bags: list[Path]) -> None:
 
 
 def _replay(
-    replay_all: Any, progress: Progress, model_dir: Path, bags: list[Path], modalities: Any, name: str
+    replay_all: Any,
+    progress: Progress,
+    model_dir: Path,
+    bags: list[Path],
+    modalities: Any,
+    name: str,
+    sensors: SensorSettings,
 ) -> tuple[ModelCard, list[ReplayedBag]]:
     task = progress.add_task(f"{model_dir.name}, {name}", total=len(bags))
-    card, replays = replay_all(model_dir, bags, modalities, lambda bag: progress.update(task, advance=1))
+    card, replays = replay_all(model_dir, bags, modalities, lambda bag: progress.update(task, advance=1), sensors)
     return card, replays
 
 

@@ -8,6 +8,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msstan_core.commands.sensor_arguments import add_params, sensors_of
 from msstan_core.errors import InputError
 from msstan_core.inference.frame_sampling import FIXED, MODEL_THRESHOLD, FrameSampling
 from msstan_core.vocabulary import ACTIONS, ISO_CODES, MODALITIES, parse_modalities
@@ -33,7 +34,8 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "replay",
         help="run the monitor over a bag and write a CSV",
-        description="Run the monitor over a recorded bag, faster than real time, exactly as it would run live.",
+        description="Run the monitor over a recorded bag, faster than real time, exactly as it would run live; with "
+        "--params also by the parameters that the cell has for its sensors.",
         epilog="Example: msstan replay weld_042 --csv weld_042.csv --modalities camera,acoustic",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -72,6 +74,7 @@ def register(subparsers: Any) -> None:
         help=f"with --skip-frames: on how many of them (default: {FrameSampling().share:g})",
     )
     parser.add_argument("--namespace", help="cell to read where the bag holds several, e.g. /cell_2")
+    add_params(parser)
     parser.set_defaults(run=run)
 
 
@@ -109,6 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console(stderr=True)
     model_dir = arguments.model or default_model_dir()
     sampling = _sampling(arguments)
+    sensors = sensors_of(arguments)
     monitor = Monitor.load(
         model_dir,
         modalities=arguments.modalities,
@@ -117,10 +121,10 @@ def run(arguments: argparse.Namespace) -> int:
         smoothing=not arguments.raw,
         sampling=sampling,
     )
-    aligner = TickAligner()
+    aligner = TickAligner(sensors.alignment)
     ticks = unknown = skipped = 0
     degraded: dict[str, int] = {}
-    with BagReader(arguments.bag, namespace=arguments.namespace) as reader:
+    with BagReader(arguments.bag, namespace=arguments.namespace, scaling=sensors.scaling) as reader:
         duration = max(reader.duration_s, 1e-9)
         with (
             written_whole(arguments.csv) as partial,

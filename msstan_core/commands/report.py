@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from msstan_core.commands.sensor_arguments import add_params, sensors_of
+
 
 def register(subparsers: Any) -> None:
     """Add the command."""
@@ -21,6 +23,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--out", type=Path, required=True, help="HTML file to write; it needs no other file")
     parser.add_argument("--model", type=Path, help="model folder (default: the shipped model)")
     parser.add_argument("--namespace", help="cell to read where the bag holds several, e.g. /cell_2")
+    add_params(parser)
     parser.set_defaults(run=run, output_files=("out",))
 
 
@@ -40,14 +43,15 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.vocabulary import MODALITIES
 
     console = Console(stderr=True)
+    sensors = sensors_of(arguments)
     monitor = Monitor.load(arguments.model or default_model_dir())
     course = Course()
     with (
-        BagReader(arguments.bag, namespace=arguments.namespace) as reader,
+        BagReader(arguments.bag, namespace=arguments.namespace, scaling=sensors.scaling) as reader,
         Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
     ):
         task = progress.add_task(f"replaying {arguments.bag.name}", total=max(reader.duration_s, 1e-9))
-        for tick in ticks_of(reader.samples(frozenset(MODALITIES))):
+        for tick in ticks_of(reader.samples(frozenset(MODALITIES)), sensors.alignment):
             decision = monitor.step(tick)
             time_s = reader.seconds(decision.stamp_ns)
             course.add(decision, time_s)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msstan_core.commands.sensor_arguments import add_params, sensors_of
 from msstan_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def register(subparsers: Any) -> None:
         help="start from this model's weights: to adapt it to few labelled welds, with `trained_part: head` or all",
     )
     parser.add_argument("--cache", type=Path, help="folder for extracted features (default: OUT/features)")
+    add_params(parser)
     parser.set_defaults(run=run, output_folders=("out",))
 
 
@@ -73,6 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = load_training_config(arguments.config)
     changed = {k: getattr(arguments, k) for k in ("seed", "steps") if getattr(arguments, k) is not None}
     config = with_changes(config, changed)
+    sensors = sensors_of(arguments)
     cache = arguments.cache or arguments.out / "features"
     initial = None
     if arguments.initial is None and config.trained_part == "measured":
@@ -82,8 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
         began = f"began with the weights of {initial_name(arguments.initial)}; its own card tells of its data"
         config = config.model_copy(update={"data_description": [began, *config.data_description]})
     bags, more_bags = _checked_bags(arguments, config)
-    recordings = features_of(console, config, bags, cache)
-    more = features_of(console, config, more_bags, cache)
+    recordings = features_of(console, config, bags, cache, sensors)
+    more = features_of(console, config, more_bags, cache, sensors)
     kept, held_out = hold_out_fully_sensed(recordings, config.validation_share, config.seed)
     held_out += fully_sensed(more)
     refuse_unshown(config, kept)

@@ -20,16 +20,22 @@ from msstan_core.evaluation.imperfections import figures_by_imperfection, imperf
 from msstan_core.evaluation.replayed import ReplayedBag, replay_bag
 from msstan_core.evaluation.spread import over_bags
 from msstan_core.inference.model_package import ModelCard, load_package
+from msstan_core.sensor_settings import DEFAULT_SENSORS, SensorSettings
 from msstan_core.vocabulary import Modality
 
 
 def replay_all(
-    model_dir: Path, bags: Sequence[Path], modalities: frozenset[Modality], done: Callable[[Path], None]
+    model_dir: Path,
+    bags: Sequence[Path],
+    modalities: frozenset[Modality],
+    done: Callable[[Path], None],
+    sensors: SensorSettings = DEFAULT_SENSORS,
 ) -> tuple[ModelCard, list[ReplayedBag]]:
     """Replay bags through one model; those without action labels are left out.
 
     Args:
         model_dir: model folder. bags: to replay. modalities: what the monitor may use. done: called after each bag.
+        sensors: how the bags' samples are read.
 
     Raises:
         InputError: when the model or a bag cannot be read.
@@ -38,7 +44,7 @@ def replay_all(
     reader = TemporalReader.of(load_package(model_dir))
     replays = []
     for bag in bags:
-        replayed = replay_bag(monitor, bag, modalities, reader)
+        replayed = replay_bag(monitor, bag, modalities, reader, sensors)
         if replayed is not None:
             replays.append(replayed)
         done(bag)

@@ -23,6 +23,7 @@ from msstan_core.evaluation.weld_region import weld_region
 from msstan_core.observation import WeldContext
 from msstan_core.recordings.annotations import UNLABELLED, action_track, imperfection_track
 from msstan_core.recordings.bag import BagReader
+from msstan_core.sensor_settings import DEFAULT_SENSORS, SensorSettings
 from msstan_core.vocabulary import Material, Modality
 
 
@@ -72,12 +73,17 @@ class ReplayedBag:
 
 
 def replay_bag(
-    monitor: Monitor, bag: Path, modalities: frozenset[Modality], reader_in_time: TemporalReader
+    monitor: Monitor,
+    bag: Path,
+    modalities: frozenset[Modality],
+    reader_in_time: TemporalReader,
+    sensors: SensorSettings = DEFAULT_SENSORS,
 ) -> ReplayedBag | None:
     """Replay one bag; None when it has no action labels.
 
     Args:
         monitor: is reset first. bag: to read. modalities: what is read of it. reader_in_time: of the monitor's model.
+        sensors: how the bag's samples are read.
 
     Raises:
         InputError: when the bag cannot be read.
@@ -86,9 +92,9 @@ def replay_bag(
     log, context = EventLog(), WeldContext()
     decisions = []
     looked_back = []
-    with BagReader(bag) as reader:
+    with BagReader(bag, scaling=sensors.scaling) as reader:
         annotations = reader.annotations
-        for tick in ticks_of(reader.samples(modalities)):
+        for tick in ticks_of(reader.samples(modalities), sensors.alignment):
             decision = monitor.step(tick)
             log.add(decision.events)
             decisions.append(decision)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from msstan_core.recordings.bag_folders import DescribedBag, described_bags
+from msstan_core.sensor_settings import DEFAULT_SENSORS, SensorSettings
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.recording_features import FeatureExtractor, Recording
 
@@ -17,22 +18,34 @@ from msstan_core.training.recording_features import FeatureExtractor, Recording
 LINES_EVERY = 50
 
 
-def load_recordings(console: Console, config: TrainingConfig, folders: list[Path], cache: Path) -> list[Recording]:
+def load_recordings(
+    console: Console,
+    config: TrainingConfig,
+    folders: list[Path],
+    cache: Path,
+    sensors: SensorSettings = DEFAULT_SENSORS,
+) -> list[Recording]:
     """Features of all bags in these folders, without what the configuration withholds.
 
     Raises:
         InputError: when a folder or bag cannot be read; of a bag that cannot even be opened before the first is read.
     """
-    return features_of(console, config, described_bags(folders), cache)
+    return features_of(console, config, described_bags(folders), cache, sensors)
 
 
-def features_of(console: Console, config: TrainingConfig, bags: Sequence[DescribedBag], cache: Path) -> list[Recording]:
+def features_of(
+    console: Console,
+    config: TrainingConfig,
+    bags: Sequence[DescribedBag],
+    cache: Path,
+    sensors: SensorSettings = DEFAULT_SENSORS,
+) -> list[Recording]:
     """Features of these bags, without what the configuration withholds.
 
     Raises:
         InputError: when one cannot be read.
     """
-    extract = FeatureExtractor(config.model_config_of_size(), cache)
+    extract = FeatureExtractor(config.model_config_of_size(), cache, sensors)
     recordings = []
     with _bar(console) as progress:
         task = progress.add_task("reading bags", total=len(bags), note="")

@@ -23,6 +23,7 @@ from msstan_core.preprocessing.preprocessor import NetworkInput, Preprocessor
 from msstan_core.recordings.annotations import action_track, imperfection_track
 from msstan_core.recordings.bag import BagReader
 from msstan_core.recordings.bag_folders import DescribedBag
+from msstan_core.sensor_settings import DEFAULT_SENSORS, SensorSettings
 from msstan_core.training.array_file import mapped_arrays
 from msstan_core.training.backbone_features import BackboneFeatures
 from msstan_core.vocabulary import MODALITIES, Modality
@@ -64,11 +65,15 @@ class FeatureExtractor:
     Args:
         config: of the network, for input sizes and backbone.
         cache: folder for the arrays; None: no cache.
+        sensors: how the bags' samples are read.
     """
 
-    def __init__(self, config: ModelConfig, cache: Path | None = None) -> None:
+    def __init__(
+        self, config: ModelConfig, cache: Path | None = None, sensors: SensorSettings = DEFAULT_SENSORS
+    ) -> None:
         self._config = config
         self._cache = cache
+        self._sensors = sensors
         self._backbone = BackboneFeatures(config)
 
     def __call__(self, bag: Path, withheld: frozenset[Modality] = frozenset()) -> Recording:
@@ -77,7 +82,7 @@ class FeatureExtractor:
         Raises:
             InputError: when the bag cannot be read or gives no tick.
         """
-        with BagReader(bag) as reader:
+        with BagReader(bag, scaling=self._sensors.scaling) as reader:
             attributes = reader.attributes
             modalities = frozenset(MODALITIES) - withheld
             cached = self._cache / f"{self._key(bag, modalities)}.npz" if self._cache else None
@@ -105,13 +110,15 @@ class FeatureExtractor:
         }
         if self._config.uses_thumbnail:
             described["thumbnail"] = SHRINK
+        if self._sensors.changed:
+            described["sensors"] = self._sensors.changed
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:24]
 
     def _extract(self, reader: BagReader, modalities: frozenset[Modality]) -> RecordingFeatures:
         preprocess = Preprocessor(self._config.inputs, modalities)
         inputs: list[NetworkInput] = []
         stamps: list[int] = []
-        for tick in ticks_of(reader.samples(modalities)):
+        for tick in ticks_of(reader.samples(modalities), self._sensors.alignment):
             network_input, _ = preprocess(tick)
             inputs.append(network_input)
             stamps.append(tick.stamp_ns)

@@ -131,7 +131,9 @@ def test_16_bit_thermal_needs_its_scale() -> None:
     message = image_message(np.array([[29315, 47315]], np.uint16), "mono16")
     scaling = SensorScaling(thermal_celsius_per_count=0.01, thermal_celsius_at_zero=-273.15)
     np.testing.assert_allclose(thermal(message, scaling), [[20.0, 200.0]], atol=1e-3)
-    with pytest.raises(InputError, match=r"thermal/image_raw: mono16 counts .* set thermal_celsius_per_count"):
+    with pytest.raises(
+        InputError, match=r"thermal/image_raw: mono16 counts .* set thermal\.celsius_per_count .*--params"
+    ):
         thermal(message)
 
 

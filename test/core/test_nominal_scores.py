@@ -11,6 +11,7 @@ import pytest
 from nominal_blocks import ALL_SENSORS, SHIPPED
 
 from msstan_core.alignment import ticks_of
+from msstan_core.alignment_config import AlignmentConfig
 from msstan_core.calibration.nominal_scores import NominalWelds, monitors_of, scores_of, scores_of_bag, simulated_scores
 from msstan_core.cli import main
 from msstan_core.errors import InputError
@@ -42,8 +43,8 @@ def test_bags_that_lack_a_sensor_are_no_calibration_of_all(tmp_path: Path, small
     found = scores_of_bag(whole, small_weld)[ALL_SENSORS]
     assert np.isfinite(found.probabilities).any()
 
-    def deaf(samples: Iterable[Sample]) -> Iterator[Tick]:
-        return ticks_of(sample for sample in samples if not isinstance(sample, AudioChunk))
+    def deaf(samples: Iterable[Sample], config: AlignmentConfig) -> Iterator[Tick]:
+        return ticks_of((sample for sample in samples if not isinstance(sample, AudioChunk)), config)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nominal_scores, "ticks_of", deaf)
