@@ -35,7 +35,9 @@ class AlignmentConfig(BaseModel):
     tick_rate_hz: float = Field(25.0, ge=1, le=1000, description="rate of the timer clock")
     max_tick_rate_hz: float = Field(32.0, ge=1, le=1000, description="frames above this rate make no tick")
     clock_timeout_s: float = Field(0.5, gt=0, le=10, description="auto: a clock silent for this long is replaced")
-    time_jump_s: float = Field(0.5, gt=0, le=60, description="stamps this far back mean that time was reset")
+    time_jump_s: float = Field(
+        0.5, gt=0, le=60, description="stamps this far back or ahead count once a second one follows"
+    )
     audio_window_s: float = Field(0.4, gt=0, le=10)
     telemetry_window_s: float = Field(1.0, gt=0, le=60)
     staleness_s: StalenessConfig = StalenessConfig()

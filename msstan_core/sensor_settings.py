@@ -56,7 +56,11 @@ ALIGNMENT_SPECS = (
         10,
     ),
     ParameterSpec(
-        "alignment.time_jump_s", _ALIGNMENT.time_jump_s, "stamps this far back mean that time was reset, s", 0.01, 60
+        "alignment.time_jump_s",
+        _ALIGNMENT.time_jump_s,
+        "stamps this far back or ahead count once a second one follows, s",
+        0.01,
+        60,
     ),
     ParameterSpec("alignment.audio_window_s", _ALIGNMENT.audio_window_s, "sound per tick, s", 0.05, 10),
     ParameterSpec("alignment.telemetry_window_s", _ALIGNMENT.telemetry_window_s, "telemetry per tick, s", 0.05, 60),
