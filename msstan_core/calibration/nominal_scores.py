@@ -78,10 +78,17 @@ def _whole(said: list[Decision], modalities: frozenset[Modality], start_ns: int)
     )
 
 
-def scores_of_bag(monitors: Mapping[str, Monitor], bag: Path, sensors: SensorSettings = DEFAULT_SENSORS) -> BySubset:
+def scores_of_bag(
+    monitors: Mapping[str, Monitor],
+    bag: Path,
+    sensors: SensorSettings = DEFAULT_SENSORS,
+    complain: Callable[[str], None] = lambda line: None,
+) -> BySubset:
     """Scores at the nominal ticks of a bag; elsewhere (labelled imperfections, a verdict that is not good) NaN.
 
-    ``sensors``: how the bag's samples are read.
+    Args:
+        monitors: the whole one first. bag: to read. sensors: how its samples are read.
+        complain: told what was refused of it.
 
     Raises:
         InputError: when the bag cannot be read, or most of its ticks lack a modality of the first monitor.
@@ -94,7 +101,9 @@ def scores_of_bag(monitors: Mapping[str, Monitor], bag: Path, sensors: SensorSet
         )
         had: Counter[str] = Counter()
         found = scores_of(monitors, _counted(ticks, had), reader.start_ns)
-    _refuse_fewer_sensors(bag, next(iter(monitors)), had)
+    _refuse_fewer_sensors(bag, next(iter(monitors)), had, reader.rejections)
+    for line in reader.rejections:
+        complain(f"{bag}: {line}")
     return {name: _nominal(scores, annotations, attributes) for name, scores in found.items()}
 
 
@@ -104,13 +113,13 @@ def _counted(ticks: Iterable[Tick], had: Counter[str]) -> Iterator[Tick]:
         yield tick
 
 
-def _refuse_fewer_sensors(bag: Path, wanted: str, had: Counter[str]) -> None:
+def _refuse_fewer_sensors(bag: Path, wanted: str, had: Counter[str], rejections: list[str]) -> None:
     usual = had.most_common(1)[0][0] if had else wanted
     lacking = set(wanted.split("+")) - set(usual.split("+"))
     if lacking:
         raise InputError(
             bag,
-            f"most ticks have no {', '.join(sorted(lacking))}",
+            "; ".join([f"most ticks have no {', '.join(sorted(lacking))}", *rejections]),
             f"calibrate for the sensors that there are: --modalities {usual.replace('+', ',') or 'camera'}",
         )
 

@@ -83,6 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.errors import InputError
     from msstan_core.inference.model_package import load_package
     from msstan_core.recordings.bag_folders import find_bags
+    from msstan_core.recordings.rejections import say_rejections
     from msstan_core.simulation.material_pairs import parse_pairs
 
     if not 0 < arguments.false_alarms_per_hour <= 60:
@@ -106,9 +107,15 @@ def run(arguments: argparse.Namespace) -> int:
         _check_length(bags, arguments.false_alarms_per_hour)
     pairs = None if arguments.materials is None else tuple(parse_pairs(arguments.materials))
     console = Console(stderr=True)
+    rejected: list[str] = []
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("nominal welds", total=1.0)
-        welds = list(_watched(arguments, bags, sensors, pairs, lambda share: progress.update(task, completed=share)))
+
+        def done(share: float) -> None:
+            progress.update(task, completed=share)
+
+        welds = list(_watched(arguments, bags, sensors, pairs, done, rejected.append))
+    say_rejections(console, rejected)
     hours = sum(map(duration_h, welds))
     materials = f", {arguments.materials}" if arguments.materials else ""
     kind = (
@@ -192,6 +199,7 @@ def _watched(
     sensors: SensorSettings,
     pairs: tuple[Pair, ...] | None,
     progress: Any,
+    complain: Any,
 ) -> Iterator[BySubset]:
     """Scores of each weld asked for."""
     from msstan_core.calibration.nominal_scores import NominalWelds, monitors_of, scores_of_bag, simulated_scores
@@ -205,5 +213,5 @@ def _watched(
         return
     monitors = monitors_of(Monitor.load(arguments.model_dir, modalities=arguments.modalities), arguments.subsets)
     for number, bag in enumerate(bags, start=1):
-        yield scores_of_bag(monitors, bag, sensors)
+        yield scores_of_bag(monitors, bag, sensors, complain)
         progress(number / len(bags))

@@ -79,6 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.evaluation.spread import over_models
     from msstan_core.evaluation.subsets import ALL, modality_subsets
     from msstan_core.recordings.bag_folders import find_bags
+    from msstan_core.recordings.rejections import say_rejections
 
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -109,6 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
     scores = [score_bag(replayed) for replayed in first]
     if len(scores) < len(bags):
         console.print(f"[yellow]{len(bags) - len(scores)} of {len(bags)} bags have no action labels: left out")
+    say_rejections(console, [line for replayed in first for line in replayed.rejections])
     _show(console, metrics[0], details[0], by_subset[0])
     if arguments.pictures is not None:
         for path in _draw(first, arguments.pictures):

@@ -107,6 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.decision.pipeline import Monitor
     from msstan_core.output_files import written_whole
     from msstan_core.recordings.bag import BagReader
+    from msstan_core.recordings.rejections import say_rejections
     from msstan_core.resources import default_model_dir
 
     console = Console(stderr=True)
@@ -149,10 +150,7 @@ def run(arguments: argparse.Namespace) -> int:
             if ticks == 0:
                 names = ", ".join(m.label for m in MODALITIES if m in arguments.modalities)
                 raise InputError(arguments.bag, f"gives no tick from {names}", "name modalities that it holds")
-        for topic, count in reader.rejected.items():
-            console.print(
-                f"[yellow]{topic}: {count} messages rejected; first: {reader.reasons[topic]}", highlight=False
-            )
+        say_rejections(console, reader.rejections)
     for reason, count in degraded.items():
         console.print(f"[yellow]{count} ticks degraded: {reason}", highlight=False)
     if unknown:

@@ -58,6 +58,7 @@ class ReplayedBag:
     embeddings: NDArray[np.float32]  #: [N, d]
     attribution: Attribution  #: where the attention goes
     tick_ms: float  #: median wall time
+    rejections: tuple[str, ...] = ()  #: what was refused of the bag, a line for each topic
 
     @property
     def labelled(self) -> NDArray[np.bool_]:
@@ -114,7 +115,7 @@ def replay_bag(
             for e in log.entries
             if e.iso_code
         )
-        attributes = reader.attributes
+        attributes, rejections = reader.attributes, tuple(f"{bag}: {line}" for line in reader.rejections)
     labels = action_track(annotations, time_s).astype(np.int64) - 1
     if not (labels != UNLABELLED).any():
         return None
@@ -142,6 +143,7 @@ def replay_bag(
         embeddings=np.stack([d.embedding for d in decisions if d.embedding is not None]),
         attribution=Attribution(*share_on_key_ticks(looked_back, key), *share_on_background(maps, region, labels)),
         tick_ms=float(np.median([d.inference_ms for d in decisions])),
+        rejections=rejections,
     )
 
 

@@ -191,6 +191,11 @@ class BagReader:
             else:
                 yield sample
 
+    @property
+    def rejections(self) -> list[str]:
+        """A line for each topic of which :meth:`samples` has refused messages so far, with the first reason."""
+        return [f"{topic}: {n} messages rejected; first: {self.reasons[topic]}" for topic, n in self.rejected.items()]
+
     def raw(
         self, topics: Collection[str] | None = None, *, from_ns: int | None = None, to_ns: int | None = None
     ) -> Iterator[RawMessage]:

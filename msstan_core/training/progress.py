@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from msstan_core.recordings.bag_folders import DescribedBag, described_bags
+from msstan_core.recordings.rejections import say_rejections
 from msstan_core.sensor_settings import DEFAULT_SENSORS, SensorSettings
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.recording_features import FeatureExtractor, Recording
@@ -52,6 +53,7 @@ def features_of(
         for bag in bags:
             recordings.append(extract(bag.path, config.withheld(bag.attributes)))
             progress.update(task, advance=1, note=bag.path.name)
+    say_rejections(console, extract.rejections)
     return recordings
 
 

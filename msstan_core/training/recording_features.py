@@ -30,6 +30,8 @@ from msstan_core.vocabulary import MODALITIES, Modality
 
 #: Raise when the arrays' meaning changes: caches of older meaning are then not read.
 CACHE_FORMAT = 4
+#: Beside cached arrays: what was refused of the bag.
+_REJECTED = ".rejected.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class FeatureExtractor:
         self._cache = cache
         self._sensors = sensors
         self._backbone = BackboneFeatures(config)
+        self.rejections: list[str] = []  #: what was refused of the bags, a line for each topic
 
     def __call__(self, bag: Path, withheld: frozenset[Modality] = frozenset()) -> Recording:
         """Features of one bag without the withheld modalities.
@@ -87,10 +90,15 @@ class FeatureExtractor:
             modalities = frozenset(MODALITIES) - withheld
             cached = self._cache / f"{self._key(bag, modalities)}.npz" if self._cache else None
             if cached is not None and cached.is_file():
+                self.rejections += _lines(cached.with_suffix(_REJECTED))
                 return Recording(bag, attributes, _load(cached))
             features = self._extract(reader, modalities)
+            rejected = [f"{bag}: {line}" for line in reader.rejections]
+        self.rejections += rejected
         if cached is not None:
             cached.parent.mkdir(parents=True, exist_ok=True)
+            if rejected:
+                cached.with_suffix(_REJECTED).write_text("\n".join(rejected), encoding="utf-8")
             temporary = cached.with_suffix(".part.npz")
             arrays = {f.name: getattr(features, f.name) for f in fields(features)}
             np.savez(temporary, **{name: array for name, array in arrays.items() if array is not None})
@@ -172,6 +180,10 @@ def _rows(present: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 #: Read from disk when they are asked for: what is large, and of which a clip takes a few rows.
 _ON_DISK = ("camera", "thermal", "log_mel", "thumbnail")
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
 
 
 def _load(path: Path) -> RecordingFeatures:

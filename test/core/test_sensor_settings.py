@@ -19,6 +19,7 @@ from cell_params import (
     write_params,
 )
 from nominal_blocks import SHIPPED
+from rich.console import Console
 from sound_welds import CONFIG, sound_bags
 
 from msstan_core.alignment import ticks_of
@@ -29,6 +30,7 @@ from msstan_core.errors import InputError
 from msstan_core.messages import sample_from_message
 from msstan_core.preprocessing.preprocessor import Preprocessor
 from msstan_core.recordings.bag import BagReader
+from msstan_core.recordings.rejections import MOST_NAMED, say_rejections
 from msstan_core.resources import share_path
 from msstan_core.sensor_settings import DEFAULT_SENSORS, SENSOR_SPECS, SensorSettings, read_sensors
 from msstan_core.training import progress, recording_features
@@ -214,7 +216,12 @@ def test_the_report_and_the_figures_read_counts_too(
         figures.append({name: value for name, value in measured.items() if "tick_ms" not in name})
     assert pages[0] == pages[1]
     assert figures[0] == figures[1]
-    capsys.readouterr()
+    assert "rejected" not in capsys.readouterr().err
+    bare = ["evaluate", str(SHIPPED), "--data", str(cell / "counts"), "--json", str(tmp_path / "out.json")]
+    assert main(bare) == 0
+    said = capsys.readouterr().err
+    assert "counts/weld: /thermal/image_raw: 40 messages rejected" in said.replace("\n", "")
+    assert "set thermal.celsius_per_count" in said.replace("\n", "")
 
 
 def test_an_offset_shifts_its_sensor_against_the_others(cell: Path, tmp_path: Path) -> None:
@@ -237,8 +244,12 @@ def test_a_nominal_weld_is_scored_as_its_counts_mean(cell: Path) -> None:
     (counted,) = scores_of_bag(monitors, cell / "counts" / "weld", read_sensors(cell / "cell.yaml")).values()
     (understood,) = scores_of_bag(monitors, cell / "understood" / "weld").values()
     np.testing.assert_array_equal(counted.novelty, understood.novelty)
-    with pytest.raises(InputError, match="most ticks have no thermal"):
+    with pytest.raises(InputError, match=r"most ticks have no thermal; .*40 messages rejected; .*celsius_per_count"):
         scores_of_bag(monitors, cell / "counts" / "weld")
+    said: list[str] = []
+    seeing = monitors_of(Monitor.load(SHIPPED, modalities=frozenset({Modality.CAMERA})), False)
+    scores_of_bag(seeing, cell / "counts" / "weld", complain=said.append)
+    assert len(said) == 1 and "counts/weld: /thermal/image_raw: 40 messages rejected" in said[0]
 
 
 @pytest.mark.usefixtures("pixels_as_features")
@@ -256,6 +267,26 @@ def test_cached_features_of_other_settings_are_not_taken(cell: Path, tmp_path: P
     assert again[0].camera.mean() < again[1].camera.mean() / 10
     FeatureExtractor(config, tmp_path, read_sensors(share_path("config/weld_monitor.yaml")))(bag)
     assert len(list(tmp_path.glob("*.npz"))) == 3, "what only repeats the defaults makes no features of its own"
+
+
+@pytest.mark.usefixtures("pixels_as_features")
+def test_what_training_cannot_read_of_a_bag_is_said_also_when_it_comes_from_the_cache(
+    cell: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    console = Console(stderr=True)
+    for _ in range(2):
+        progress.load_recordings(console, CONFIG, [cell / "counts"], tmp_path)
+        said = capsys.readouterr().err.replace("\n", "")
+        assert said.count("counts/weld: /thermal/image_raw: 40 messages rejected") == 1
+    progress.load_recordings(console, CONFIG, [cell / "counts"], tmp_path, read_sensors(cell / "cell.yaml"))
+    assert "rejected" not in capsys.readouterr().err
+
+
+def test_of_very_many_rejections_the_first_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    say_rejections(Console(stderr=True), [f"topic {k}" for k in range(MOST_NAMED + 3)])
+    said = capsys.readouterr().err
+    assert f"topic {MOST_NAMED - 1}" in said and f"topic {MOST_NAMED}\n" not in said
+    assert "and 3 more topics" in said
 
 
 @pytest.mark.parametrize("command", ["train", "cross-validate"])
