@@ -40,8 +40,15 @@ COMMANDS = (
 #: another option says names it with ``set_defaults(output_files=...)`` or ``output_folders``.
 OUTPUT_FILES = ("csv", "json", "page", "picture", "runs")
 OUTPUT_FOLDERS = ("cache", "log", "out_bag", "out_dir", "pictures", "work")
-#: What environments that only monitor are without.
-TRAINING_LIBRARY = "torch"
+#: What environments that only monitor, or only read recordings, may be without, and what to do.
+_ROS = "run make setup, or source a ROS 2 installation and the workspace"
+LIBRARIES = {
+    "torch": "run make setup without TRAINING=no, or pip install torch",
+    **dict.fromkeys(
+        ("rclpy", "rcl_interfaces", "builtin_interfaces", "lifecycle_msgs", "std_msgs", "sensor_msgs", "msstan_msgs"),
+        _ROS,
+    ),
+}
 EXIT_OK, EXIT_INPUT_ERROR, EXIT_INTERRUPTED = 0, 1, 130
 
 
@@ -50,8 +57,8 @@ def build_parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="msstan",
         description="Weld monitoring with MS-STAN: import recordings, train, replay, and run the live monitor.",
-        epilog="Each command explains itself: msstan COMMAND --help. Exit status: 0 done, 1 refused or failed, 2 bad "
-        "arguments, 130 interrupted.",
+        epilog="Each command explains itself: msstan COMMAND --help. Exit status: 0 done, 1 refused or failed, 2 a "
+        "command line that cannot be read, 130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"msstan {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -81,33 +88,26 @@ def main(argv: list[str] | None = None) -> int:
     do.
     """
     given = sys.argv[1:] if argv is None else argv
-    arguments = build_parser().parse_args(given, argparse.Namespace(given=given))
-    use_one_thread()
+    named = next((word for word in given if not word.startswith("-")), "")
     try:
+        arguments = build_parser().parse_args(given, argparse.Namespace(given=given))
+        use_one_thread()
         check_outputs(arguments)
         return int(arguments.run(arguments) or EXIT_OK)
     except InputError as error:
-        print(f"msstan {arguments.command}: {error}", file=sys.stderr)
-        return EXIT_INPUT_ERROR
+        said, status = str(error), EXIT_INPUT_ERROR
     except ModuleNotFoundError as error:
-        if error.name != TRAINING_LIBRARY:
+        library = (error.name or "").partition(".")[0]
+        if library not in LIBRARIES:
             raise
-        print(
-            f"msstan {arguments.command}: needs {TRAINING_LIBRARY}, which is not installed; run make setup without "
-            f"TRAINING=no, or pip install {TRAINING_LIBRARY}",
-            file=sys.stderr,
-        )
-        return EXIT_INPUT_ERROR
+        said, status = f"needs {library}, which is not installed; {LIBRARIES[library]}", EXIT_INPUT_ERROR
     except OSError as error:
         place = error.filename or "file system"
-        print(
-            f"msstan {arguments.command}: {place}: {error.strerror or error}; check path, space and rights",
-            file=sys.stderr,
-        )
-        return EXIT_INPUT_ERROR
+        said, status = f"{place}: {error.strerror or error}; check path, space and rights", EXIT_INPUT_ERROR
     except KeyboardInterrupt:
-        print(f"msstan {arguments.command}: interrupted", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        said, status = "interrupted", EXIT_INTERRUPTED
+    print(f"{f'msstan {named}'.strip()}: {said}", file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ _MONITOR = (
         "modalities",
         "sensors to use, with commas (camera,thermal,acoustic,telemetry); empty: as in params_file",
     ),
-    Argument("wps", "WPS file or id that holds for every job; empty: as in params_file, or as weld/context names it"),
+    Argument("wps", "WPS file or id of jobs that name none; empty: as in params_file, or as weld/context names it"),
     Argument("overlay", "draw the annotated image and markers while somebody looks", "true", BOOLEAN),
     Argument("autostart", "configure and activate monitor and gate at once", "true", BOOLEAN),
     _LOG_LEVEL,
@@ -85,11 +85,16 @@ def _wps(text: str) -> str:
     return str(path.resolve()) if path.is_file() else text
 
 
-def _monitor_nodes(values: Mapping[str, str], use_sim_time: bool) -> tuple[NodeSpec, ...]:
-    params_file = (
-        Path(_existing(values, "params_file")) if values["params_file"] else share_path("config/weld_monitor.yaml")
-    )
+def _params_file(values: Mapping[str, str]) -> Path:
+    """The one of all nodes; what a profile's arguments say comes before it."""
+    given = values["params_file"]
+    params_file = Path(_existing(values, "params_file")) if given else share_path("config/weld_monitor.yaml")
     check_params_file(params_file)
+    return params_file
+
+
+def _monitor_nodes(values: Mapping[str, str], use_sim_time: bool) -> tuple[NodeSpec, ...]:
+    params_file = _params_file(values)
     parameters: dict[str, ParameterValue] = {"use_sim_time": use_sim_time}
     monitor = dict(parameters)
     if values["model"]:
@@ -133,6 +138,7 @@ def _replay(values: Mapping[str, str]) -> tuple[NodeSpec, ...]:
             "modalities": _modalities(values) if values["modalities"] else [""],
             "at_end": values["at_end"],
         },
+        parameter_files=(_params_file(values),),
         ends_all=values["at_end"] == "exit",
         log_level=values["log_level"],
     )
@@ -158,6 +164,7 @@ def _simulated_cell(values: Mapping[str, str]) -> tuple[NodeSpec, ...]:
             "at_end": values["at_end"],
             "annotations_folder": _existing(values, "annotations") if values["annotations"] else "",
         },
+        parameter_files=(_params_file(values),),
         ends_all=values["at_end"] == "exit",
         log_level=values["log_level"],
     )

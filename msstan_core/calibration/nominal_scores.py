@@ -24,7 +24,7 @@ from msstan_core.observation import NANOSECONDS_PER_SECOND, SECONDS_PER_HOUR, Ti
 from msstan_core.parallel import in_order
 from msstan_core.recordings.annotations import Annotation, imperfection_track
 from msstan_core.recordings.bag import BagReader
-from msstan_core.recordings.nominal_times import nominal_times
+from msstan_core.recordings.nominal_times import counts_as_nominal, nominal_times
 from msstan_core.sensor_settings import DEFAULT_SENSORS, SensorSettings
 from msstan_core.simulation import WeldCell
 from msstan_core.simulation.material_pairs import Pair
@@ -104,6 +104,8 @@ def scores_of_bag(
     _refuse_fewer_sensors(bag, next(iter(monitors)), had, reader.rejections)
     for line in reader.rejections:
         complain(f"{bag}: {line}")
+    if not counts_as_nominal(attributes):
+        complain(f"{bag}: its verdict is {attributes['verdict']!r}, not 'good': none of it counts as nominal")
     return {name: _nominal(scores, annotations, attributes) for name, scores in found.items()}
 
 
@@ -172,6 +174,12 @@ def simulated_scores(
             yield found
         if done_h >= hours:
             return
+
+
+def any_counts(scores: BySubset) -> bool:
+    """Whether anything of a weld is nominal."""
+    whole = next(iter(scores.values()))
+    return bool(np.isfinite(whole.probabilities).any() or np.isfinite(whole.novelty).any())
 
 
 def duration_h(scores: BySubset) -> float:

@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.progress import Progress
     from rich.table import Table
 
-    from msstan_core.calibration.nominal_scores import duration_h
+    from msstan_core.calibration.nominal_scores import any_counts, duration_h
     from msstan_core.calibration.recalibration import check_destination, recalibrated, save_recalibrated
     from msstan_core.errors import InputError
     from msstan_core.inference.model_package import load_package
@@ -116,7 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         welds = list(_watched(arguments, bags, sensors, pairs, done, rejected.append))
     say_rejections(console, rejected)
-    hours = sum(map(duration_h, welds))
+    hours = sum(duration_h(weld) for weld in welds if any_counts(weld))
     materials = f", {arguments.materials}" if arguments.materials else ""
     kind = (
         f"recorded nominal welds ({len(welds)} bags"

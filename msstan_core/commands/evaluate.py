@@ -99,7 +99,9 @@ def run(arguments: argparse.Namespace) -> int:
             for name, modalities in subsets.items():
                 card, replays = _replay(replay_all, progress, model_dir, bags, modalities, name, sensors)
                 if not replays and name == ALL:
-                    raise InputError(arguments.data[0], "holds no annotated bag", "add annotations.csv to the bags")
+                    names = ", ".join(m.label for m in MODALITIES if m in modalities)
+                    problem = f"holds no annotated bag that gives ticks from {names}"
+                    raise InputError(arguments.data[0], problem, "name --modalities that the bags hold")
                 if name == ALL:
                     metrics.append(metrics_of(replays, card))
                     details.append(details_of(replays, card))
@@ -109,7 +111,8 @@ def run(arguments: argparse.Namespace) -> int:
             by_subset.append(own)
     scores = [score_bag(replayed) for replayed in first]
     if len(scores) < len(bags):
-        console.print(f"[yellow]{len(bags) - len(scores)} of {len(bags)} bags have no action labels: left out")
+        reason = "no action labels, or nothing of these modalities"
+        console.print(f"[yellow]{len(bags) - len(scores)} of {len(bags)} bags have {reason}: left out")
     say_rejections(console, [line for replayed in first for line in replayed.rejections])
     _show(console, metrics[0], details[0], by_subset[0])
     if arguments.pictures is not None:

@@ -13,8 +13,9 @@ def register(subparsers: Any) -> None:
         "export",
         help="export a model folder's weights to ONNX",
         description="Write step.onnx from weights.pt, one graph with explicit streaming state, and its parts look.onnx "
-        "(the camera backbone) and held_step.onnx (the rest), whether these are there, missing or corrupt. A graph is "
-        "kept only when it agrees with torch to 1e-4 over 80 random ticks.",
+        "(the camera backbone), held_step.onnx (the rest) and, of a model that may skip frames, gate.onnx, whether "
+        "these are there, missing or corrupt. A graph is kept only when it agrees with torch to 1e-4 over 80 random "
+        "ticks.",
     )
     parser.add_argument("model_dir", type=Path, help="model folder, as written by msstan train")
     parser.set_defaults(run=run)

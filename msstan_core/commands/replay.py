@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from msstan_core.commands.sensor_arguments import add_params, sensors_of
 from msstan_core.errors import InputError
 from msstan_core.inference.frame_sampling import FIXED, MODEL_THRESHOLD, FrameSampling
-from msstan_core.vocabulary import ACTIONS, ISO_CODES, MODALITIES, parse_modalities
+from msstan_core.vocabulary import ACTIONS, ISO_CODES, MODALITIES, Modality, parse_modalities
 
 if TYPE_CHECKING:
     from msstan_core.decision.result import Decision
@@ -124,6 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     aligner = TickAligner(sensors.alignment)
     ticks = unknown = skipped = 0
+    seen = False  # any camera frame
     degraded: dict[str, int] = {}
     with BagReader(arguments.bag, namespace=arguments.namespace, scaling=sensors.scaling) as reader:
         duration = max(reader.duration_s, 1e-9)
@@ -144,6 +145,7 @@ def run(arguments: argparse.Namespace) -> int:
                     ticks += 1
                     unknown += decision.action == 0
                     skipped += not decision.looked
+                    seen = seen or bool(decision.valid[Modality.CAMERA])
                     for reason in decision.degraded:
                         degraded[reason] = degraded.get(reason, 0) + 1
                     progress.update(task, completed=time_s)
@@ -157,6 +159,8 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(f"[yellow]{unknown} of {ticks} ticks had no usable modality: action UNKNOWN", highlight=False)
     card = monitor.info.card
     skips = "" if sampling is None else f", camera backbone skipped at {skipped / ticks:.0%} of them"
+    if sampling is not None and not seen:
+        skips = ", none with a camera frame to skip"
     print(f"{arguments.csv}: {ticks} ticks over {duration:.1f} s{skips}, model {card.name} {card.version}")
     return 0
 

@@ -23,6 +23,7 @@ from msstan_core.evaluation.weld_region import weld_region
 from msstan_core.observation import WeldContext
 from msstan_core.recordings.annotations import UNLABELLED, action_track, imperfection_track
 from msstan_core.recordings.bag import BagReader
+from msstan_core.recordings.rejections import unused_imperfections
 from msstan_core.sensor_settings import DEFAULT_SENSORS, SensorSettings
 from msstan_core.vocabulary import Material, Modality
 
@@ -58,7 +59,7 @@ class ReplayedBag:
     embeddings: NDArray[np.float32]  #: [N, d]
     attribution: Attribution  #: where the attention goes
     tick_ms: float  #: median wall time
-    rejections: tuple[str, ...] = ()  #: what was refused of the bag, a line for each topic
+    rejections: tuple[str, ...] = ()  #: what of the bag was not used, in lines
 
     @property
     def labelled(self) -> NDArray[np.bool_]:
@@ -115,11 +116,12 @@ def replay_bag(
             for e in log.entries
             if e.iso_code
         )
-        attributes, rejections = reader.attributes, tuple(f"{bag}: {line}" for line in reader.rejections)
+        attributes, rejections = reader.attributes, reader.rejections
     labels = action_track(annotations, time_s).astype(np.int64) - 1
     if not (labels != UNLABELLED).any():
         return None
     complete = attributes.get("imperfections_complete", attributes.get("simulated", "")).lower() == "true"
+    rejections += unused_imperfections(annotations, complete)
     imperfections = imperfection_track(annotations, time_s)
     spans = [a for a in annotations if a.kind == "imperfection"]
     maps = [d.attention for d in decisions]
@@ -143,7 +145,7 @@ def replay_bag(
         embeddings=np.stack([d.embedding for d in decisions if d.embedding is not None]),
         attribution=Attribution(*share_on_key_ticks(looked_back, key), *share_on_background(maps, region, labels)),
         tick_ms=float(np.median([d.inference_ms for d in decisions])),
-        rejections=rejections,
+        rejections=tuple(f"{bag}: {line}" for line in rejections),
     )
 
 

@@ -13,11 +13,16 @@ OMEN_S = 2.0
 MEMORY_S = 2.5
 
 
+def counts_as_nominal(attributes: Mapping[str, str]) -> bool:
+    """Whether a recording's verdict lets any of it be nominal: "good", or none."""
+    return attributes.get("verdict", "good") == "good"
+
+
 def nominal_times(
     time_s: NDArray[np.float64], defective: NDArray[np.bool_], attributes: Mapping[str, str]
 ) -> NDArray[np.bool_]:
     """[N] times, [N] whether an imperfection is labelled there, attributes of a recording -> [N] nominal ticks."""
-    if attributes.get("verdict", "good") != "good":
+    if not counts_as_nominal(attributes):
         return np.zeros(len(time_s), bool)
     last = np.maximum.accumulate(np.where(defective, time_s, -np.inf))
     following = np.minimum.accumulate(np.where(defective, time_s, np.inf)[::-1])[::-1]

@@ -23,6 +23,7 @@ from msstan_core.preprocessing.preprocessor import NetworkInput, Preprocessor
 from msstan_core.recordings.annotations import action_track, imperfection_track
 from msstan_core.recordings.bag import BagReader
 from msstan_core.recordings.bag_folders import DescribedBag
+from msstan_core.recordings.rejections import unused_imperfections
 from msstan_core.sensor_settings import DEFAULT_SENSORS, SensorSettings
 from msstan_core.training.array_file import mapped_arrays
 from msstan_core.training.backbone_features import BackboneFeatures
@@ -30,7 +31,7 @@ from msstan_core.vocabulary import MODALITIES, Modality
 
 #: Raise when the arrays' meaning changes: caches of older meaning are then not read.
 CACHE_FORMAT = 4
-#: Beside cached arrays: what was refused of the bag.
+#: Beside cached arrays: what of the bag was not used.
 _REJECTED = ".rejected.txt"
 
 
@@ -77,7 +78,7 @@ class FeatureExtractor:
         self._cache = cache
         self._sensors = sensors
         self._backbone = BackboneFeatures(config)
-        self.rejections: list[str] = []  #: what was refused of the bags, a line for each topic
+        self.rejections: list[str] = []  #: what of the bags was not used, in lines
 
     def __call__(self, bag: Path, withheld: frozenset[Modality] = frozenset()) -> Recording:
         """Features of one bag without the withheld modalities.
@@ -93,7 +94,8 @@ class FeatureExtractor:
                 self.rejections += _lines(cached.with_suffix(_REJECTED))
                 return Recording(bag, attributes, _load(cached))
             features = self._extract(reader, modalities)
-            rejected = [f"{bag}: {line}" for line in reader.rejections]
+            unused = unused_imperfections(reader.annotations, _complete(attributes))
+            rejected = [f"{bag}: {line}" for line in (*reader.rejections, *unused)]
         self.rejections += rejected
         if cached is not None:
             cached.parent.mkdir(parents=True, exist_ok=True)
@@ -145,9 +147,7 @@ class FeatureExtractor:
         )
         annotations = reader.annotations
         # Absence of an imperfection is only known where the labels claim to be complete.
-        complete = (
-            reader.attributes.get("imperfections_complete", reader.attributes.get("simulated", "")).lower() == "true"
-        )
+        complete = _complete(reader.attributes)
         imperfection = imperfection_track(annotations, time_s)
         return RecordingFeatures(
             time_s=time_s,
@@ -180,6 +180,10 @@ def _rows(present: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 #: Read from disk when they are asked for: what is large, and of which a clip takes a few rows.
 _ON_DISK = ("camera", "thermal", "log_mel", "thumbnail")
+
+
+def _complete(attributes: dict[str, str]) -> bool:
+    return attributes.get("imperfections_complete", attributes.get("simulated", "")).lower() == "true"
 
 
 def _lines(path: Path) -> list[str]:

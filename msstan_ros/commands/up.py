@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: interrupted.set())
     with Supervisor(nodes, lambda line: print(line, flush=True)) as supervisor:
         try:
-            supervisor.start()
+            supervisor.start(interrupted)
         except InputError as error:
             if not interrupted.is_set():
                 raise

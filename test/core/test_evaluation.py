@@ -29,6 +29,8 @@ from msstan_core.evaluation.replayed import ReplayedBag, TimedSpan, material_pai
 from msstan_core.evaluation.spread import over_bags, over_models, rounded
 from msstan_core.evaluation.subsets import modality_subsets
 from msstan_core.observation import WeldContext
+from msstan_core.recordings.annotations import Annotation
+from msstan_core.recordings.rejections import unused_imperfections
 from msstan_core.vocabulary import ACTIONS, ISO_CODES, MODALITIES, Action, Material
 
 IDLE, ARC, COOLING = (ACTIONS.index(a) for a in (Action.IDLE, Action.MATERIAL_DEPOSITION, Action.COOLING))
@@ -222,3 +224,10 @@ def test_best_threshold_counts_equal_scores_together_and_keeps_above_its_floor()
     above = best_threshold(truth, score, above=1.5)
     assert (above.threshold, above.f1) == (2.0, pytest.approx(0.5)), "the equal score below it counts as found too"
     assert math.isnan(best_threshold(truth, score, above=2.0).f1)
+
+
+def test_labels_that_do_not_claim_to_be_complete_are_said_not_to_count() -> None:
+    labelled = [Annotation(0.0, 1.0, "action", "IDLE"), Annotation(0.2, 0.4, "imperfection", "602")]
+    (line,) = unused_imperfections(labelled, complete=False)
+    assert line.startswith("1 labelled imperfections are not used") and "imperfections_complete" in line
+    assert not unused_imperfections(labelled, complete=True) and not unused_imperfections(labelled[:1], complete=False)

@@ -12,10 +12,18 @@ from nominal_blocks import ALL_SENSORS, SHIPPED
 
 from msstan_core.alignment import ticks_of
 from msstan_core.alignment_config import AlignmentConfig
-from msstan_core.calibration.nominal_scores import NominalWelds, monitors_of, scores_of, scores_of_bag, simulated_scores
+from msstan_core.calibration.nominal_scores import (
+    NominalWelds,
+    any_counts,
+    monitors_of,
+    scores_of,
+    scores_of_bag,
+    simulated_scores,
+)
 from msstan_core.cli import main
 from msstan_core.errors import InputError
 from msstan_core.observation import AudioChunk, Sample, Tick
+from msstan_core.recordings.bag import BagReader, BagWriter
 from msstan_core.vocabulary import ISO_CODES, MODALITIES, Modality
 
 SMALL_WELD = """
@@ -33,6 +41,24 @@ def small_weld(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scenario.write_text(SMALL_WELD, encoding="utf-8")
     assert main(["simulate", str(scenario), str(scenario.with_suffix(""))]) == 0
     return scenario.with_suffix("")
+
+
+@pytest.mark.parametrize("verdict", ["", "good", "OK"])
+def test_a_verdict_that_is_not_good_leaves_nothing_nominal_and_that_is_said(
+    tmp_path: Path, small_weld: Path, verdict: str
+) -> None:
+    from msstan_core.decision.pipeline import Monitor
+
+    judged = tmp_path / "judged"
+    with BagReader(small_weld) as reader, BagWriter(judged, {"verdict": verdict} if verdict else {}) as writer:
+        for sample in reader.samples():
+            writer.write(sample)
+    said: list[str] = []
+    found = scores_of_bag(monitors_of(Monitor.load(SHIPPED), False), judged, complain=said.append)
+    assert any_counts(found) == (verdict != "OK")
+    assert [line.partition(": ")[2] for line in said] == (
+        ["its verdict is 'OK', not 'good': none of it counts as nominal"] if verdict == "OK" else []
+    )
 
 
 def test_bags_that_lack_a_sensor_are_no_calibration_of_all(tmp_path: Path, small_weld: Path) -> None:

@@ -286,7 +286,7 @@ def test_of_very_many_rejections_the_first_are_named(capsys: pytest.CaptureFixtu
     say_rejections(Console(stderr=True), [f"topic {k}" for k in range(MOST_NAMED + 3)])
     said = capsys.readouterr().err
     assert f"topic {MOST_NAMED - 1}" in said and f"topic {MOST_NAMED}\n" not in said
-    assert "and 3 more topics" in said
+    assert "and 3 more such lines" in said
 
 
 @pytest.mark.parametrize("command", ["train", "cross-validate"])

@@ -113,6 +113,14 @@ def test_a_section_for_a_node_that_is_nearly_one_of_ours_is_refused(section: str
         described("monitor", params_file=str(file))
 
 
+def test_every_node_of_a_profile_is_given_the_params_file(tmp_path: Path) -> None:
+    file = tmp_path / "params.yaml"
+    file.write_text("/**/bag_player:\n  ros__parameters:\n    publish_clock: false\n", encoding="utf-8")
+    for profile, given in (("replay", {"bag": str(tmp_path), "gate": "true"}), ("simulated_cell", {})):
+        nodes = described(profile, params_file=str(file), **given)
+        assert len(nodes) == 4 and {node.parameter_files for node in nodes.values()} == {(file,)}
+
+
 def test_sections_of_other_nodes_are_no_fault(tmp_path: Path) -> None:
     file = tmp_path / "params.yaml"
     nodes = ["/**", "/cell_1/weld_monitor", "camera_driver", "/**/advisory_gate", "rosbag_player", "weld_monitor_2"]
