@@ -10,6 +10,8 @@ from typing import Any
 from msstan_core.benchmark.speed_and_f1 import PROTOCOLS, Compared
 
 #: Colours of MS-STAN, of others, and of the aim.
+#: Where the names of networks stand above their points, and how far apart, in decades of the time.
+_NAMES_AT, _NAME_WIDTH = 1.02, 0.2
 _OURS, _OTHERS, _SECOND = "#c44e52", "#8c9aab", "#4c72b0"
 CAMERA_PERIOD_MS = 1000 / 30
 
@@ -51,6 +53,18 @@ def draw_updates(found: dict[str, Any], picture: Path) -> None:
     pyplot.close(figure)
 
 
+def _apart(times_ms: Sequence[float]) -> list[float]:
+    """Places of names on a logarithmic axis, in the order of the rising times and about _NAME_WIDTH apart."""
+    places = [math.log10(time_ms) for time_ms in times_ms]
+    for _ in range(200):  # neighbours that are too near push each other away
+        for left in range(len(places) - 1):
+            lack = _NAME_WIDTH - (places[left + 1] - places[left])
+            if lack > 0:
+                places[left] -= lack / 2
+                places[left + 1] += lack / 2
+    return [10**place for place in places]
+
+
 def draw_speed_and_f1(rows: Sequence[Compared], picture: Path) -> None:
     """Event F1 against milliseconds an update, one panel a protocol; networks that were not timed are left out.
 
@@ -58,29 +72,25 @@ def draw_speed_and_f1(rows: Sequence[Compared], picture: Path) -> None:
         rows: of :func:`~msstan_core.benchmark.speed_and_f1.compared`. picture: PNG file to write.
     """
     pyplot = _pyplot()
-    figure, panels = pyplot.subplots(1, len(PROTOCOLS), figsize=(9, 4), sharey=True, layout="constrained")
+    figure, panels = pyplot.subplots(1, len(PROTOCOLS), figsize=(9, 5), sharey=True, layout="constrained")
     for (key, title), axes in zip(PROTOCOLS.items(), panels, strict=True):
-        for row in rows:
-            if math.isnan(row.update_ms) or key not in row.event_f1:
-                continue
+        shown = sorted((r for r in rows if key in r.event_f1 and r.update_ms > 0), key=lambda r: r.update_ms)
+        for row, place in zip(shown, _apart([row.update_ms for row in shown]), strict=True):
             said, filtered = row.event_f1[key]
             colour = _OURS if row.ours else _OTHERS
             axes.plot([row.update_ms] * 2, [said, filtered], "-", color=colour, linewidth=0.8)
             axes.plot(row.update_ms, said, "o", color=colour)
             axes.plot(row.update_ms, filtered, "o", color="white", markeredgecolor=colour)
+            axes.plot([row.update_ms, place], [max(said, filtered), _NAMES_AT], "-", color="#cccccc", linewidth=0.5)
             axes.annotate(
-                row.name,
-                (row.update_ms, max(said, filtered)),
-                (3, 5),
-                textcoords="offset points",
-                fontsize=7,
-                rotation=40,
+                row.name, (place, _NAMES_AT), (0, 2), textcoords="offset points", ha="center", fontsize=7, rotation=90
             )
         axes.axvline(CAMERA_PERIOD_MS, color="black", linewidth=0.8, linestyle="--")
         axes.set_xscale("log")
         times = [row.update_ms for row in rows if not math.isnan(row.update_ms)] or [CAMERA_PERIOD_MS]
-        axes.set_xlim(min(times) / 2, max(times) * 10)  # the names stand to the right of their points
-        axes.set_ylim(0, 1)
+        axes.set_xlim(min(times) / 2, max(times) * 4)
+        axes.set_ylim(0, 1.95)
+        axes.set_yticks([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
         axes.set_title(title, fontsize=9)
         axes.set_xlabel("ms an update (dashed: camera period at 30 Hz)")
         axes.spines[["top", "right"]].set_visible(False)
