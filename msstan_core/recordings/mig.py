@@ -124,6 +124,8 @@ def _attributes(run_dir: Path, run: MigRun, report: ImportReport) -> dict[str, s
         "simulated": "false",
         "process": "GMAW",
         "material": "mild steel",
+        "material_a": Material.CARBON_STEEL.name.lower(),
+        "material_b": Material.CARBON_STEEL.name.lower(),
         "clock": report.clock,
         "telemetry_columns": "current_a,voltage_v",
     }

@@ -33,6 +33,7 @@ def test_streams_are_brought_to_the_clock_of_the_microphone(run_dir: Path, tmp_p
         assert bag.attributes["group"] == "plate_7"
         assert bag.attributes["verdict"] == "overlap"
         assert bag.attributes["simulated"] == "false"
+        assert (bag.attributes["material_a"], bag.attributes["material_b"]) == ("carbon_steel", "carbon_steel")
         assert float(bag.attributes["offset_telemetry_s"]) == pytest.approx(-1.5, abs=0.06)
         zero = bag.start_ns
         labels = bag.annotations

@@ -58,7 +58,7 @@ def test_trained_model_tells_arc_from_silence_on_an_unseen_weld(
     (tmp_path / "unlabelled" / "annotations.csv").unlink()
     where = ["--data", str(tmp_path), "--json", str(tmp_path / "out.json"), "--pictures", str(tmp_path / "pictures")]
     assert main(["evaluate", str(model_dir), *where, "--modalities", "acoustic,telemetry", "--subsets"]) == 0
-    assert "1 of 2 bags have no action labels: left out" in capsys.readouterr().err
+    assert "1 of 2 bags have no action labels, or nothing of these modalities: left out" in capsys.readouterr().err
     result = json.loads((tmp_path / "out.json").read_text())
     assert result["command"] == (
         f"msstan evaluate out --data {tmp_path.name} --json out.json --pictures pictures "
