@@ -19,8 +19,6 @@ TRANSITION_TIMEOUT_S = 60.0
 APPEARANCE_TIMEOUT_S = 120.0
 #: An answer that has not come by then is asked for again, s.
 ANSWER_TIMEOUT_S = 3.0
-#: Its state is looked at for so long before anything is asked of it, s.
-FIRST_LOOK_S = 0.5
 #: How often to look whether the process is still there, s.
 POLL_S = 0.1
 
@@ -63,13 +61,6 @@ def bring_up(node_name: str, still_runs: Callable[[], bool], domain: int | None 
                     node_name, "the node does not appear", "see its output above; is ROS_DOMAIN_ID the same?"
                 )
             executor.spin_once(timeout_sec=POLL_S)
-        before = ask(look, GetState.Request(), FIRST_LOOK_S)
-        if before is not None and before.current_state.id != State.PRIMARY_STATE_UNCONFIGURED:
-            raise InputError(
-                node_name,
-                f"is {before.current_state.label} before it was asked to be",
-                "another one of that name runs: give namespace:=, or another ROS_DOMAIN_ID",
-            )
         for transition, name, goal in (
             (Transition.TRANSITION_CONFIGURE, "configure", State.PRIMARY_STATE_INACTIVE),
             (Transition.TRANSITION_ACTIVATE, "activate", State.PRIMARY_STATE_ACTIVE),
@@ -88,7 +79,11 @@ def bring_up(node_name: str, still_runs: Callable[[], bool], domain: int | None 
                 return
             if state is None or state.current_state.id != goal:
                 reached = f", it is {state.current_state.label}" if state is not None else ""
-                raise InputError(node_name, f"did not {name}{reached}", "the reason is in its output above")
+                raise InputError(
+                    node_name,
+                    f"did not {name}{reached}",
+                    "the reason is in its output above; does one of that name run already?",
+                )
     finally:
         executor.shutdown(timeout_sec=1.0)
         node.destroy_node()

@@ -243,13 +243,3 @@ def test_a_namespace_that_ros_does_not_allow_is_said_in_one_line(arguments: tupl
         assert running.wait(30) == 1
     (line,) = running.lines
     assert "namespace 'a b'" in line
-
-
-def test_a_second_start_beside_a_running_one_says_so_and_leaves_it_alone(model_dir: Path) -> None:
-    with up("monitor", f"model:={model_dir}", "overlay:=false") as first:
-        wait_for(first.lines, "STALE")  # it is active
-        with up("monitor", f"model:={model_dir}", "overlay:=false") as second:
-            assert second.wait(60) == 1
-        assert "/weld_monitor: is active before it was asked to be; another one of that name runs" in second.output()
-        assert "refused" not in first.output()
-        assert first.interrupt(signal.SIGINT) == 0
