@@ -48,8 +48,6 @@ class ParameterRange(_Section):
         return self
 
 
-#: A rate that crosses a parameter's range within this time limits nothing, s.
-LEAST_CROSSING_S = 0.1
 #: No part that is welded is thicker, m.
 MOST_THICKNESS_M = 0.5
 
@@ -120,11 +118,6 @@ class Wps(_Section):
                     raise ValueError(
                         f"{name.field}.{key} is {value:g}, outside {low:g} .. {high:g} {name.unit}: check the unit"
                     )
-            if 0 < section.max - section.min < section.max_rate_per_s * LEAST_CROSSING_S:
-                raise ValueError(
-                    f"{name.field}.max_rate_per_s is {section.max_rate_per_s:g}: it crosses min .. max in less than "
-                    f"{LEAST_CROSSING_S:g} s, which limits nothing: check the unit"
-                )
         if self.thickness_m.max > MOST_THICKNESS_M:
             raise ValueError(
                 f"thickness_m.max is {self.thickness_m.max:g}, above {MOST_THICKNESS_M:g} m: check the unit"

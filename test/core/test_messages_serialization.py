@@ -17,13 +17,12 @@ from hypothesis.extra import numpy as hnp
 from message_examples import encoded
 
 from msstan_core.errors import InputError
-from msstan_core.messages import sample_from_message
+from msstan_core.messages import MAX_TELEMETRY, sample_from_message
 from msstan_core.observation import AudioChunk, CameraFrame, TelemetrySample, ThermalFrame, WeldContext
 from msstan_core.recordings.serialization import message_from_sample, message_types, serialize
 from msstan_core.vocabulary import Filler, Material, Process
 
 stamps = st.integers(0, (2**31 - 1) * 10**9)
-finite_or_nan = st.floats(width=32, allow_infinity=False)
 text = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
 samples = st.one_of(
     st.builds(
@@ -56,7 +55,9 @@ samples = st.one_of(
         hnp.arrays(np.float32, st.integers(1, 50), elements=st.floats(-1, 1, width=32)),
         text,
     ),
-    st.builds(TelemetrySample, stamps, *[finite_or_nan] * 5),
+    st.builds(
+        TelemetrySample, stamps, *(st.one_of(st.just(math.nan), st.floats(-m, m, width=32)) for m in MAX_TELEMETRY)
+    ),
     st.builds(
         WeldContext,
         stamps,
