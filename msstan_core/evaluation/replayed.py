@@ -21,7 +21,7 @@ from msstan_core.evaluation.attribution import (
 )
 from msstan_core.evaluation.weld_region import weld_region
 from msstan_core.observation import WeldContext
-from msstan_core.recordings.annotations import UNLABELLED, action_track, imperfection_track
+from msstan_core.recordings.annotations import UNLABELLED, action_track, imperfection_track, imperfections_complete
 from msstan_core.recordings.bag import BagReader
 from msstan_core.recordings.rejections import unused_imperfections
 from msstan_core.sensor_settings import DEFAULT_SENSORS, SensorSettings
@@ -120,7 +120,7 @@ def replay_bag(
     labels = action_track(annotations, time_s).astype(np.int64) - 1
     if not (labels != UNLABELLED).any():
         return None
-    complete = attributes.get("imperfections_complete", attributes.get("simulated", "")).lower() == "true"
+    complete = imperfections_complete(attributes)
     rejections += unused_imperfections(annotations, complete)
     imperfections = imperfection_track(annotations, time_s)
     spans = [a for a in annotations if a.kind == "imperfection"]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -189,6 +189,11 @@ def action_track(annotations: Sequence[Annotation], times_s: ArrayLike) -> NDArr
     for a in sorted((a for a in annotations if a.kind == "action"), key=lambda a: a.start_s):
         track[(times >= a.start_s) & (times < a.end_s)] = a.action
     return track
+
+
+def imperfections_complete(attributes: Mapping[str, str]) -> bool:
+    """Whether a bag's labels claim every imperfection, so that its absence elsewhere is known; simulated ones do."""
+    return attributes.get("imperfections_complete", attributes.get("simulated", "")).lower() == "true"
 
 
 def imperfection_track(annotations: Sequence[Annotation], times_s: ArrayLike) -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ from msstan_core.errors import InputError
 from msstan_core.model.configuration import ModelConfig
 from msstan_core.model.thumbnail import SHRINK, grey_thumbnail
 from msstan_core.preprocessing.preprocessor import NetworkInput, Preprocessor
-from msstan_core.recordings.annotations import action_track, imperfection_track
+from msstan_core.recordings.annotations import action_track, imperfection_track, imperfections_complete
 from msstan_core.recordings.bag import BagReader
 from msstan_core.recordings.bag_folders import DescribedBag
 from msstan_core.recordings.rejections import unused_imperfections
@@ -94,7 +94,7 @@ class FeatureExtractor:
                 self.rejections += _lines(cached.with_suffix(_REJECTED))
                 return Recording(bag, attributes, _load(cached))
             features = self._extract(reader, modalities)
-            unused = unused_imperfections(reader.annotations, _complete(attributes))
+            unused = unused_imperfections(reader.annotations, imperfections_complete(attributes))
             rejected = [f"{bag}: {line}" for line in (*reader.rejections, *unused)]
         self.rejections += rejected
         if cached is not None:
@@ -147,7 +147,7 @@ class FeatureExtractor:
         )
         annotations = reader.annotations
         # Absence of an imperfection is only known where the labels claim to be complete.
-        complete = _complete(reader.attributes)
+        complete = imperfections_complete(reader.attributes)
         imperfection = imperfection_track(annotations, time_s)
         return RecordingFeatures(
             time_s=time_s,
@@ -180,10 +180,6 @@ def _rows(present: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 #: Read from disk when they are asked for: what is large, and of which a clip takes a few rows.
 _ON_DISK = ("camera", "thermal", "log_mel", "thumbnail")
-
-
-def _complete(attributes: dict[str, str]) -> bool:
-    return attributes.get("imperfections_complete", attributes.get("simulated", "")).lower() == "true"
 
 
 def _lines(path: Path) -> list[str]:
