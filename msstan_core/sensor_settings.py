@@ -91,13 +91,15 @@ SENSOR_SPECS = (*ALIGNMENT_SPECS, *SCALING_SPECS)
 
 @dataclass(frozen=True, slots=True)
 class SensorSettings:
-    """What the parameters of the sensors say.
+    """How a cell's sensors are read: what the parameters say of them, and which cell it is.
 
     Args:
         given: values that fit SENSOR_SPECS, by name; what is left out has its default.
+        namespace: of the cell, where bags hold several, e.g. "/cell_2"; None: the only one there is.
     """
 
     given: Mapping[str, Value] = field(default_factory=dict)
+    namespace: str | None = None
 
     @property
     def scaling(self) -> SensorScaling:
@@ -170,4 +172,4 @@ def read_sensors(path: Path, namespace: str | None = None) -> SensorSettings:
                 raise InputError(where, problem, f"give {spec.expected()}")
         elif meant := misspelt(name, by_name):
             raise InputError(where, f"is unknown to {MONITOR_NODE}", f"did you mean {meant}?")
-    return SensorSettings({name: value for name, value in found.items() if name in by_name})
+    return SensorSettings({name: value for name, value in found.items() if name in by_name}, namespace)

@@ -31,6 +31,7 @@ def open_adapter(
     if GUARD_FILE not in card.files:
         raise InputError(model_dir, "has no guard set, so that it must not adapt", "train it again on more recordings")
     trained = np.array([action in card.actions for action in ACTIONS])
-    shares = np.where(trained, np.maximum(np.array(card.action_prior, float), 1e-6), 0.0)
+    presumed = card.action_scale.prior_of(np.array(card.action_prior, np.float32))
+    shares = np.where(trained, np.maximum(presumed, 1e-6), 0.0)
     guard = GuardSet.load(model_dir / GUARD_FILE)
     return Adapter(guard, shares / shares.sum(), weights_sha256, settings, folder, counter)

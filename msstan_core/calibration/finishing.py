@@ -26,6 +26,7 @@ from msstan_core.calibration.logit_lines import along, fit_logit_lines
 from msstan_core.calibration.novelty import CalibratedNovelty, calibrate_novelty
 from msstan_core.calibration.recalibration import alarm_limits
 from msstan_core.calibration.subsets import Thresholds, calibrate_subsets, fit_actions
+from msstan_core.decision.probabilities import ActionScale
 from msstan_core.decision.severity import SeverityMap
 from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.card_text import CARD_TEXT_FILE, card_markdown
@@ -57,7 +58,7 @@ __all__ = ["Anomalies", "Fitted", "filtered_actions", "fit", "fit_anomalies", "r
 class Fitted:
     """What the decision layer learns about actions."""
 
-    temperature: float
+    action_scale: ActionScale
     published_temperature: float
     smoothing: SmoothingCard
     trained: NDArray[np.bool_]  #: [9]
@@ -66,8 +67,8 @@ class Fitted:
     beliefs: list[NDArray[np.float32]]  #: of the filter over them, each [N, 9]
 
     def filter(self, prior: NDArray[np.float32]) -> ActionFilter:
-        """A fresh action filter with these parameters."""
-        return ActionFilter.from_card(self.smoothing, prior, self.trained)
+        """A fresh action filter with these parameters; ``prior`` [9] of the network's training."""
+        return ActionFilter.from_card(self.smoothing, self.action_scale.prior_of(prior), self.trained)
 
 
 def filtered_actions(
@@ -93,11 +94,18 @@ def fit(trained_model: TrainedModel, training: Sequence[Recording], held_out: Se
     metrics: dict[str, object] = {
         "held_out_recordings": len(held_out),
         "held_out_tick_accuracy": fitted.network.accuracy,
+        "held_out_tick_accuracy_without_offsets": fitted.network.accuracy_before,
         "smoothing_scores": {name: round(score, 4) for name, score in fitted.smoothing_scores.items()},
         **{name: figures[name] for name in figures if "ece" in name},
     }
     return Fitted(
-        fitted.network.value, fitted.published.value, fitted.smoothing, trained, metrics, runs, fitted.beliefs
+        fitted.network.scale,
+        fitted.published.scale.temperature,
+        fitted.smoothing,
+        trained,
+        metrics,
+        runs,
+        fitted.beliefs,
     )
 
 
@@ -226,7 +234,8 @@ def save_model(
         trained_actions=tuple(a.name for a, known in zip(ACTIONS, fitted.trained, strict=True) if known),
         trained_imperfections=anomalies.trained,
         trained_modalities=tuple(m.label for m in MODALITIES if seen[m]),
-        temperature=fitted.temperature,
+        temperature=fitted.action_scale.temperature,
+        action_offsets=fitted.action_scale.offsets,
         published_temperature=fitted.published_temperature,
         action_prior=tuple(float(p) for p in trained_model.action_prior),
         smoothing=fitted.smoothing,

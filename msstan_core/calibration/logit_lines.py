@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from msstan_core.calibration.temperatures import FOLDS, expected_calibration_error
+from msstan_core.calibration.action_scales import FOLDS, expected_calibration_error
 from msstan_core.decision.probabilities import LogitLines
 from msstan_core.training.network_runs import NetworkRun
 from msstan_core.vocabulary import ISO_CODES

@@ -93,7 +93,7 @@ def scores_of_bag(
     Raises:
         InputError: when the bag cannot be read, or most of its ticks lack a modality of the first monitor.
     """
-    with BagReader(bag, scaling=sensors.scaling) as reader:
+    with BagReader(bag, namespace=sensors.namespace, scaling=sensors.scaling) as reader:
         ticks, annotations, attributes = (
             ticks_of(reader.samples(frozenset(MODALITIES)), sensors.alignment),
             reader.annotations,

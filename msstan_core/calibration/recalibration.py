@@ -17,7 +17,6 @@ from msstan_core.inference.model_package import (
     AlarmLimits,
     ModelCard,
     ModelPackage,
-    SubsetCard,
     save_card,
     subset_name,
 )
@@ -61,10 +60,9 @@ def recalibrated(
         )
     limits = {name: alarm_limits(own, source) for name, own in found.items() if isinstance(own, JointThresholds)}
     of_all = limits.pop(subset_name(card.modalities), card.alarm_limits)
-    plain = SubsetCard(temperature=card.temperature, published_temperature=card.published_temperature)
     subsets = dict(card.subsets)
     for name, own in limits.items():
-        subsets[name] = subsets.get(name, plain).model_copy(update={"alarm_limits": own})
+        subsets[name] = card.subset(name).model_copy(update={"alarm_limits": own})
     kept = {
         name: own.statement() if novelty or card.suspected_with(name) else "nothing is suspected with them"
         for name, own in found.items()

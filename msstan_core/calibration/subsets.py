@@ -16,11 +16,11 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from msstan_core.calibration.action_scales import FittedScale, fit_across_groups
 from msstan_core.calibration.anomaly_fitting import HeldOutRun, imperfection_thresholds, nominal_welds
 from msstan_core.calibration.filter_fitting import choose_smoothing
 from msstan_core.calibration.logit_lines import after, along, fit_logit_lines
 from msstan_core.calibration.novelty import novelty_alarm
-from msstan_core.calibration.temperatures import FittedTemperature, fit_across_groups
 from msstan_core.decision.novelty import NoveltyDetector
 from msstan_core.decision.probabilities import action_probabilities
 from msstan_core.decision.smoothing import ActionFilter
@@ -59,12 +59,12 @@ class Thresholds:
 
 @dataclass(frozen=True, slots=True)
 class FittedActions:
-    """Temperatures of the network's probabilities and of the filter's belief that is published, and its tempering."""
+    """Scales of the network's logits and of the filter's belief that is published, and the filter's tempering."""
 
-    network: FittedTemperature
+    network: FittedScale
     smoothing: SmoothingCard
     smoothing_scores: dict[str, float]  #: by emission power, and unfiltered
-    published: FittedTemperature
+    published: FittedScale
     beliefs: list[NDArray[np.float32]]  #: of each recording [N, 9], before the published temperature
 
     def figures(self, recordings: int) -> dict[str, float]:
@@ -88,17 +88,19 @@ def fit_actions(
     durations: SmoothingCard,
     prior: NDArray[np.float32],
 ) -> FittedActions:
-    """Temperatures and smoothing for some runs.
+    """Scales and smoothing for some runs.
 
     Without telemetry only real recordings say how an answer is steadied, and where there are too few it is steadied as
     usual: sound and images are more regular in simulation than in any shop.
 
     Args:
-        runs: over held-out recordings. trained: [9]. durations: to filter with. prior: [9], see ActionFilter.
+        runs: over held-out recordings. trained: [9]. durations: to filter with. prior: [9] share of each action as
+            the training weighted it.
     """
     labels, groups = [run.labels for run in runs], [run.recording.group for run in runs]
     network = fit_across_groups([run.action_logits for run in runs], labels, groups, trained)
-    probabilities = [action_probabilities(run.action_logits, network.value, trained) for run in runs]
+    probabilities = [action_probabilities(run.action_logits, network.scale, trained) for run in runs]
+    prior = network.scale.prior_of(prior)
     wired = any(Modality.TELEMETRY in present(run.recording) for run in runs)
     asked = [i for i, run in enumerate(runs) if wired or not run.recording.simulated]
     smoothing, scores = choose_smoothing(
@@ -107,7 +109,7 @@ def fit_actions(
     fresh = ActionFilter.from_card(smoothing, prior, trained)
     beliefs = [filtered_beliefs(fresh, run, p) for run, p in zip(runs, probabilities, strict=True)]
     logarithms = [np.log(np.maximum(belief, _LEAST_BELIEF)) for belief in beliefs]
-    published = fit_across_groups(logarithms, labels, groups, trained)
+    published = fit_across_groups(logarithms, labels, groups, trained, offsets=False)
     return FittedActions(network, smoothing, scores, published, beliefs)
 
 
@@ -157,8 +159,9 @@ def _card(runs: Sequence[NetworkRun], fitted: FittedActions, thresholds: Thresho
     found = imperfection_thresholds([along(lines, run) for run in runs], thresholds.codes, thresholds.rate_per_hour)
     imperfections = {code: max(own.probability, thresholds.imperfections.get(code, 0.0)) for code, own in found.items()}
     return SubsetCard(
-        temperature=fitted.network.value,
-        published_temperature=fitted.published.value,
+        temperature=fitted.network.scale.temperature,
+        action_offsets=fitted.network.scale.offsets,
+        published_temperature=fitted.published.scale.temperature,
         emission_power=fitted.smoothing.emission_power,
         filtered=fitted.smoothing.filtered,
         novelty_threshold=novelty,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msstan_core.commands.replay import parse_modalities_argument
-from msstan_core.commands.sensor_arguments import add_params, sensors_of
+from msstan_core.commands.sensor_arguments import add_sensors, sensors_of
 from msstan_core.vocabulary import MODALITIES
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def register(subparsers: Any) -> None:
         help="sensors that the cell has, e.g. camera,acoustic,telemetry (default: all of the model's)",
     )
     parser.add_argument("--subsets", action="store_true", help="also for every set of fewer sensors (takes longer)")
-    add_params(parser)
+    add_sensors(parser)
     simulated = parser.add_argument_group("simulated welds")
     simulated.add_argument("--materials", metavar="PAIRS", help="e.g. aluminium+carbon_steel,magnesium (default: all)")
     simulated.add_argument("--seed", type=int, default=900_000, help="of the first weld (default: 900000)")
@@ -99,12 +99,13 @@ def run(arguments: argparse.Namespace) -> int:
     check_destination(package, arguments.out)
     if arguments.nominal is not None and arguments.materials is not None:
         raise InputError("--materials", "restricts simulated welds only", "leave it out, or give --simulate-hours")
-    if arguments.nominal is None and arguments.params is not None:
-        raise InputError("--params", "says how recorded welds are read", "leave it out, or give --nominal")
+    for option in ("params", "namespace"):
+        if arguments.nominal is None and getattr(arguments, option) is not None:
+            raise InputError(f"--{option}", "says how recorded welds are read", "leave it out, or give --nominal")
     sensors = sensors_of(arguments)
     bags = find_bags(arguments.nominal or ())
     if bags:
-        _check_length(bags, arguments.false_alarms_per_hour)
+        _check_length(bags, arguments.namespace, arguments.false_alarms_per_hour)
     pairs = None if arguments.materials is None else tuple(parse_pairs(arguments.materials))
     console = Console(stderr=True)
     rejected: list[str] = []
@@ -165,7 +166,7 @@ def _check_hours(arguments: argparse.Namespace) -> None:
         )
 
 
-def _check_length(bags: list[Path], rate: float) -> None:
+def _check_length(bags: list[Path], namespace: str | None, rate: float) -> None:
     """See that the bags can be long enough for the rate, before any of them is watched.
 
     Raises:
@@ -179,7 +180,7 @@ def _check_length(bags: list[Path], rate: float) -> None:
     def hours(stamped: bool) -> float:
         total_s = 0.0
         for bag in bags:
-            with BagReader(bag) as reader:
+            with BagReader(bag, namespace=namespace) as reader:
                 total_s += reader.stamped_s if stamped else reader.duration_s
         return total_s / SECONDS_PER_HOUR
 

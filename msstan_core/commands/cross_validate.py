@@ -9,15 +9,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msstan_core.commands.sensor_arguments import add_params, sensors_of
+from msstan_core.commands.fold_arguments import add_regime, add_withhold, with_withheld
+from msstan_core.commands.sensor_arguments import add_sensors, sensors_of
 from msstan_core.errors import InputError
-from msstan_core.vocabulary import MODALITIES
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from msstan_core.studies.cross_validation import RecordingScore
-    from msstan_core.training.configuration import TrainingConfig
 
 
 def register(subparsers: Any) -> None:
@@ -26,7 +25,7 @@ def register(subparsers: Any) -> None:
         "cross-validate",
         help="evaluate a training recipe, leaving one configuration out at a time",
         description="Train once per seed and per left-out group of recordings, and score the recordings left out. "
-        "Simulated recordings are only ever trained on.",
+        "Simulated recordings are only ever trained on. After an interruption the same command goes on.",
         epilog="Does simulation help on real welds? Run it three times: with real bags only, with --regime pretrained "
         "and with --regime simulated.",
     )
@@ -35,18 +34,16 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--json", type=Path, required=True, help="result file to write")
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds (default: 3)")
     parser.add_argument("--groups", nargs="+", help="leave out only these groups")
-    parser.add_argument(
-        "--regime",
-        choices=("together", "simulated", "pretrained"),
-        default="together",
-        help="train on everything at once (default), on simulation only, or on simulation first and real welds then",
-    )
-    parser.add_argument("--withhold", nargs="+", default=[], metavar="MODALITY", help="withhold these from everything")
+    add_regime(parser)
+    add_withhold(parser)
     parser.add_argument(
         "--baseline", type=_baseline, action="append", default=[], metavar="NAME=F1", help="to state beside the result"
     )
     parser.add_argument("--cache", type=Path, default=Path("out/features"), help="folder for extracted features")
-    add_params(parser)
+    parser.add_argument(
+        "--work", type=Path, default=Path("out/streams"), help="folder where what is done is kept, and read again"
+    )
+    add_sensors(parser)
     parser.set_defaults(run=run)
 
 
@@ -66,19 +63,21 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from msstan_core.results import command_of, write_result
-    from msstan_core.studies.cross_validation import Regime, cross_validate, summary
+    from msstan_core.studies.cross_validation import score_of, summary
+    from msstan_core.studies.fold_streams import streams_of_folds
+    from msstan_core.studies.folds import Regime
     from msstan_core.training.configuration import load_training_config
     from msstan_core.training.progress import load_recordings
 
     if arguments.seeds < 1:
         raise InputError("--seeds", f"is {arguments.seeds}", "give 1 or more")
     console = Console(stderr=True)
-    config = _with_withheld(load_training_config(arguments.config), arguments.withhold)
+    config = with_withheld(load_training_config(arguments.config), arguments.withhold)
     _check_split(arguments)
     recordings = load_recordings(console, config, arguments.data, arguments.cache, sensors_of(arguments))
     groups = frozenset(arguments.groups) if arguments.groups else None
 
-    def progress(seed: int, group: str, step: int, steps: int) -> None:
+    def progress(seed: int, group: str, step: int, steps: int, loss: float) -> None:
         if step == steps:
             console.print(f"seed {seed}: trained without {group}", highlight=False)
 
@@ -105,28 +104,21 @@ def run(arguments: argparse.Namespace) -> int:
         return metrics
 
     regime = Regime(arguments.regime)
-    for score in cross_validate(
-        config, recordings, arguments.seeds, regime=regime, only_groups=groups, progress=progress
+    for stream in streams_of_folds(
+        config,
+        recordings,
+        arguments.seeds,
+        arguments.work,
+        regime=regime,
+        only_groups=groups,
+        progress=progress,
     ):
-        scores.append(score)
+        scores.append(score_of(stream))
         write()
     console.print(_table(scores))
     f1 = write()["macro_f1"]
     print(f"{arguments.json}: phases macro-F1 {f1['mean']:.3f} +- {f1['std']:.3f} over {arguments.seeds} seeds")
     return 0
-
-
-def _with_withheld(config: TrainingConfig, names: list[str]) -> TrainingConfig:
-    from msstan_core.training.configuration import WithholdRule
-
-    known = [m.label for m in MODALITIES]
-    for name in names:
-        if name not in known:
-            raise InputError("--withhold", f"{name!r} is no modality", f"choose from {' '.join(known)}")
-    if not names:
-        return config
-    everywhere = WithholdRule(where={}, modalities=tuple(names))
-    return config.model_copy(update={"withhold": (*config.withhold, everywhere)})
 
 
 def _check_split(arguments: argparse.Namespace) -> None:

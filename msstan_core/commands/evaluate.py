@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msstan_core.commands.replay import parse_modalities_argument
-from msstan_core.commands.sensor_arguments import add_params, sensors_of
+from msstan_core.commands.sensor_arguments import add_sensors, sensors_of
 from msstan_core.vocabulary import MODALITIES
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def register(subparsers: Any) -> None:
         "--subsets", action="store_true", help="also with each modality alone and with each missing (9 times as long)"
     )
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="write reliability, confusion and t-SNE as PNG")
-    add_params(parser)
+    add_sensors(parser)
     parser.set_defaults(run=run)
 
 
@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     sensors = sensors_of(arguments)
     _check_models(arguments.model_dir)
     bags = find_bags(arguments.data)
-    _check_labels(arguments.data[0], bags)
+    _check_labels(arguments.data[0], bags, arguments.namespace)
     subsets = modality_subsets(arguments.modalities) if arguments.subsets else {ALL: arguments.modalities}
     metrics: list[dict[str, Any]] = []
     details: list[dict[str, Any]] = []
@@ -145,7 +145,7 @@ def _check_models(folders: list[Path]) -> None:
         seen.add(folder.resolve())
 
 
-def _check_labels(folder: Path, bags: list[Path]) -> None:
+def _check_labels(folder: Path, bags: list[Path], namespace: str | None) -> None:
     """See that the labels of all bags can be read, and that there are some.
 
     Raises:
@@ -156,7 +156,7 @@ def _check_labels(folder: Path, bags: list[Path]) -> None:
 
     labelled = False
     for bag in bags:
-        with BagReader(bag) as reader:
+        with BagReader(bag, namespace=namespace) as reader:
             labelled |= any(a.kind == "action" for a in reader.annotations)
     if not labelled:
         raise InputError(folder, "holds no annotated bag", "add annotations.csv to the bags")

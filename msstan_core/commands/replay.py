@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msstan_core.commands.sensor_arguments import add_params, sensors_of
+from msstan_core.commands.sensor_arguments import add_sensors, sensors_of
 from msstan_core.errors import InputError
 from msstan_core.inference.frame_sampling import FIXED, MODEL_THRESHOLD, FrameSampling
 from msstan_core.vocabulary import ACTIONS, ISO_CODES, MODALITIES, Modality, parse_modalities
@@ -73,8 +73,7 @@ def register(subparsers: Any) -> None:
         metavar="SHARE",
         help=f"with --skip-frames: on how many of them (default: {FrameSampling().share:g})",
     )
-    parser.add_argument("--namespace", help="cell to read where the bag holds several, e.g. /cell_2")
-    add_params(parser)
+    add_sensors(parser)
     parser.set_defaults(run=run)
 
 
@@ -126,7 +125,7 @@ def run(arguments: argparse.Namespace) -> int:
     ticks = unknown = skipped = 0
     seen = False  # any camera frame
     degraded: dict[str, int] = {}
-    with BagReader(arguments.bag, namespace=arguments.namespace, scaling=sensors.scaling) as reader:
+    with BagReader(arguments.bag, namespace=sensors.namespace, scaling=sensors.scaling) as reader:
         duration = max(reader.duration_s, 1e-9)
         with (
             written_whole(arguments.csv) as partial,

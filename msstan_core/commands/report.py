@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from msstan_core.commands.sensor_arguments import add_params, sensors_of
+from msstan_core.commands.sensor_arguments import add_sensors, sensors_of
 
 
 def register(subparsers: Any) -> None:
@@ -22,8 +22,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument("bag", type=Path, help="bag folder (metadata.yaml and .mcap)")
     parser.add_argument("--out", type=Path, required=True, help="HTML file to write; it needs no other file")
     parser.add_argument("--model", type=Path, help="model folder (default: the shipped model)")
-    parser.add_argument("--namespace", help="cell to read where the bag holds several, e.g. /cell_2")
-    add_params(parser)
+    add_sensors(parser)
     parser.set_defaults(run=run, output_files=("out",))
 
 
@@ -47,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     monitor = Monitor.load(arguments.model or default_model_dir())
     course = Course()
     with (
-        BagReader(arguments.bag, namespace=arguments.namespace, scaling=sensors.scaling) as reader,
+        BagReader(arguments.bag, namespace=sensors.namespace, scaling=sensors.scaling) as reader,
         Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
     ):
         task = progress.add_task(f"replaying {arguments.bag.name}", total=max(reader.duration_s, 1e-9))

@@ -1,4 +1,4 @@
-"""``--params``: the sensors of a recording are read as the live monitor reads them."""
+"""``--params``, ``--namespace``: the sensors of a recording are read as the live monitor reads them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from msstan_core.sensor_settings import SensorSettings
 
 
-def add_params(parser: argparse.ArgumentParser) -> None:
-    """``--params``."""
+def add_sensors(parser: argparse.ArgumentParser) -> None:
+    """``--params`` and ``--namespace``, for :func:`sensors_of`."""
+    parser.add_argument("--namespace", help="cell to read where bags hold several, e.g. /cell_2")
     parser.add_argument(
         "--params",
         type=Path,
@@ -23,19 +24,20 @@ def add_params(parser: argparse.ArgumentParser) -> None:
 
 
 def sensors_of(arguments: argparse.Namespace) -> SensorSettings:
-    """What the file of ``--params`` says; what is not at its default is printed on standard error.
+    """The cell of ``--namespace`` as the file of ``--params`` has it; what is not at its default is printed on standard
+    error.
 
-    It holds for the monitor in ``--namespace`` and with ``--modalities``, where the command has these.
+    The file holds for the monitor in that namespace, and with ``--modalities`` where the command has these.
 
     Raises:
         InputError: see :func:`~msstan_core.sensor_settings.read_sensors`; or when the ticks are to come from a sensor
             that is left out.
     """
-    from msstan_core.sensor_settings import DEFAULT_SENSORS, read_sensors
+    from msstan_core.sensor_settings import SensorSettings, read_sensors
 
     if arguments.params is None:
-        return DEFAULT_SENSORS
-    sensors = read_sensors(arguments.params, getattr(arguments, "namespace", None))
+        return SensorSettings(namespace=arguments.namespace)
+    sensors = read_sensors(arguments.params, arguments.namespace)
     if modalities := getattr(arguments, "modalities", None):
         sensors.check_clock(modalities)
     said = ", ".join(f"{name} {value}" for name, value in sensors.changed.items())

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msstan_core.commands.fold_arguments import add_regime, add_withhold, with_withheld
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -19,21 +21,26 @@ def register(studies: Any) -> None:
         help="compare equation 49, debouncing and the filters: switches, accuracy, delay",
         description="Streams of recordings that their networks have not seen go through every way of smoothing: real "
         "ones by networks trained without their configuration, simulated ones by a finished model. Settings are chosen "
-        "on the streams of the other groups.",
-        epilog="Trains one network per configuration and seed (about a minute each on one core); what was computed is "
-        "kept in --work and read again. Example: msstan study smoothing config/training/mig_phases.yaml --folds "
-        "bags/real --json docs/results/smoothing.json; msstan study smoothing --simulated bags/unseen --json "
+        "on the streams of the other groups; as the card says: on held-out groups of the training.",
+        epilog="Trains one network per configuration and seed (some minutes each on one core); what was computed is "
+        "kept in --work and read again, also what msstan cross-validate kept there for the same training. Example: "
+        "msstan study smoothing config/training/mig_phases.yaml --folds bags/real bags/simulated --regime pretrained "
+        "--json docs/results/smoothing.json; msstan study smoothing --simulated bags/unseen --json "
         "docs/results/smoothing_simulated.json",
     )
     parser.add_argument(
         "config", type=Path, nargs="?", help="training YAML of the networks for the real recordings (with --folds)"
     )
-    parser.add_argument("--folds", type=Path, nargs="+", default=[], metavar="BAGS", help="real bags")
+    parser.add_argument(
+        "--folds", type=Path, nargs="+", default=[], metavar="BAGS", help="real bags, and simulated ones to train on"
+    )
     parser.add_argument("--model", type=Path, help="model for the simulated bags (default: the shipped one)")
     parser.add_argument(
         "--simulated", type=Path, nargs="+", default=[], metavar="BAGS", help="bags of seeds it has not seen"
     )
     parser.add_argument("--json", type=Path, required=True, help="result file to write")
+    add_regime(parser)
+    add_withhold(parser)
     parser.add_argument("--seeds", type=int, default=3, help="networks per left-out configuration (default: 3)")
     parser.add_argument("--work", type=Path, default=Path("out/smoothing"), help="folder for features and streams")
     parser.set_defaults(run=run)
@@ -47,8 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.errors import InputError
     from msstan_core.results import command_of, write_result
     from msstan_core.studies.smoothing_study import (
+        CARD_FAMILY,
         DEFAULT_FAMILY,
-        UNFILTERED_FAMILY,
         by_setting,
         compare,
         figures,
@@ -82,8 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
                 family, *cells, f"{delay['p50']:.0f} ({delay['p95']:.0f})", f"{f['missed_share']['mean']:.3f}"
             )
         console.print(shown)
-    first, streams = next((kind, streams) for kind, streams in kinds.items() if streams)
-    headline = metrics[first][DEFAULT_FAMILY if streams[0].smoothing.filtered else UNFILTERED_FAMILY]
+    headline = next(iter(metrics.values()))[CARD_FAMILY]
     write_result(
         arguments.json,
         command=command_of(arguments),
@@ -139,19 +145,22 @@ def _check_inputs(arguments: argparse.Namespace) -> None:
 
 def _real(arguments: argparse.Namespace, console: Console) -> list[Stream]:
     from msstan_core.studies.fold_streams import streams_of_folds
+    from msstan_core.studies.folds import Regime
     from msstan_core.training.configuration import load_training_config
     from msstan_core.training.progress import load_recordings, training_bar
 
     if not arguments.folds:
         return []
-    config = load_training_config(arguments.config)
+    config = with_withheld(load_training_config(arguments.config), arguments.withhold)
     recordings = load_recordings(console, config, arguments.folds, arguments.work / "features")
     with training_bar(console, "training without each configuration") as progress:
 
         def update(seed: int, group: str, step: int, steps: int, loss: float) -> None:
             progress(step, steps, loss)
 
-        return list(streams_of_folds(config, recordings, arguments.seeds, arguments.work / "streams", update))
+        regime = Regime(arguments.regime)
+        kept = arguments.work / "streams"
+        return list(streams_of_folds(config, recordings, arguments.seeds, kept, regime=regime, progress=update))
 
 
 def _simulated(arguments: argparse.Namespace, console: Console) -> list[Stream]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msstan_core.commands.sensor_arguments import add_params, sensors_of
+from msstan_core.commands.sensor_arguments import add_sensors, sensors_of
 from msstan_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def register(subparsers: Any) -> None:
         help="start from this model's weights: to adapt it to few labelled welds, with `trained_part: head` or all",
     )
     parser.add_argument("--cache", type=Path, help="folder for extracted features (default: OUT/features)")
-    add_params(parser)
+    add_sensors(parser)
     parser.set_defaults(run=run, output_folders=("out",))
 
 

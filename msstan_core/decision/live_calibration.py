@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from msstan_core.decision.probabilities import LogitLines
-from msstan_core.inference.model_package import AlarmLimits, ModelCard, SubsetCard, subset_name
+from msstan_core.decision.probabilities import ActionScale, LogitLines
+from msstan_core.inference.model_package import AlarmLimits, ModelCard, subset_name
 from msstan_core.vocabulary import ISO_CODES, MODALITIES, Modality
 
 
@@ -17,7 +17,8 @@ from msstan_core.vocabulary import ISO_CODES, MODALITIES, Modality
 class Calibration:
     """How logits, beliefs and distances are read at one tick."""
 
-    temperature: float  #: of the action logits
+    action_scale: ActionScale  #: of the action logits
+    action_prior: NDArray[np.float32]  #: [9] that the action probabilities presume
     published_temperature: float  #: of the action filter's belief
     emission_power: float  #: what one tick's evidence counts in the action filter
     filtered: bool  #: whether that filter's belief is the answer, or the network's own
@@ -48,17 +49,16 @@ class SubsetCalibration:
         return self._known[key]
 
     def _read(self, valid: frozenset[Modality]) -> Calibration:
-        card, subset = self._card, self._card.subsets.get(subset_name(valid))
+        card, subset = self._card, self._card.subset(subset_name(valid))
         thresholds = dict(card.imperfection_thresholds)
-        if subset is None:
-            subset = SubsetCard(temperature=card.temperature, published_temperature=card.published_temperature)
         novelty = card.novelty_threshold if subset.novelty_threshold is None else subset.novelty_threshold
         thresholds.update(subset.imperfection_thresholds)
         each = np.array([thresholds.get(code, self._usual) for code in ISO_CODES], np.float32)
         limits = card.limits_with(valid)
         steadied = card.smoothing_with(subset)
         return Calibration(
-            temperature=subset.temperature,
+            action_scale=subset.action_scale,
+            action_prior=subset.action_scale.prior_of(np.array(card.action_prior, np.float32)),
             published_temperature=subset.published_temperature,
             emission_power=steadied.emission_power,
             filtered=steadied.filtered,

@@ -200,7 +200,7 @@ class Monitor:
         if self.adapter is not None:
             logits, revision = self.adapter.corrected(logits, output.embedding)
             flaw = input_flaw(tick, valid, self.info.modalities, degraded)
-        raw = action_probabilities(logits, calibration.temperature, self._trained)
+        raw = action_probabilities(logits, calibration.action_scale, self._trained)
         on_lines = calibration.imperfection_lines(output.imperfection_logits)
         imperfections = imperfection_probabilities(on_lines, self._trained_imperfections)
         if not seen or not np.isfinite(raw).all():
@@ -269,7 +269,7 @@ class Monitor:
         if not isinstance(self._filter, ActionFilter):
             steadied = self._filter.update(stamp_s, raw)
             return steadied, steadied
-        self._filter.emission_power = calibration.emission_power
+        self._filter.emission_power, self._filter.prior = calibration.emission_power, calibration.action_prior
         if self._by_card:
             self._filter.filtered = calibration.filtered
         belief = self._filter.update(stamp_s, raw)

@@ -1,14 +1,14 @@
-"""Logits become probabilities, by the temperature and the lines of the model's card."""
+"""Logits become probabilities, by the scales and the lines of the model's card."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from msstan_core.vocabulary import ISO_CODES
+from msstan_core.vocabulary import ACTIONS, ISO_CODES
 
 
 class LogitLines(NamedTuple):
@@ -28,15 +28,44 @@ class LogitLines(NamedTuple):
         return np.asarray(self.slope * logits + self.offset, np.float32)
 
 
+class ActionScale(NamedTuple):
+    """How action logits are read: ``logits / temperature + offsets``, fitted after training.
+
+    Training weights rare actions up, and the network then says them too often; the offsets bring back how often each
+    action is right ("bias-corrected temperature scaling", Alexandari et al. 2020). See calibration/action_scales.py.
+    """
+
+    temperature: float = 1.0  #: > 0
+    offsets: tuple[float, ...] = ()  #: of the 9 actions; empty: none
+
+    @classmethod
+    def of(cls, temperature: float, offsets: Iterable[float] = ()) -> ActionScale:
+        """As a card or a fit has them."""
+        return cls(float(temperature), tuple(map(float, offsets)))
+
+    @property
+    def added(self) -> NDArray[np.float64]:
+        """[9] offsets."""
+        return np.asarray(self.offsets or (0.0,) * len(ACTIONS), np.float64)
+
+    def prior_of(self, prior: NDArray[np.float32]) -> NDArray[np.float32]:
+        """[9] shares of the actions that the probabilities presume, where the network was trained with ``prior`` [9].
+
+        Divided by these, probabilities are likelihoods again, which the offsets have no part in.
+        """
+        shares = np.asarray(prior, np.float64) * np.exp(self.added)
+        return np.asarray(shares / shares.sum(), np.float32)
+
+
 def action_probabilities(
-    logits: NDArray[np.float32], temperature: float, trained: NDArray[np.bool_]
+    logits: NDArray[np.float32], scale: ActionScale, trained: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """Softmax of ``logits / temperature`` over the trained actions; 0 for actions that training has never seen.
+    """Softmax of the scaled logits over the trained actions; 0 for actions that training has never seen.
 
     Args:
-        logits: [..., 9]. temperature: > 0. trained: [9].
+        logits: [..., 9]. scale: of the sensors that made them. trained: [9].
     """
-    scaled = np.where(trained, np.asarray(logits, np.float64) / temperature, -np.inf)
+    scaled = np.where(trained, np.asarray(logits, np.float64) / scale.temperature + scale.added, -np.inf)
     scaled = scaled - scaled.max(axis=-1, keepdims=True)
     exponent = np.exp(scaled)
     return np.asarray(exponent / exponent.sum(axis=-1, keepdims=True), np.float32)

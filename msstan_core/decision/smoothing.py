@@ -47,7 +47,7 @@ class ActionFilter:
         durations: of each action; one stage of DEFAULT_DURATION_S where missing.
         emission_power: tempering of the network's probabilities, 0 < p <= 1. Consecutive ticks share most of their
             evidence, so each counts for less than an independent observation would.
-        prior: [9] share of each action in training: dividing by it turns the network's posterior into a likelihood.
+        prior: [9] share of each action that the probabilities presume: dividing by it makes them likelihoods.
         trained: [9] actions that the network knows; the filter never enters the others.
     """
 
@@ -65,7 +65,8 @@ class ActionFilter:
         from scipy.linalg import expm
 
         self._expm = expm  # here and not at the first tick, because loading it takes several camera periods
-        self._prior = np.where(trained, np.maximum(prior, LEAST_PROBABILITY), 1.0)
+        #: May change likewise, with the scale of the probabilities.
+        self.prior = np.asarray(prior, np.float32)
         known = [durations.get(a, Duration(DEFAULT_DURATION_S[a])) for a in ACTIONS]
         stages = [duration.stages if t else 0 for duration, t in zip(known, trained, strict=True)]
         #: [S] the action (index) that each stage belongs to.
@@ -122,7 +123,8 @@ class ActionFilter:
             self._belief = self._belief @ self._transition(round(1e3 * elapsed))
         self._last_stamp_s = stamp_s
         if np.isfinite(probabilities).all():
-            likelihood = (np.maximum(probabilities, LEAST_PROBABILITY) / self._prior) ** self.emission_power
+            ratio = np.maximum(probabilities, LEAST_PROBABILITY) / np.maximum(self.prior, LEAST_PROBABILITY)
+            likelihood = ratio**self.emission_power
             self._belief = self._belief * likelihood[self._action]
             self._belief = self._belief / self._belief.sum()
             if not self.filtered:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from msstan_core.calibration.temperatures import expected_calibration_error
+from msstan_core.calibration.action_scales import expected_calibration_error
 from msstan_core.decision.ranking import average_precision, roc_auc
 from msstan_core.evaluation.replayed import ReplayedBag
 from msstan_core.evaluation.spread import finite_mean

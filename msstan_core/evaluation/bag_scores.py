@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from msstan_core.calibration.temperatures import expected_calibration_error
+from msstan_core.calibration.action_scales import expected_calibration_error
 from msstan_core.evaluation.replayed import ReplayedBag
 from msstan_core.evaluation.spread import finite_mean, finite_std
 from msstan_core.training.metrics import boundary_errors, macro_f1, phase_macro_f1, switches

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from msstan_core.calibration.temperatures import expected_calibration_error
+from msstan_core.calibration.action_scales import expected_calibration_error
 from msstan_core.decision.anomaly import AnomalyConfig
 from msstan_core.decision.ranking import at_threshold, average_precision, best_threshold, roc_auc
 from msstan_core.evaluation.replayed import ReplayedBag, TimedSpan

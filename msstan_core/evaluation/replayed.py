@@ -94,7 +94,7 @@ def replay_bag(
     log, context = EventLog(), WeldContext()
     decisions = []
     looked_back = []
-    with BagReader(bag, scaling=sensors.scaling) as reader:
+    with BagReader(bag, namespace=sensors.namespace, scaling=sensors.scaling) as reader:
         annotations = reader.annotations
         for tick in ticks_of(reader.samples(modalities), sensors.alignment):
             decision = monitor.step(tick)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msstan_core.inference.model_package import NEVER, AlarmLimits, ModelCard, SmoothingCard, subset_name
+from msstan_core.vocabulary import ACTIONS
 
 CARD_TEXT_FILE = "CARD.md"
 #: Groups held out that are named; there may be hundreds of simulated ones.
@@ -44,6 +45,7 @@ def card_markdown(card: ModelCard) -> str:
         "|---|---|",
         *(f"| {name} | {_text(value)} |" for name, value in card.metrics.items() if not isinstance(value, dict)),
         f"| temperature | {card.temperature:.3f} |",
+        f"| offsets of the actions' logits | {_offsets(card)} |",
         f"| temperature of the published probability | {card.published_temperature:.3f} |",
         f"| action filter | {_filter(card.smoothing)} |",
         f"| novelty threshold | {card.novelty_threshold:.2f} |",
@@ -144,7 +146,8 @@ def _subsets(card: ModelCard) -> list[str]:
     for name, subset in card.subsets.items():
         f = subset.figures
         named = ("accuracy", "confidence", "ece_before", "ece_after", "published_ece_before", "published_ece_after")
-        temperatures = (f"{subset.temperature:.2f}", f"{subset.published_temperature:.2f}")
+        scale = f"{subset.temperature:.2f}" + (", offsets" if subset.action_offsets else "")
+        temperatures = (scale, f"{subset.published_temperature:.2f}")
         steadied = _filter(card.smoothing_with(subset))
         suspected = ", ".join(map(str, card.suspected_with(name))) or "none"
         figures = (_share(f.get(key)) for key in named)
@@ -154,8 +157,8 @@ def _subsets(card: ModelCard) -> list[str]:
         "## With some modalities only",
         "",
         "Accuracy and confidence are of the published probability. Expected calibration errors (ECE) are across "
-        "groups: each part of the held-out groups with temperatures fitted on the others. Imperfections that are not "
-        "recognised without the other sensors are not suspected.",
+        "groups: each part of the held-out groups with temperatures and offsets fitted on the others. Imperfections "
+        "that are not recognised without the other sensors are not suspected.",
         "",
         "| modalities | recordings | action filter | temperature | of published | accuracy | confidence "
         "| ECE | calibrated | of published | calibrated | suspected |",
@@ -163,6 +166,12 @@ def _subsets(card: ModelCard) -> list[str]:
         *rows,
         "",
     ]
+
+
+def _offsets(card: ModelCard) -> str:
+    """Of the actions that it knows; "none" where the logits have a temperature only."""
+    named = (f"{a.name} {v:+.2f}" for a, v in zip(ACTIONS, card.action_offsets, strict=False) if a in card.actions)
+    return ", ".join(named) or "none"
 
 
 def _filter(smoothing: SmoothingCard) -> str:

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+import numpy as np
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
+from msstan_core.decision.probabilities import ActionScale
 from msstan_core.errors import InputError
 from msstan_core.model.configuration import ModelConfig
 from msstan_core.vocabulary import ACTIONS, IMPERFECTIONS, MODALITIES, Action, Modality
@@ -74,11 +76,24 @@ _NOT_OF_SCORES = (
 )  # fmt: skip
 
 
+def _of_all_actions(offsets: tuple[float, ...]) -> tuple[float, ...]:
+    if offsets and (len(offsets) != len(ACTIONS) or not np.isfinite(offsets).all()):
+        raise ValueError(f"are not {len(ACTIONS)} finite numbers")
+    return offsets
+
+
+#: Of the 9 actions, or none (bias-corrected temperature scaling, decision/probabilities.py).
+ActionOffsets = Annotated[
+    tuple[float, ...], AfterValidator(_of_all_actions), Field(description="added to the logits over the temperature")
+]
+
+
 class SubsetCard(BaseModel):
     """What holds while exactly these modalities are valid; measured with the others withheld (see training/)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     temperature: float = Field(gt=0, description="calibration of the action logits")
+    action_offsets: ActionOffsets = ()
     published_temperature: float = Field(1.0, gt=0, description="calibration of the action filter's belief")
     emission_power: float | None = Field(
         None, gt=0, le=1, description="tempering of the network's probabilities in the filter; None: the card's"
@@ -95,6 +110,11 @@ class SubsetCard(BaseModel):
         description="recordings, ticks, and on groups not fitted on: accuracy, mean confidence, expected calibration "
         "error of the network's and of the published probabilities before and after",
     )
+
+    @property
+    def action_scale(self) -> ActionScale:
+        """How the action logits are read."""
+        return ActionScale(self.temperature, self.action_offsets)
 
 
 def subset_name(modalities: Iterable[Modality]) -> str:
@@ -122,6 +142,7 @@ class ModelCard(BaseModel):
     trained_imperfections: tuple[int, ...]
     trained_modalities: tuple[str, ...]
     temperature: float = Field(1.0, gt=0, description="calibration of the action logits")
+    action_offsets: ActionOffsets = ()
     action_prior: tuple[float, ...] = Field(description="share of each action in training, as weighted by the loss")
     smoothing: SmoothingCard
     novelty_threshold: float = Field(float("inf"), description="distance from which an embedding is novel")
@@ -155,6 +176,15 @@ class ModelCard(BaseModel):
     metrics: dict[str, Any] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict, description="file name -> sha256")
 
+    def subset(self, name: str) -> SubsetCard:
+        """What holds while the modalities of this name are valid; the card's own where they were not calibrated."""
+        own = SubsetCard(
+            temperature=self.temperature,
+            action_offsets=self.action_offsets,
+            published_temperature=self.published_temperature,
+        )
+        return self.subsets.get(name, own)
+
     def smoothing_with(self, subset: SubsetCard) -> SmoothingCard:
         """The action filter while only the modalities of ``subset`` are valid: its own choice, else the card's."""
         own = {"emission_power": subset.emission_power, "filtered": subset.filtered}
@@ -181,6 +211,11 @@ class ModelCard(BaseModel):
         }
         without = {name: True for name in _NOT_OF_SCORES} | {"subsets": of_subsets}
         return hashlib.sha256(self.model_dump_json(exclude=without).encode()).hexdigest()
+
+    @property
+    def action_scale(self) -> ActionScale:
+        """How the action logits are read with all modalities, and with those that were not calibrated."""
+        return ActionScale(self.temperature, self.action_offsets)
 
     @property
     def modalities(self) -> frozenset[Modality]:

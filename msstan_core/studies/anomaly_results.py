@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from msstan_core.calibration.temperatures import expected_calibration_error
+from msstan_core.calibration.action_scales import expected_calibration_error
 from msstan_core.decision.ranking import separation
 from msstan_core.studies.anomaly_study import INNER_FOLDS, OUTER_FOLDS, Fold, auc
 from msstan_core.studies.weld_detectors import Array

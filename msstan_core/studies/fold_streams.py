@@ -1,4 +1,4 @@
-"""What a network says of recordings that it has not seen, kept on disk: training is dear, comparing decisions not."""
+"""What networks say of recordings that they have not seen, kept on disk: training is dear, comparing decisions not."""
 
 from __future__ import annotations
 
@@ -13,18 +13,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from msstan_core.calibration.temperatures import fit_across_groups
-from msstan_core.decision.probabilities import action_probabilities
+from msstan_core.calibration.finishing import Fitted
+from msstan_core.decision.action_smoothing import Hysteresis, SmoothingConfig, smoother
+from msstan_core.decision.probabilities import ActionScale, action_probabilities
 from msstan_core.inference.model_package import ModelCard, SmoothingCard
 from msstan_core.model.ms_stan import MsStan
+from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.recordings.annotations import UNLABELLED
+from msstan_core.simulation.revision import files_sha256
+from msstan_core.studies.folds import Folds, Regime, reduced_to_actions_of
 from msstan_core.training.configuration import TrainingConfig
-from msstan_core.training.durations import fit_durations
 from msstan_core.training.network_runs import present, run_on
 from msstan_core.training.recording_features import Recording
-from msstan_core.training.splits import hold_out_groups, leave_one_group_out
-from msstan_core.training.trainer import train
+from msstan_core.training.splits import leave_one_group_out
 from msstan_core.vocabulary import ACTIONS, MODALITIES
+
+#: What a kept stream depends on, besides configuration and recordings.
+_PARTS = ("model", "preprocessing", "training", "calibration", "decision")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +44,31 @@ class Stream:
     time_s: NDArray[np.float64]  #: [N]
     labels: NDArray[np.int64]  #: [N] index into ACTIONS, UNLABELLED where there is none
     probabilities: NDArray[np.float32]  #: [N, 9] calibrated; NaN where nothing was seen
-    prior: NDArray[np.float32]  #: [9] of the network's training
+    prior: NDArray[np.float32]  #: [9] that the probabilities presume
     trained: NDArray[np.bool_]  #: [9]
-    smoothing: SmoothingCard  #: durations of the network's training labels
+    smoothing: SmoothingCard  #: the action filter as the network's own held-out groups chose it
+
+
+def said(
+    stream: Stream, config: SmoothingConfig | None = None, *, emission_power: float | None = None
+) -> NDArray[np.int64]:
+    """[N] the action said at each tick, index into ACTIONS; UNLABELLED where nothing was seen.
+
+    Args:
+        stream: of one recording. config: how it is steadied; None: as the monitor does by default.
+        emission_power: of the filter; None: the stream's own.
+    """
+    config, card = config or SmoothingConfig(), stream.smoothing
+    if emission_power is not None:
+        card = card.model_copy(update={"emission_power": emission_power})
+    smooth = smoother(config, card, stream.prior, stream.trained)
+    hysteresis = Hysteresis(config.lead, config.hold_s)
+    out = np.full(len(stream.time_s), UNLABELLED)
+    for i, (time_s, p) in enumerate(zip(stream.time_s, stream.probabilities, strict=True)):
+        belief = smooth.update(float(time_s), p)
+        if np.isfinite(p).all():
+            out[i] = hysteresis.update(round(time_s * NANOSECONDS_PER_SECOND), belief)
+    return out
 
 
 def streams_of_folds(
@@ -49,47 +76,40 @@ def streams_of_folds(
     recordings: Sequence[Recording],
     seeds: int,
     keep: Path,
+    *,
+    regime: Regime = Regime.TOGETHER,
+    only_groups: frozenset[str] | None = None,
     progress: Callable[[int, str, int, int, float], None] = lambda seed, group, step, steps, loss: None,
 ) -> Iterator[Stream]:
     """Every real recording by networks that were trained without its group; what was computed before is read again.
 
+    Calibration and filter are fitted on groups of the training side only.
+
     Args:
         config: its seed is the first one. recordings: all; simulated ones are only trained on. seeds: how many.
-        keep: folder for the streams. progress: called with (seed, group, step, steps, loss).
+        keep: folder for the streams; those of other recordings, configurations or revisions are left alone.
+        regime: what to train on. only_groups: leave out only these.
+        progress: called with (seed, group, step, steps, loss).
+
+    Raises:
+        InputError: where the regime asks for simulated recordings that are not there.
     """
     keep.mkdir(parents=True, exist_ok=True)
+    simulated = [r for r in recordings if r.simulated]
+    reduced = reduced_to_actions_of(simulated, [r for r in recordings if not r.simulated])
     for seed in range(config.seed, config.seed + seeds):
-        seeded = config.model_copy(update={"seed": seed})
+        folds = Folds(config.model_copy(update={"seed": seed}), regime, reduced)
         for group, training, test in leave_one_group_out(recordings):
-            path = keep / f"{_key(seeded, training, group)}.json"
+            if only_groups is not None and group not in only_groups:
+                continue
+            path = keep / f"{_key(folds, [*training, *simulated], group)}.json"
             if not path.is_file():
-                streams = list(_fold(seeded, training, test, partial(progress, seed, group)))
+                model, fitted = folds.trained(training, partial(progress, seed, group))
+                streams = [_stream(model.model, r, seed, fitted, model.action_prior) for r in test]
                 temporary = path.with_suffix(".part")
                 temporary.write_text(json.dumps([_packed(s) for s in streams]), encoding="utf-8")
                 temporary.replace(path)
             yield from map(_unpacked, json.loads(path.read_text(encoding="utf-8")))
-
-
-def _fold(
-    config: TrainingConfig,
-    training: Sequence[Recording],
-    test: Sequence[Recording],
-    progress: Callable[[int, int, float], None],
-) -> Iterator[Stream]:
-    kept, held_out = hold_out_groups(training, config.validation_share, config.seed)
-    model = train(config, kept, progress=progress)
-    trained = np.zeros(len(ACTIONS), bool)
-    for recording in kept:
-        labels = recording.features.action
-        trained[np.unique(labels[labels != UNLABELLED])] = True
-    runs = [run_on(model.model, r) for r in held_out or kept]
-    temperature = fit_across_groups(
-        [r.action_logits for r in runs], [r.labels for r in runs], [r.recording.group for r in runs], trained
-    ).value
-    means, stages = fit_durations(kept)
-    smoothing = SmoothingCard(mean_duration_s=means, duration_stages=stages)
-    for recording in test:
-        yield _stream(model.model, recording, config.seed, temperature, model.action_prior, trained, smoothing)
 
 
 def streams_of_model(model: MsStan, card: ModelCard, recordings: Iterable[Recording]) -> Iterator[Stream]:
@@ -97,40 +117,50 @@ def streams_of_model(model: MsStan, card: ModelCard, recordings: Iterable[Record
     trained = np.array([a in card.actions for a in ACTIONS])
     prior = np.array(card.action_prior, np.float32)
     for recording in recordings:
-        name = "+".join(m.label for m in MODALITIES if m in present(recording))
-        temperature = card.subsets[name].temperature if name in card.subsets else card.temperature
-        yield _stream(model, recording, 0, temperature, prior, trained, card.smoothing)
+        subset = card.subset(_modalities(recording))
+        known = _Calibrated(subset.action_scale, trained, card.smoothing_with(subset))
+        yield _stream(model, recording, 0, known, prior)
+
+
+@dataclass(frozen=True, slots=True)
+class _Calibrated:
+    """What a card says of actions with one set of modalities."""
+
+    action_scale: ActionScale
+    trained: NDArray[np.bool_]  #: [9]
+    smoothing: SmoothingCard
 
 
 def _stream(
-    model: MsStan,
-    recording: Recording,
-    seed: int,
-    temperature: float,
-    prior: NDArray[np.float32],
-    trained: NDArray[np.bool_],
-    smoothing: SmoothingCard,
+    model: MsStan, recording: Recording, seed: int, known: Fitted | _Calibrated, prior: NDArray[np.float32]
 ) -> Stream:
     run = run_on(model, recording)
-    probabilities = action_probabilities(run.action_logits, temperature, trained)
+    probabilities = action_probabilities(run.action_logits, known.action_scale, known.trained)
     return Stream(
         name=recording.attributes.get("run_id", recording.path.name),
         group=recording.group,
         simulated=recording.simulated,
         seed=seed,
-        modalities="+".join(m.label for m in MODALITIES if m in present(recording)),
+        modalities=_modalities(recording),
         time_s=run.time_s,
         labels=run.labels,
         probabilities=np.where(run.seen[:, None], probabilities, np.nan).astype(np.float32),
-        prior=prior,
-        trained=trained,
-        smoothing=smoothing,
+        prior=known.action_scale.prior_of(prior),
+        trained=known.trained,
+        smoothing=known.smoothing,
     )
 
 
-def _key(config: TrainingConfig, training: Sequence[Recording], group: str) -> str:
-    names = sorted(f"{r.group}/{r.path.name}/{len(r.features.time_s)}" for r in training)
-    return hashlib.sha256(json.dumps([config.model_dump_json(), names, group]).encode()).hexdigest()[:24]
+def _modalities(recording: Recording) -> str:
+    return "+".join(m.label for m in MODALITIES if m in present(recording))
+
+
+def _key(folds: Folds, recordings: Sequence[Recording], group: str) -> str:
+    names = sorted({f"{r.source}/{r.group}/{r.path.name}/{len(r.features.time_s)}" for r in recordings})
+    package = Path(__file__).parents[1]
+    revision = files_sha256(path for part in _PARTS for path in (package / part).rglob("*.py"))
+    content = [folds.config.model_dump_json(), folds.regime, names, group, revision]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]
 
 
 _ARRAYS = ("time_s", "labels", "probabilities", "prior", "trained")

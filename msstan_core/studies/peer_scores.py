@@ -10,9 +10,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from msstan_core.calibration.action_scales import expected_calibration_error
 from msstan_core.calibration.finishing import filtered_actions
-from msstan_core.calibration.temperatures import expected_calibration_error
-from msstan_core.decision.probabilities import action_probabilities
+from msstan_core.decision.probabilities import ActionScale, action_probabilities
 from msstan_core.decision.ranking import at_threshold, average_precision
 from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.model_package import SmoothingCard
@@ -65,7 +65,7 @@ def score(recordings: Sequence[Recording], logits: Sequence[NDArray[np.float32]]
         mean over recordings).
     """
     n = len(ACTIONS)
-    probabilities = [action_probabilities(x[:, :n], 1.0, known.trained) for x in logits]
+    probabilities = [action_probabilities(x[:, :n], ActionScale(), known.trained) for x in logits]
     raw = [p.argmax(axis=1).astype(np.int64) for p in probabilities]
     filtered = [filtered_actions(known.action_filter, r, p) for r, p in zip(recordings, probabilities, strict=True)]
     labels = [r.features.action for r in recordings]

@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.calibration.filter_fitting import EMISSION_POWERS
-from msstan_core.decision.action_smoothing import Hysteresis, Method, SmoothingConfig, smoother
-from msstan_core.observation import NANOSECONDS_PER_SECOND
+from msstan_core.decision.action_smoothing import Method, SmoothingConfig
 from msstan_core.recordings.annotations import UNLABELLED
-from msstan_core.studies.fold_streams import Stream
+from msstan_core.studies.fold_streams import Stream, said
 from msstan_core.training.metrics import macro_f1, shifted_phase_macro_f1, switches
 from msstan_core.vocabulary import ACTIONS, Action
 
@@ -21,7 +20,9 @@ from msstan_core.vocabulary import ACTIONS, Action
 EARLIEST_S = 1.0
 #: ... and this long after, s.
 LATEST_S = 3.0
-#: What the monitor does where the card keeps the filter, and where not; its lead is that of SmoothingConfig.
+#: What the monitor does by default: the filter or none, with the power, as the held-out groups of the training chose.
+CARD_FAMILY = "as the card says"
+#: What that is where the card keeps the filter, and where not; its lead is that of SmoothingConfig.
 DEFAULT_FAMILY, UNFILTERED_FAMILY = "duration filter with lead", "raw with lead"
 #: Points of macro-F1 that one switch too many per true one, and a second of delay, cost when a setting is chosen.
 SWITCH_COST, DELAY_COST_PER_S = 0.05, 0.05
@@ -43,6 +44,7 @@ def candidates() -> list[Candidate]:
     found = [
         Candidate("raw", 0.0, SmoothingConfig(method="none", lead=0.0)),
         Candidate(UNFILTERED_FAMILY, 0.0, SmoothingConfig(method="none", lead=lead)),
+        Candidate(CARD_FAMILY, 0.0, SmoothingConfig()),
     ]
     for window_s in (0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0):
         for family, ahead in (("window (49)", 0.0), ("window (49) with lead", lead)):
@@ -61,21 +63,6 @@ def candidates() -> list[Candidate]:
         config = SmoothingConfig(method=method, lead=ahead, hold_s=hold_s)
         found += [Candidate(family, power, config, power) for power in powers]
     return found
-
-
-def said(stream: Stream, candidate: Candidate) -> NDArray[np.int64]:
-    """[N] the action said at each tick, index into ACTIONS; UNLABELLED where nothing was seen."""
-    card = stream.smoothing
-    if candidate.emission_power is not None:
-        card = card.model_copy(update={"emission_power": candidate.emission_power})
-    smooth = smoother(candidate.config, card, stream.prior, stream.trained)
-    hysteresis = Hysteresis(candidate.config.lead, candidate.config.hold_s)
-    out = np.full(len(stream.time_s), UNLABELLED)
-    for i, (time_s, p) in enumerate(zip(stream.time_s, stream.probabilities, strict=True)):
-        belief = smooth.update(float(time_s), p)
-        if np.isfinite(p).all():
-            out[i] = hysteresis.update(round(time_s * NANOSECONDS_PER_SECOND), belief)
-    return out
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +177,8 @@ class Chosen:
 def judge_all(stream: Stream) -> list[Judgement]:
     """Every candidate, in the order of :func:`candidates`, on one stream."""
     options = candidates()
-    raw = said(stream, options[0])
-    return [judge(stream, said(stream, option), raw) for option in options]
+    actions = [said(stream, option.config, emission_power=option.emission_power) for option in options]
+    return [judge(stream, own, actions[0]) for own in actions]
 
 
 def compare(streams: Sequence[Stream], table: Sequence[list[Judgement]]) -> dict[str, list[Chosen]]:

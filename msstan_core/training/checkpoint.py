@@ -25,19 +25,19 @@ class Checkpoint:
     """The checkpoint of one run.
 
     Args:
-        directory: of the run; None: nothing is kept. configuration: text that must be equal for a run to be resumed.
-        parts: by name.
+        directory: of the run; None: nothing is kept. configuration, recordings: texts that must be equal for a run to
+            be resumed. parts: by name.
     """
 
-    def __init__(self, directory: Path | None, configuration: str, parts: Mapping[str, Part]) -> None:
+    def __init__(self, directory: Path | None, configuration: str, recordings: str, parts: Mapping[str, Part]) -> None:
         self._path = None if directory is None else directory / CHECKPOINT_FILE
-        self._configuration, self._parts = configuration, dict(parts)
+        self._configuration, self._recordings, self._parts = configuration, recordings, dict(parts)
 
     def restore(self) -> int:
         """Restore the parts; returns the step to go on with (0 without a checkpoint).
 
         Raises:
-            InputError: when it cannot be read or belongs to another configuration.
+            InputError: when it cannot be read, or belongs to another configuration or other recordings.
         """
         if self._path is None or not self._path.is_file():
             return 0
@@ -48,6 +48,12 @@ class Checkpoint:
         if saved["config"] != self._configuration:
             raise InputError(
                 self._path, "belongs to another configuration", "choose another --out, or delete it to start over"
+            )
+        if saved.get("recordings") != self._recordings:
+            raise InputError(
+                self._path,
+                "belongs to other recordings, or to other labels or --params of these",
+                "choose another --out, or delete it to start over",
             )
         if missing := [name for name in self._parts if name not in saved]:
             raise InputError(self._path, f"lacks {', '.join(missing)}", "delete it to start this run over")
@@ -62,7 +68,7 @@ class Checkpoint:
         content = {name: part.save() for name, part in self._parts.items()}
         temporary = self._path.with_suffix(".part")
         with temporary.open("wb") as stream:
-            torch.save({"config": self._configuration, "step": step, **content}, stream)
+            torch.save({"config": self._configuration, "recordings": self._recordings, "step": step, **content}, stream)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, self._path)

@@ -60,6 +60,7 @@ class Recording(DescribedBag):
     """Features with what is known about the recording."""
 
     features: RecordingFeatures
+    source: str = ""  #: hash of what they were made of: the bag's files, and how they were read; "" unknown
 
 
 class FeatureExtractor:
@@ -86,13 +87,14 @@ class FeatureExtractor:
         Raises:
             InputError: when the bag cannot be read or gives no tick.
         """
-        with BagReader(bag, scaling=self._sensors.scaling) as reader:
+        with BagReader(bag, namespace=self._sensors.namespace, scaling=self._sensors.scaling) as reader:
             attributes = reader.attributes
             modalities = frozenset(MODALITIES) - withheld
-            cached = self._cache / f"{self._key(bag, modalities)}.npz" if self._cache else None
+            source = self._source(bag, modalities)
+            cached = self._cache / f"{source}.npz" if self._cache else None
             if cached is not None and cached.is_file():
                 self.rejections += _lines(cached.with_suffix(_REJECTED))
-                return Recording(bag, attributes, _load(cached))
+                return Recording(bag, attributes, _load(cached), source)
             features = self._extract(reader, modalities)
             unused = unused_imperfections(reader.annotations, imperfections_complete(attributes))
             rejected = [f"{bag}: {line}" for line in (*reader.rejections, *unused)]
@@ -105,9 +107,9 @@ class FeatureExtractor:
             arrays = {f.name: getattr(features, f.name) for f in fields(features)}
             np.savez(temporary, **{name: array for name, array in arrays.items() if array is not None})
             temporary.replace(cached)
-        return Recording(bag, attributes, features)
+        return Recording(bag, attributes, features, source)
 
-    def _key(self, bag: Path, modalities: frozenset[Modality]) -> str:
+    def _source(self, bag: Path, modalities: frozenset[Modality]) -> str:
         content = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in sorted(bag.iterdir()) if p.is_file()]
         described = {
             "format": CACHE_FORMAT,
@@ -122,6 +124,8 @@ class FeatureExtractor:
             described["thumbnail"] = SHRINK
         if self._sensors.changed:
             described["sensors"] = self._sensors.changed
+        if self._sensors.namespace is not None:
+            described["namespace"] = self._sensors.namespace
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:24]
 
     def _extract(self, reader: BagReader, modalities: frozenset[Modality]) -> RecordingFeatures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -68,7 +69,7 @@ def train(
 
     Raises:
         InputError: when no tick is labelled, a mode lacks the recordings it needs, or the checkpoint belongs to another
-            configuration.
+            configuration or other recordings.
     """
     labelled = [r for r in recordings if is_labelled(r)]
     if not labelled:
@@ -117,6 +118,7 @@ def train(
     checkpoint = Checkpoint(
         run_dir,
         config.model_dump_json(),
+        _sources(recordings),
         {
             "model": Part(model.state_dict, model.load_state_dict),
             "optimiser": Part(optimiser.state_dict, optimiser.load_state_dict),
@@ -166,6 +168,12 @@ def _trained(model: MsStan, config: TrainingConfig) -> list[torch.nn.Parameter]:
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name.startswith(_PARTS[config.trained_part]))
     return [p for p in model.parameters() if p.requires_grad]
+
+
+def _sources(recordings: Sequence[Recording]) -> str:
+    """Which recordings these are, in whatever order: a run that has seen others is not gone on with."""
+    named = sorted(f"{r.source} {r.group} {r.path.name} {len(r.features.time_s)}" for r in recordings)
+    return hashlib.sha256("\n".join(named).encode()).hexdigest()
 
 
 def _tail(config: TrainingConfig) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from msstan_core.cli import main
 from msstan_core.decision.action_smoothing import METHODS, Hysteresis, SmoothingConfig, smoother
 from msstan_core.inference.model_package import SmoothingCard
 from msstan_core.studies import fold_streams
-from msstan_core.studies.fold_streams import Stream
+from msstan_core.studies.fold_streams import Stream, said
 from msstan_core.studies.smoothing_study import (
     UNFILTERED_FAMILY,
     candidates,
@@ -23,7 +24,6 @@ from msstan_core.studies.smoothing_study import (
     figures,
     judge,
     judge_all,
-    said,
 )
 from msstan_core.training.metrics import switches
 from msstan_core.vocabulary import ACTIONS, Action
@@ -143,7 +143,7 @@ def test_every_family_beats_raw_flicker_on_unseen_streams() -> None:
 def test_nothing_seen_is_nothing_said() -> None:
     s = stream()
     s.probabilities[50:60] = np.nan
-    assert (said(s, candidates()[0])[50:60] == -1).all()
+    assert (said(s, candidates()[0].config)[50:60] == -1).all()
 
 
 def test_streams_survive_being_kept(tmp_path: Path) -> None:
@@ -154,6 +154,17 @@ def test_streams_survive_being_kept(tmp_path: Path) -> None:
     np.testing.assert_allclose(back.probabilities, s.probabilities, rtol=1e-6)
     np.testing.assert_array_equal(back.labels, s.labels)
     assert back.smoothing == s.smoothing and back.trained.dtype == bool
+
+
+def test_a_stream_is_said_as_its_card_has_it_unless_asked_otherwise() -> None:
+    unfiltered = replace(stream(), smoothing=CARD.model_copy(update={"filtered": False}))
+    lead = SmoothingConfig().lead
+    np.testing.assert_array_equal(said(unfiltered), said(unfiltered, SmoothingConfig(method="none", lead=lead)))
+    filtered = stream()
+    np.testing.assert_array_equal(said(filtered), said(filtered, SmoothingConfig(method="duration", lead=lead)))
+    powered = said(filtered, emission_power=0.5)
+    own = replace(filtered, smoothing=CARD.model_copy(update={"emission_power": 0.5}))
+    np.testing.assert_array_equal(powered, said(own))
 
 
 @pytest.mark.parametrize(

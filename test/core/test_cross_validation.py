@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sound_welds import CONFIG, sound_recordings
 from training_examples import fake
 
+from msstan_core.errors import InputError
 from msstan_core.model.branches import CameraBackbone
 from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
 from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
-from msstan_core.studies.cross_validation import Regime, cross_validate
+from msstan_core.studies.cross_validation import score_of
+from msstan_core.studies.fold_streams import streams_of_folds
+from msstan_core.studies.folds import Regime
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.recording_features import Recording
 from msstan_core.training.trainer import TrainedModel, train
@@ -48,7 +52,7 @@ def silent(recording: Recording) -> Recording:
 
 @pytest.mark.parametrize("regime", list(Regime))
 def test_every_regime_scores_each_real_recording_once_and_trains_on_what_it_says(
-    regime: Regime, monkeypatch: pytest.MonkeyPatch
+    regime: Regime, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     labels = [ACTIONS.index(a) for a in (Action.IDLE,) * 20 + (Action.MATERIAL_DEPOSITION,) * 30]
     movement = ACTIONS.index(Action.ELECTRODE_MOVEMENT)
@@ -64,8 +68,9 @@ def test_every_regime_scores_each_real_recording_once_and_trains_on_what_it_says
         assert regime is Regime.TOGETHER or movement not in seen, "real labels do not name it"
         return train(config, recordings, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("msstan_core.studies.cross_validation.train", watched)
-    scores = list(cross_validate(CONFIG.model_copy(update={"steps": 1}), data, 1, regime=regime))
+    monkeypatch.setattr("msstan_core.studies.folds.train", watched)
+    config = CONFIG.model_copy(update={"steps": 1})
+    scores = [score_of(s) for s in streams_of_folds(config, data, 1, tmp_path, regime=regime)]
     assert sorted(s.group for s in scores) == ["a", "b"]
     expected = {
         Regime.TOGETHER: [(1, 1, False), (1, 1, False)],
@@ -73,3 +78,34 @@ def test_every_regime_scores_each_real_recording_once_and_trains_on_what_it_says
         Regime.PRETRAINED: [(1, 0, False), (0, 1, True), (0, 1, True)],
     }
     assert trained_on == expected[regime]
+    again = [score_of(s) for s in streams_of_folds(config, data, 1, tmp_path, regime=regime)]
+    assert trained_on == expected[regime], "what is kept is not trained again"
+    assert [(s.group, s.seed) for s in again] == [(s.group, s.seed) for s in scores]
+    np.testing.assert_allclose([s.ece for s in again], [s.ece for s in scores], atol=1e-4)
+    next(tmp_path.glob("*.json")).unlink()
+    assert len(list(streams_of_folds(config, data, 1, tmp_path, regime=regime))) == 2
+    assert len(trained_on) > len(expected[regime]), "what is missing is"
+
+
+def test_kept_streams_are_of_one_recipe_and_one_set_of_recordings(tmp_path: Path) -> None:
+    labels = [ACTIONS.index(a) for a in (Action.IDLE,) * 20 + (Action.MATERIAL_DEPOSITION,) * 30]
+    data = [silent(fake(name, labels=labels)) for name in ("a", "b")]
+    config = CONFIG.model_copy(update={"steps": 1})
+    kept: set[str] = set()
+    for changed, recordings, more in (
+        (config, data, 2),
+        (config, data, 0),
+        (config.model_copy(update={"learning_rate": 0.5}), data, 2),
+        (config, [*data, silent(fake("c", labels=labels))], 3),
+    ):
+        list(streams_of_folds(changed, recordings, 1, tmp_path))
+        now = {path.name for path in tmp_path.glob("*.json")}
+        assert len(now) == len(kept) + more
+        kept = now
+
+
+def test_a_regime_without_the_welds_it_asks_for_says_so(tmp_path: Path) -> None:
+    labels = [ACTIONS.index(a) for a in (Action.IDLE,) * 20 + (Action.MATERIAL_DEPOSITION,) * 30]
+    data = [silent(fake(name, labels=labels)) for name in ("a", "b")]
+    with pytest.raises(InputError, match="holds no simulated recording for --regime pretrained"):
+        list(streams_of_folds(CONFIG, data, 1, tmp_path, regime=Regime.PRETRAINED))

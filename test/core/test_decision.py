@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import gamma
 
-from msstan_core.calibration.temperatures import expected_calibration_error, fit_temperature
+from msstan_core.calibration.action_scales import expected_calibration_error, fit_scale
 from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
 from msstan_core.decision.novelty import NominalEmbeddings
-from msstan_core.decision.probabilities import action_probabilities, imperfection_probabilities
+from msstan_core.decision.probabilities import ActionScale, action_probabilities, imperfection_probabilities
 from msstan_core.decision.result import EventPhase
 from msstan_core.decision.smoothing import ActionFilter, Duration, ExponentialWindow
 from msstan_core.decision.weld_sequence import SUCCESSORS
@@ -50,7 +50,7 @@ def run_filter(action_filter: ActionFilter, stream: list[np.ndarray], period_s: 
 
 
 def test_untrained_actions_have_probability_zero() -> None:
-    p = action_probabilities(np.array([5.0] * len(ACTIONS), np.float32), 1.0, FIVE)
+    p = action_probabilities(np.array([5.0] * len(ACTIONS), np.float32), ActionScale(), FIVE)
     assert (p[~FIVE] == 0).all()
     assert p.sum() == pytest.approx(1.0)
 
@@ -67,10 +67,10 @@ def test_temperature_undoes_overconfidence() -> None:
     true_logits = rng.normal(0, 1.5, (4000, len(ACTIONS)))
     probability = np.exp(true_logits) / np.exp(true_logits).sum(axis=1, keepdims=True)
     labels = np.array([rng.choice(len(ACTIONS), p=p) for p in probability])
-    temperature = fit_temperature((3.0 * true_logits).astype(np.float32), labels, ALL)
-    assert temperature == pytest.approx(3.0, rel=0.1)
-    before = action_probabilities((3 * true_logits).astype(np.float32), 1.0, ALL)
-    after = action_probabilities((3 * true_logits).astype(np.float32), temperature, ALL)
+    scale = fit_scale((3.0 * true_logits).astype(np.float32), labels, ALL, offsets=False)
+    assert scale.temperature == pytest.approx(3.0, rel=0.1) and scale.offsets == ()
+    before = action_probabilities((3 * true_logits).astype(np.float32), ActionScale(), ALL)
+    after = action_probabilities((3 * true_logits).astype(np.float32), scale, ALL)
 
     def ece(p: np.ndarray) -> float:
         return expected_calibration_error(p.max(axis=1), p.argmax(axis=1) == labels)

@@ -16,12 +16,14 @@ from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.model_package import ModelCard, SmoothingCard, SubsetCard
 from msstan_core.observation import AudioWindow, Tick
 from msstan_core.resources import default_model_dir
+from msstan_core.training.metrics import macro_f1
 from msstan_core.training.network_runs import NetworkRun
 from msstan_core.training.recording_features import Recording
 from msstan_core.vocabulary import ACTIONS, MODALITIES, Action, Modality
 
 ALL = np.ones(len(ACTIONS), bool)
 UNIFORM = np.full(len(ACTIONS), 1 / len(ACTIONS), np.float32)
+ADJUSTMENT = ACTIONS.index(Action.HEAT_INPUT_ADJUSTMENT)
 ALONE = np.array([m is Modality.ACOUSTIC for m in MODALITIES])
 NOTHING = np.empty((240, 0), np.float32)
 SHIPPED = Monitor.load(default_model_dir())
@@ -49,7 +51,7 @@ def weld(adjustments: int) -> np.ndarray:
     index = [ACTIONS.index(a) for a in (Action.IDLE, Action.MATERIAL_DEPOSITION, Action.COOLING)]
     labels = np.repeat(index, 80)
     for start in range(90, 90 + 20 * adjustments, 20):
-        labels[start : start + 8] = ACTIONS.index(Action.HEAT_INPUT_ADJUSTMENT)
+        labels[start : start + 8] = ADJUSTMENT
     return labels
 
 
@@ -94,6 +96,15 @@ def test_only_labels_of_phases_may_be_off_by_their_clock(adjustments: int, forgi
         runs = [run_of(name, labels) for name in "abcd"]
         scores.append(choose_smoothing(runs, [fairly_sure(answers)] * 4, DURATIONS, UNIFORM, ALL)[1]["0.5"])
     assert (scores[1] == pytest.approx(scores[0], abs=0.02)) == forgiven
+
+
+def test_a_rare_action_that_is_never_said_costs_the_filter_s_score_half_of_its_macro_f1() -> None:
+    labels = weld(3)
+    never = np.where(labels == ADJUSTMENT, ACTIONS.index(Action.MATERIAL_DEPOSITION), labels)
+    runs = [run_of(name, labels) for name in "abcd"]
+    _, scores = choose_smoothing(runs, [fairly_sure(never)] * 4, DURATIONS, UNIFORM, ALL)
+    macro, right = macro_f1(labels, never, len(ACTIONS)), (labels == never).mean()
+    assert macro < 0.8 < right and scores[UNFILTERED] == pytest.approx((macro + right) / 2, abs=1e-6)
 
 
 def card_with(own: float | None) -> ModelCard:

@@ -326,3 +326,9 @@ def test_params_that_do_not_go_with_the_other_options_are_refused(
     assert main([*(names.get(word, word) for word in words), "--params", str(file)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
+
+
+def test_simulated_welds_have_no_namespace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["calibrate", str(SHIPPED), "--simulate-hours", "2", "--out", str(tmp_path / "out")]
+    assert main([*words, "--namespace", "/cell_1"]) == 1
+    assert "--namespace: says how recorded welds are read" in capsys.readouterr().err

@@ -131,7 +131,7 @@ def test_monitor_over_a_bag_equals_the_unrolled_network(
     trained = np.array([a in card.actions for a in ACTIONS])
     logits = run_network(model, recordings[0]).action_logits.numpy()
     # The recording's features are kept in half precision; the live ones are not.
-    np.testing.assert_allclose(live, action_probabilities(logits, card.temperature, trained), atol=5e-3)
+    np.testing.assert_allclose(live, action_probabilities(logits, card.action_scale, trained), atol=5e-3)
 
 
 def test_replay_follows_the_csv_contract(model_dir: Path, bags: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,16 @@ def test_checkpoint_of_another_configuration_is_refused(recordings: list[Recordi
     train(CONFIG.model_copy(update={"steps": 2}), recordings, tmp_path)
     with pytest.raises(InputError, match="another configuration"):
         train(CONFIG.model_copy(update={"steps": 3}), recordings, tmp_path)
+
+
+def test_checkpoint_of_other_recordings_is_refused(recordings: list[Recording], tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"steps": 2})
+    train(config, recordings, tmp_path)
+    train(config, recordings[::-1], tmp_path)  # the same ones
+    relabelled = [replace(recordings[0], source="read with other params"), *recordings[1:]]
+    for other in (recordings[1:], relabelled):
+        with pytest.raises(InputError, match="belongs to other recordings, or to other labels or --params"):
+            train(config, other, tmp_path)
 
 
 def test_damaged_checkpoint_is_one_clear_error(recordings: list[Recording], tmp_path: Path) -> None:
