@@ -4,6 +4,7 @@ or not there.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,16 +48,32 @@ def check_output_folder(path: Path) -> None:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """A file to write beside ``path``: takes its place when the block ends well, and is removed when it does not.
 
-    The folder is made where it is missing.
+    Its name is this process's own, so that several may make the same file: the last one's stays. It ends as that of
+    ``path`` does. The folder is made where it is missing.
+
+    Args:
+        path: the file that is meant. durable: on the disk when this returns, also where the power fails then.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
+    partial = path.with_name(f"{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield partial
+        if durable:
+            _sync(partial)
         partial.replace(path)
+        if durable:
+            _sync(path.parent)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -43,6 +43,8 @@ class Adapter:
         weights_sha256: of the network.
         settings: bounds. folder: for revisions and the journal; None: memory only.
         counter: of the monitor's revisions. clock: seconds, for staleness.
+        presumed: [K] shares that the published probabilities presume; None: those of training. What a card's offsets
+            make of the logits is the same for every head: heads are taught and judged without.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Adapter:
         folder: Path | None = None,
         counter: RevisionCounter | None = None,
         clock: Callable[[], float] = time.monotonic,
+        presumed: NDArray[np.floating] | None = None,
     ) -> None:
         self._guard, self._shares, self._sha256 = guard, np.asarray(shares, float), weights_sha256
         self.settings, self._folder, self._clock = settings, folder, clock
@@ -65,7 +68,8 @@ class Adapter:
         self._in_use = HeadInUse(self._promotion, self._store, counter or RevisionCounter(), weights_sha256)
         self._memory = LabelledMemory(settings.per_action, settings.per_span, guard.shipped.weight.shape[1])
         self.ticks = ObservedTicks(settings.history_s)
-        self._prior = OutputPrior(self._shares, settings.prior_time_constant_s) if settings.output_prior else None
+        usual = self._shares if presumed is None else presumed
+        self._prior = OutputPrior(usual, settings.prior_time_constant_s) if settings.output_prior else None
         self._lock = threading.RLock()
         self._enabled, self._waiting = settings.enabled, False
         self._unwritten: Head | None = None  #: a step that could not be written
@@ -141,7 +145,7 @@ class Adapter:
             if feedback.action is Action.UNKNOWN:
                 if self._folder is None:
                     raise InputError(WHERE, "imperfections are never learnt online", "set adaptation.folder to keep it")
-                return len(span), "kept for the next training: what finds imperfections is never adapted online"
+                return len(span), "kept in feedback.csv: what finds imperfections is never adapted online"
             return self._take_action(span, ACTIONS.index(feedback.action))
 
     def _take_action(self, span: list[ObservedTick], action: int) -> tuple[int, str]:

@@ -31,7 +31,15 @@ def open_adapter(
     if GUARD_FILE not in card.files:
         raise InputError(model_dir, "has no guard set, so that it must not adapt", "train it again on more recordings")
     trained = np.array([action in card.actions for action in ACTIONS])
-    presumed = card.action_scale.prior_of(np.array(card.action_prior, np.float32))
-    shares = np.where(trained, np.maximum(presumed, 1e-6), 0.0)
+    prior = np.array(card.action_prior, np.float32)
+    shares, presumed = (np.where(trained, np.maximum(p, 1e-6), 0.0) for p in (prior, card.action_scale.prior_of(prior)))
     guard = GuardSet.load(model_dir / GUARD_FILE)
-    return Adapter(guard, shares / shares.sum(), weights_sha256, settings, folder, counter)
+    return Adapter(
+        guard,
+        shares / shares.sum(),
+        weights_sha256,
+        settings,
+        folder,
+        counter,
+        presumed=presumed / presumed.sum(),
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import threading
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ import numpy as np
 
 from msstan_core.adaptation.adapted_head import Head
 from msstan_core.errors import InputError
+from msstan_core.output_files import written_whole
 
 #: Newest revisions kept, in memory and on disk, of whatever run and job; the shipped head is always there.
 KEPT = 50
@@ -129,21 +129,10 @@ class RevisionStore:
 
     def _write(self, folder: Path, revision: Revision) -> None:
         path = _path(folder, revision.number)
-        temporary = path.with_name(path.name + ".part")
         try:
-            with temporary.open("wb") as stream:
-                stream.write(_packed(revision))
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(path)
-            directory = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
+            with written_whole(path, durable=True) as file:
+                file.write_bytes(_packed(revision))
         except OSError as error:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)  # the next attempt has another number
             raise InputError(path, f"cannot be written ({error.strerror})", "free space or choose another") from error
 
 

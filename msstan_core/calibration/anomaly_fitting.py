@@ -18,7 +18,7 @@ from msstan_core.decision.probabilities import imperfection_probabilities
 from msstan_core.decision.ranking import separation
 from msstan_core.decision.severity import SeverityMap, fit_severity
 from msstan_core.model.ms_stan import MsStan
-from msstan_core.recordings.annotations import FILE_NAME, Annotation, read_annotations
+from msstan_core.recordings.annotations import FILE_NAME, Annotation, imperfection_track, read_annotations
 from msstan_core.recordings.nominal_times import nominal_times
 from msstan_core.training.network_runs import NetworkRun, run_on, spread_over_groups
 from msstan_core.training.recording_features import Recording
@@ -83,7 +83,10 @@ def held_out_scores(
 
 
 def _defective(recording: Recording) -> NDArray[np.bool_]:
-    return np.asarray((np.nan_to_num(recording.features.imperfection) > 0).any(axis=1), bool)
+    """[N] ticks with a labelled imperfection; also where the labels do not claim that there are no others."""
+    features = recording.features
+    labelled = imperfection_track(_labels(recording), features.time_s)
+    return np.asarray(((np.nan_to_num(features.imperfection) > 0) | (labelled > 0)).any(axis=1), bool)
 
 
 def _ticks(held: HeldOutRun, wanted: NDArray[np.bool_]) -> WeldTicks:

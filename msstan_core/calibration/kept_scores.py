@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.inference.model_package import ModelCard
+from msstan_core.output_files import written_whole
 from msstan_core.simulation.material_pairs import Pair, pair_name
 from msstan_core.simulation.revision import simulator_sha256
 
@@ -35,8 +36,7 @@ def scores_folder(keep: Path, card: ModelCard, pairs: Collection[Pair] | None, *
 def kept_or_made(path: Path, make: Callable[[], Mapping[str, NDArray[Any]]]) -> Arrays:
     """The arrays in an .npz file; made first, and written whole or not at all, where there is no such file."""
     if not path.is_file():
-        unfinished = path.with_suffix(".part.npz")
-        np.savez_compressed(unfinished, allow_pickle=False, **make())
-        unfinished.replace(path)
+        with written_whole(path) as file:
+            np.savez_compressed(file, allow_pickle=False, **make())
     with np.load(path) as data:
         return dict(data)

@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.calibration.nominal_scores import any_counts, duration_h
     from msstan_core.calibration.recalibration import check_destination, recalibrated, save_recalibrated
     from msstan_core.errors import InputError
-    from msstan_core.inference.model_package import load_package
+    from msstan_core.inference.model_package import load_package, subset_name
     from msstan_core.recordings.bag_folders import find_bags
     from msstan_core.recordings.rejections import say_rejections
     from msstan_core.simulation.material_pairs import parse_pairs
@@ -97,6 +97,13 @@ def run(arguments: argparse.Namespace) -> int:
     if not package.card.modalities & arguments.modalities:
         raise InputError("--modalities", "the model knows none of them", "see its CARD.md")
     check_destination(package, arguments.out)
+    watched = subset_name(package.card.modalities & arguments.modalities)
+    if not arguments.novelty_alarms and not package.card.suspected_with(watched):
+        raise InputError(
+            arguments.model_dir,
+            f"suspects no imperfection with {watched}, so that there is nothing to limit",
+            "give --novelty-alarms, or other --modalities",
+        )
     if arguments.nominal is not None and arguments.materials is not None:
         raise InputError("--materials", "restricts simulated welds only", "leave it out, or give --simulate-hours")
     for option in ("params", "namespace"):

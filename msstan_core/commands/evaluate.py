@@ -115,11 +115,11 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(f"[yellow]{len(bags) - len(scores)} of {len(bags)} bags have {reason}: left out")
     say_rejections(console, [line for replayed in first for line in replayed.rejections])
     _show(console, metrics[0], details[0], by_subset[0])
+    found = {**over_models(details), **({"by_subset": over_models(by_subset)} if arguments.subsets else {})}
+    merged = _write(arguments, over_models(metrics), found, len(bags) - len(scores), len(scores))
     if arguments.pictures is not None:
         for path in _draw(first, arguments.pictures):
             console.print(path)
-    found = {**over_models(details), **({"by_subset": over_models(by_subset)} if arguments.subsets else {})}
-    merged = _write(arguments, over_models(metrics), found, len(bags) - len(scores), len(scores))
     mean = {name: merged[name]["mean"] for name in ("action_accuracy", "action_macro_f1", "imperfection_f1", "ece")}
     print(
         f"{arguments.json}: "

@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("--seeds", "asks for nothing", "one seed or more; --with-seeds 0 or more")
     unseen = parse_metals(arguments.unseen, "--unseen")
     base = study_config(arguments)
-    configs = load_ablations(arguments.table or share_path("config/ablations.yaml"), base)
+    configs = every = load_ablations(arguments.table or share_path("config/ablations.yaml"), base)
     if arguments.only:
         unknown = [name for name in arguments.only if name not in configs]
         if unknown:
@@ -86,7 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     training, test = recordings(FULL)
     names = [run_names(side) for side in (training, test)]
-    recipe = {"configuration": base.model_dump(mode="json"), "unseen": sorted(unseen), "recordings": names}
+    changed = {name: config.model_dump(mode="json") for name, config in every.items()}
+    recipe = {"configurations": changed, "unseen": sorted(unseen), "recordings": names}
     kept = kept_beside(arguments.json, recipe)
     planned = plan(configs, arguments.seeds, arguments.with_seeds)
     limit = TimeLimit(arguments.minutes)

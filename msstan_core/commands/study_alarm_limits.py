@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from msstan_core.commands.calibrate import WORK
+from msstan_core.commands.calibrate import LONGEST_WELD_H, WORK
 from msstan_core.vocabulary import SENSORS
 
 
@@ -39,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.progress import Progress
     from rich.table import Table
 
+    from msstan_core.calibration.joint import least_joint_hours
     from msstan_core.calibration.nominal_scores import NominalWelds, simulated_scores
     from msstan_core.errors import InputError
     from msstan_core.inference.model_package import load_package, subset_name
@@ -51,6 +52,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.faulty < 1 or arguments.jobs < 1 or min(arguments.seed, arguments.faulty_seed) < 0:
         raise InputError(
             "--faulty, --jobs, --seed", "too small", "give one weld and process at least, no negative seed"
+        )
+    rate = max(setting.rate_per_hour for setting in settings())
+    if arguments.hours + LONGEST_WELD_H < (needed_h := least_joint_hours(rate)):
+        raise InputError(
+            "--hours", f"{arguments.hours:g} h tell nothing of {rate:g} false alarms an hour", f"weld {needed_h:.2f} h"
         )
     card = load_package(arguments.model).card
     console = Console(stderr=True)

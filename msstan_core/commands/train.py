@@ -13,6 +13,7 @@ from msstan_core.errors import InputError
 if TYPE_CHECKING:
     from msstan_core.recordings.bag_folders import DescribedBag
     from msstan_core.training.configuration import TrainingConfig
+    from msstan_core.training.recording_features import Recording
 
 
 def register(subparsers: Any) -> None:
@@ -72,6 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.training.transfer import initial_name, initial_prior, initial_weights
 
     console = Console(stderr=True)
+    _check_out(arguments)
     config = load_training_config(arguments.config)
     changed = {k: getattr(arguments, k) for k in ("seed", "steps") if getattr(arguments, k) is not None}
     config = with_changes(config, changed)
@@ -89,6 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     more = features_of(console, config, more_bags, cache, sensors)
     kept, held_out = hold_out_fully_sensed(recordings, config.validation_share, config.seed)
     held_out += fully_sensed(more)
+    _refuse_nothing_held_out(config, held_out)
     refuse_unshown(config, kept)
     with training_bar(console, f"training {config.name}") as progress:
         model = train(config, kept, arguments.out, held_out=held_out, initial=initial, progress=progress)
@@ -123,6 +126,35 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{arguments.out}: trained in {model.seconds:.0f} s")
     print(f"try it: msstan replay BAG --model {arguments.out} --csv OUT.csv")
     return 0
+
+
+def _check_out(arguments: argparse.Namespace) -> None:
+    """See that ``--out`` is a new folder, an empty one, or one that a training has written to.
+
+    Raises:
+        InputError: when it is the model to begin with, or holds something else.
+    """
+    from msstan_core.inference.model_package import CARD_FILE
+    from msstan_core.training.checkpoint import CHECKPOINT_FILE
+
+    out: Path = arguments.out
+    if arguments.initial is not None and out.resolve() == arguments.initial.resolve():
+        raise InputError("--out", f"{out} is the model to begin with", "give another folder")
+    names = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    if names and names.isdisjoint({CARD_FILE, CHECKPOINT_FILE, "features"}):
+        raise InputError(out, "is not empty and no model folder", "give a new folder with --out")
+
+
+def _refuse_nothing_held_out(config: TrainingConfig, held_out: list[Recording]) -> None:
+    """Raise InputError where a share should be held out for calibration and nothing with labels is."""
+    from msstan_core.training.semi_supervised import is_labelled
+
+    if config.validation_share > 0 and not any(is_labelled(r) for r in held_out):
+        raise InputError(
+            f"validation_share: {config.validation_share}",
+            "holds out no labelled recording that has all sensors (of each kind four groups are needed)",
+            "add such recordings, or set it to 0 to calibrate on the training recordings",
+        )
 
 
 def _checked_bags(

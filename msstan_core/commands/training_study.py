@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,18 +30,18 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def study_config(arguments: argparse.Namespace) -> TrainingConfig:
-    """The configuration that ``--config`` and ``--steps`` ask for.
+    """The configuration that ``--config`` and ``--steps`` ask for, all of whose steps are made.
 
     Raises:
         InputError: when the file is missing or wrong, or ``--minutes`` is no length of time.
     """
     from msstan_core.errors import InputError
     from msstan_core.resources import share_path
-    from msstan_core.training.configuration import load_training_config, with_changes
+    from msstan_core.training.configuration import load_training_config, with_changes, with_fixed_budget
 
     if arguments.minutes is not None and not arguments.minutes >= 0:
         raise InputError("--minutes", f"is {arguments.minutes:g}", "give 0 or more")
-    config = load_training_config(arguments.config or share_path("config/training/study.yaml"))
+    config = with_fixed_budget(load_training_config(arguments.config or share_path("config/training/study.yaml")))
     if arguments.steps is None:
         return config
     return with_changes(config, {"steps": arguments.steps})
@@ -58,8 +59,14 @@ def kept_beside(result: Path, recipe: Mapping[str, Any]) -> KeptRuns:
 
 
 def run_names(recordings: Sequence[Recording]) -> list[str]:
-    """Which welds these are, in one order: a part of what makes runs comparable."""
-    return sorted(recording.attributes.get("run_id", recording.path.name) for recording in recordings)
+    """Which welds these are and how they are labelled, in one order: a part of what makes runs comparable."""
+
+    def named(recording: Recording) -> str:
+        labels = recording.features.action.tobytes() + recording.features.imperfection.tobytes()
+        name = recording.attributes.get("run_id", recording.path.name)
+        return f"{name} {hashlib.sha256(labels).hexdigest()[:12]}"
+
+    return sorted(map(named, recordings))
 
 
 class TimeLimit:

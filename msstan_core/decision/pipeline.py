@@ -259,6 +259,10 @@ class Monitor:
             embedding=output.embedding,
         )
 
+    def imperfection_thresholds(self, valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """[13] probability from which each imperfection counts while the modalities with ``valid`` [4] are there."""
+        return self._calibrations.of(valid).imperfection_thresholds
+
     def _steadied(
         self, stamp_ns: int, raw: NDArray[np.float32], calibration: Calibration
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

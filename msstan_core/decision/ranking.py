@@ -41,14 +41,16 @@ class Operating(NamedTuple):
     threshold: float
 
 
-def at_threshold(truth: NDArray[np.bool_], score: NDArray[np.floating], threshold: float) -> Operating:
-    """Counting ``score >= threshold`` as there."""
+def at_threshold(
+    truth: NDArray[np.bool_], score: NDArray[np.floating], threshold: float | NDArray[np.floating]
+) -> Operating:
+    """Counting ``score >= threshold`` as there; the threshold is one, or [N], whose median the answer states."""
     found = score >= threshold
     hits = int((found & truth).sum())
     precision = hits / int(found.sum()) if found.any() else math.nan
     recall = hits / int(truth.sum()) if truth.any() else math.nan
     f1 = 2 * hits / int(found.sum() + truth.sum()) if truth.any() else math.nan
-    return Operating(f1, precision, recall, threshold)
+    return Operating(f1, precision, recall, float(np.median(threshold)))
 
 
 def best_threshold(truth: NDArray[np.bool_], score: NDArray[np.floating], above: float = -math.inf) -> Operating:

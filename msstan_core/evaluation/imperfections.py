@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.calibration.action_scales import expected_calibration_error
-from msstan_core.decision.anomaly import AnomalyConfig
 from msstan_core.decision.ranking import at_threshold, average_precision, best_threshold, roc_auc
 from msstan_core.evaluation.replayed import ReplayedBag, TimedSpan
 from msstan_core.evaluation.spread import finite_mean
@@ -21,17 +20,15 @@ from msstan_core.vocabulary import IMPERFECTIONS
 GRACE_S = 0.5
 
 
-def figures_by_imperfection(
-    bags: Sequence[ReplayedBag], trained: Sequence[int], thresholds: Mapping[int, float]
-) -> dict[str, dict[str, Any]]:
+def figures_by_imperfection(bags: Sequence[ReplayedBag], trained: Sequence[int]) -> dict[str, dict[str, Any]]:
     """ISO code and term -> figures, of every imperfection that occurs or that the model was trained on.
 
     Args:
         bags: replays. trained: ISO codes that the model makes statements about.
-        thresholds: ISO code -> probability from which it counts, of the model's card; the default for the others.
 
     Returns:
-        ``f1``, ``precision`` and ``recall`` over ticks at ``threshold``; ``confidence``, the mean probability of the
+        ``f1``, ``precision`` and ``recall`` over ticks at the threshold of each, which is the model card's for the
+        sensors of the moment; ``threshold``, the usual one; ``confidence``, the mean probability of the
         ticks from there on, as much as the precision where probabilities mean what they say; ``ece``;
         ``f1_at_best_threshold``, which is chosen on this very data and is a bound, no result; ``auc``;
         ``average_precision`` beside ``share`` (what chance gives);
@@ -43,7 +40,7 @@ def figures_by_imperfection(
     out: dict[str, dict[str, Any]] = {}
     for column, imperfection in enumerate(IMPERFECTIONS):
         code = imperfection.iso_code
-        truth, score = _ticks(bags, column)
+        truth, score, thresholds = _ticks(bags, column)
         spans = sum(s.iso_code == code for b in bags for s in b.labelled_spans)
         if code not in trained and not spans:
             continue
@@ -53,7 +50,7 @@ def figures_by_imperfection(
             "share": float(truth.mean()) if len(truth) else math.nan,
         }
         if code in trained and len(truth):
-            own |= _of_ticks(truth, score, thresholds.get(code, AnomalyConfig().imperfection_threshold))
+            own |= _of_ticks(truth, score, thresholds)
             own |= _of_events(bags, code)
         out[f"{code} {imperfection.name}"] = own
     return out
@@ -82,23 +79,28 @@ def imperfection_figures(by_imperfection: Mapping[str, Mapping[str, Any]], *, ra
     return figures
 
 
-def _ticks(bags: Sequence[ReplayedBag], column: int) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-    """Truth and score over the ticks where the truth is known; a tick without a statement scores 0."""
+def _ticks(
+    bags: Sequence[ReplayedBag], column: int
+) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32]]:
+    """Truth, score and threshold over the ticks where the truth is known; a tick without a statement scores 0."""
     truth = np.concatenate([b.imperfections[:, column] for b in bags])
     score = np.concatenate([b.imperfection_probabilities[:, column] for b in bags])
+    thresholds = np.concatenate([b.imperfection_thresholds[:, column] for b in bags])
     known = np.isfinite(truth)
-    return truth[known] > 0, np.nan_to_num(score[known])
+    return truth[known] > 0, np.nan_to_num(score[known]), thresholds[known]
 
 
-def _of_ticks(truth: NDArray[np.bool_], score: NDArray[np.float32], threshold: float) -> dict[str, float]:
-    chosen, best = at_threshold(truth, score, threshold), best_threshold(truth, score)
+def _of_ticks(
+    truth: NDArray[np.bool_], score: NDArray[np.float32], thresholds: NDArray[np.float32]
+) -> dict[str, float]:
+    chosen, best = at_threshold(truth, score, thresholds), best_threshold(truth, score)
     return {
         "f1": chosen.f1,
         "precision": chosen.precision,
         "recall": chosen.recall,
-        "confidence": finite_mean(score[score >= threshold].tolist()),
+        "confidence": finite_mean(score[score >= thresholds].tolist()),
         "ece": expected_calibration_error(score, truth),
-        "threshold": threshold,
+        "threshold": float(np.median(thresholds)),
         "f1_at_best_threshold": best.f1,
         "best_threshold": best.threshold,
         "auc": roc_auc(truth, score),

@@ -53,7 +53,7 @@ def replay_all(
 
 def pooled_figures(bags: Sequence[ReplayedBag], card: ModelCard, *, ranked: bool = True) -> dict[str, float]:
     """Figures over all ticks of these bags together; ``ranked`` False leaves out AUC and mAP."""
-    by_imperfection = figures_by_imperfection(bags, card.trained_imperfections, card.imperfection_thresholds)
+    by_imperfection = figures_by_imperfection(bags, card.trained_imperfections)
     return {
         **action_figures(bags, ranked=ranked),
         **imperfection_figures(by_imperfection, ranked=ranked),
@@ -91,7 +91,7 @@ def details_of(bags: Sequence[ReplayedBag], card: ModelCard) -> dict[str, Any]:
 
     return {
         "by_action": figures_by_action(bags),
-        "by_imperfection": figures_by_imperfection(bags, card.trained_imperfections, card.imperfection_thresholds),
+        "by_imperfection": figures_by_imperfection(bags, card.trained_imperfections),
         "by_material": by(lambda bag: bag.materials),
         "by_process": by(lambda bag: bag.process),
         "confusion": confusion_matrix(ticks).tolist(),

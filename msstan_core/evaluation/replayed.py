@@ -54,6 +54,7 @@ class ReplayedBag:
     network_probabilities: NDArray[np.float32]  #: [N, 9] calibrated, before the action filter
     imperfections: NDArray[np.float32]  #: [N, 13] 0 or 1, NaN where the labels do not claim to be complete
     imperfection_probabilities: NDArray[np.float32]  #: [N, 13] NaN where no statement is made
+    imperfection_thresholds: NDArray[np.float32]  #: [N, 13] from which each counts, with the sensors of the tick
     labelled_spans: tuple[TimedSpan, ...]  #: imperfections that are there
     events: tuple[TimedSpan, ...]  #: imperfections that were reported; novelty left out
     embeddings: NDArray[np.float32]  #: [N, d]
@@ -140,6 +141,7 @@ def replay_bag(
         network_probabilities=np.stack([d.raw_action_probabilities for d in decisions]),
         imperfections=imperfections if complete else np.full_like(imperfections, np.nan),
         imperfection_probabilities=np.stack([d.imperfection_probabilities for d in decisions]),
+        imperfection_thresholds=np.stack([monitor.imperfection_thresholds(d.valid) for d in decisions]),
         labelled_spans=tuple(TimedSpan(a.iso_code, a.start_s, a.end_s, a.start_s) for a in spans) if complete else (),
         events=events,
         embeddings=np.stack([d.embedding for d in decisions if d.embedding is not None]),

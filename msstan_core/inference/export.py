@@ -24,6 +24,7 @@ from msstan_core.inference.step_graph import (
     StreamingGraph,
 )
 from msstan_core.model.ms_stan import MsStan
+from msstan_core.output_files import written_whole
 from msstan_core.preprocessing.preprocessor import INPUT_NAMES
 from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
 
@@ -99,13 +100,11 @@ def _kept(graph: StreamingGraph, content: ModelProto, tick: TickMaker, path: Pat
     """Write a graph if it is right; returns its largest difference to torch, in units of the results' magnitude."""
     import onnx
 
-    temporary = path.with_name(path.name + ".part")
-    onnx.save(content, temporary)
-    difference = _difference(graph, tick, temporary, CHECKED_TICKS) / magnitude
-    if difference > TOLERANCE:
-        temporary.unlink()
-        raise InputError(path, f"exported graph differs from torch by {difference:.2g}", "report this model config")
-    temporary.replace(path)
+    with written_whole(path) as file:
+        onnx.save(content, file)
+        difference = _difference(graph, tick, file, CHECKED_TICKS) / magnitude
+        if difference > TOLERANCE:
+            raise InputError(path, f"exported graph differs from torch by {difference:.2g}", "report this model config")
     return difference
 
 

@@ -20,6 +20,7 @@ from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field,
 from msstan_core.decision.probabilities import ActionScale
 from msstan_core.errors import InputError
 from msstan_core.model.configuration import ModelConfig
+from msstan_core.output_files import written_whole
 from msstan_core.vocabulary import ACTIONS, IMPERFECTIONS, MODALITIES, Action, Modality
 
 CARD_FILE = "card.json"
@@ -304,9 +305,8 @@ def save_card(directory: Path, card: ModelCard) -> ModelCard:
     """Write ``card.json`` with the hashes of the files that are there, atomically; returns the card written."""
     names = [n for n in MODEL_FILES if (directory / n).is_file()]
     card = card.model_copy(update={"files": {name: sha256(directory / name) for name in names}})
-    temporary = directory / (CARD_FILE + ".part")
-    temporary.write_text(json.dumps(card.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
-    temporary.replace(directory / CARD_FILE)
+    with written_whole(directory / CARD_FILE) as file:
+        file.write_text(json.dumps(card.model_dump(mode="json"), indent=1) + "\n", encoding="utf-8")
     return card
 
 

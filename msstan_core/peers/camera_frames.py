@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from msstan_core.alignment import ticks_of
 from msstan_core.errors import InputError
+from msstan_core.output_files import written_whole
 from msstan_core.preprocessing.images import FrameReader
 from msstan_core.recordings.bag import BagReader
 from msstan_core.training.recording_features import Recording
@@ -32,10 +33,9 @@ def camera_frames(recording: Recording, withheld: frozenset[Modality], px: int, 
     """
     path = cache / f"{_key(recording.path, withheld, px)}.npy"
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".part.npy")
-        np.save(temporary, _read(recording.path, frozenset(MODALITIES) - withheld, px))
-        temporary.replace(path)
+        frames_read = _read(recording.path, frozenset(MODALITIES) - withheld, px)
+        with written_whole(path) as file:
+            np.save(file, frames_read)
     frames: NDArray[np.uint8] = np.load(path, mmap_mode="r")
     expected = int((recording.features.camera_row >= 0).sum())
     if len(frames) != expected:

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from msstan_core.adaptation.guard import GuardSet
 from msstan_core.errors import InputError
+from msstan_core.output_files import written_whole
 from msstan_core.recordings.annotations import UNLABELLED
-from msstan_core.training.configuration import TrainingConfig
+from msstan_core.studies.kept_runs import network_code_sha256
+from msstan_core.training.configuration import TrainingConfig, with_fixed_budget
 from msstan_core.training.guarding import guard_set
 from msstan_core.training.network_runs import run_on
 from msstan_core.training.recording_features import Recording
@@ -61,9 +63,15 @@ def split_by_pair(recordings: Sequence[Recording], known: str) -> tuple[list[Rec
 
 
 def split_in_time(recordings: Sequence[Recording], share: float = 0.4) -> tuple[list[Recording], list[Recording]]:
-    """Real runs: the first groups in order of their names, which begin with the date, and what came later."""
+    """Real runs: the first groups in order of their names, which begin with the date, and what came later.
+
+    Raises:
+        InputError: with fewer than three groups.
+    """
     runs = sorted((r for r in recordings if not r.simulated), key=lambda r: (_date(r), r.path.name))
     groups = list(dict.fromkeys(r.group for r in runs))
+    if len(groups) < 3:
+        raise InputError("--data", f"has {len(groups)} groups of real runs", "give three or more: two to learn from")
     first = set(groups[: max(2, round(share * len(groups)))])
     return [r for r in runs if r.group in first], [r for r in runs if r.group not in first]
 
@@ -88,8 +96,10 @@ def open_domain(
         InputError: when too little is held out for a guard set.
     """
     keep.mkdir(parents=True, exist_ok=True)
-    names = sorted(f"{r.path.name}/{len(r.features.time_s)}" for r in [*home, *away])
-    path = keep / f"{hashlib.sha256(json.dumps([config.model_dump_json(), names]).encode()).hexdigest()[:24]}.npz"
+    config = with_fixed_budget(config)
+    names = [[f"{r.path.name}/{r.source}/{len(r.features.time_s)}" for r in side] for side in (home, away)]
+    content = [config.model_dump_json(), names, network_code_sha256()]
+    path = keep / f"{hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]}.npz"
     guard_path = path.with_suffix(".guard.npz")
     if not (path.is_file() and guard_path.is_file()):
         _compute(config, home, away, path, guard_path, progress)
@@ -133,6 +143,5 @@ def _compute(
         arrays |= {f"time_s_{i}": run.time_s, f"logits_{i}": run.action_logits}
         arrays |= {f"embedding_{i}": run.embedding, f"labels_{i}": run.labels}
     guard.save(guard_path)
-    temporary = path.with_suffix(".part.npz")
-    np.savez(temporary, **dict(arrays.items()))  # type: ignore[arg-type]
-    temporary.replace(path)
+    with written_whole(path) as file:
+        np.savez(file, **dict(arrays.items()))  # type: ignore[arg-type]

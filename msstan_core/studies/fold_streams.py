@@ -19,17 +19,16 @@ from msstan_core.decision.probabilities import ActionScale, action_probabilities
 from msstan_core.inference.model_package import ModelCard, SmoothingCard
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.observation import NANOSECONDS_PER_SECOND
+from msstan_core.output_files import written_whole
 from msstan_core.recordings.annotations import UNLABELLED
-from msstan_core.simulation.revision import files_sha256
 from msstan_core.studies.folds import Folds, Regime, reduced_to_actions_of
+from msstan_core.studies.kept_runs import network_code_sha256
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.network_runs import present, run_on
 from msstan_core.training.recording_features import Recording
+from msstan_core.training.semi_supervised import is_labelled
 from msstan_core.training.splits import leave_one_group_out
 from msstan_core.vocabulary import ACTIONS, MODALITIES
-
-#: What a kept stream depends on, besides configuration and recordings.
-_PARTS = ("model", "preprocessing", "training", "calibration", "decision")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ def streams_of_folds(
     only_groups: frozenset[str] | None = None,
     progress: Callable[[int, str, int, int, float], None] = lambda seed, group, step, steps, loss: None,
 ) -> Iterator[Stream]:
-    """Every real recording by networks that were trained without its group; what was computed before is read again.
+    """Every labelled real recording by networks trained without its group; what was computed before is read again.
 
     Calibration and filter are fitted on groups of the training side only.
 
@@ -105,10 +104,9 @@ def streams_of_folds(
             path = keep / f"{_key(folds, [*training, *simulated], group)}.json"
             if not path.is_file():
                 model, fitted = folds.trained(training, partial(progress, seed, group))
-                streams = [_stream(model.model, r, seed, fitted, model.action_prior) for r in test]
-                temporary = path.with_suffix(".part")
-                temporary.write_text(json.dumps([_packed(s) for s in streams]), encoding="utf-8")
-                temporary.replace(path)
+                streams = [_stream(model.model, r, seed, fitted, model.action_prior) for r in test if is_labelled(r)]
+                with written_whole(path) as file:
+                    file.write_text(json.dumps([_packed(s) for s in streams]), encoding="utf-8")
             yield from map(_unpacked, json.loads(path.read_text(encoding="utf-8")))
 
 
@@ -157,9 +155,7 @@ def _modalities(recording: Recording) -> str:
 
 def _key(folds: Folds, recordings: Sequence[Recording], group: str) -> str:
     names = sorted({f"{r.source}/{r.group}/{r.path.name}/{len(r.features.time_s)}" for r in recordings})
-    package = Path(__file__).parents[1]
-    revision = files_sha256(path for part in _PARTS for path in (package / part).rglob("*.py"))
-    content = [folds.config.model_dump_json(), folds.regime, names, group, revision]
+    content = [folds.config.model_dump_json(), folds.regime, names, group, network_code_sha256()]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]
 
 

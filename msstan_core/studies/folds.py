@@ -14,7 +14,7 @@ from msstan_core.model.ms_stan import MsStan
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.recording_features import Recording
-from msstan_core.training.splits import hold_out_groups
+from msstan_core.training.splits import hold_out_fully_sensed
 from msstan_core.training.trainer import TrainedModel, train
 from msstan_core.vocabulary import ACTIONS, Action
 
@@ -96,6 +96,6 @@ class Folds:
     def _train(
         self, recordings: Sequence[Recording], initial: MsStan | None, progress: Callable[[int, int, float], None]
     ) -> tuple[TrainedModel, Fitted]:
-        kept, held_out = hold_out_groups(recordings, self.config.validation_share, self.config.seed)
-        model = train(self.config, kept, initial=initial, progress=progress)
+        kept, held_out = hold_out_fully_sensed(recordings, self.config.validation_share, self.config.seed)
+        model = train(self.config, kept, held_out=held_out, initial=initial, progress=progress)
         return model, fit(model, kept, held_out)

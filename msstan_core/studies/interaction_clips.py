@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from msstan_core.errors import InputError
 from msstan_core.model.configuration import ModelConfig
+from msstan_core.output_files import written_whole
 from msstan_core.preprocessing.input_spec import InputSpec
 from msstan_core.training.backbone_features import BackboneFeatures
 
@@ -81,10 +82,8 @@ def _cached_maps(video: Path, cache: Path, backbone: Backbone) -> NDArray[np.flo
     plain = clip_pictures(video)
     parts = [_features(pictures, backbone) for pictures in (plain, plain[:, :, :, ::-1])]
     maps = np.stack(parts)
-    temporary = kept.with_suffix(".part")
-    with temporary.open("wb") as stream:
-        np.save(stream, maps)
-    temporary.replace(kept)
+    with written_whole(kept) as file:
+        np.save(file, maps)
     return maps
 
 

@@ -5,12 +5,25 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from msstan_core.errors import InputError
+from msstan_core.simulation.revision import files_sha256
 
 Key = tuple[str | int, ...]
+
+
+#: Packages that what a trained network says depends on, besides configuration and recordings.
+_NETWORK_CODE = ("model", "preprocessing", "training", "calibration", "decision")
+
+
+@cache
+def network_code_sha256() -> str:
+    """Hash of the code that trains, calibrates and steadies a network: kept answers are of one revision."""
+    package = Path(__file__).parents[1]
+    return files_sha256(path for part in _NETWORK_CODE for path in (package / part).rglob("*.py"))
 
 
 class KeptRuns:

@@ -6,6 +6,7 @@ comparison of hours can be stopped and resumed, and runs of another protocol in 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -38,7 +39,7 @@ class Protocol:
     folds: tuple[tuple[str, ...], ...]  #: groups left out by each
     budget_s: float
     decision_stride: int
-    recipe: str  #: name and version of the training configuration
+    recipe: str  #: name, version and hash of the training configuration
 
     @classmethod
     def of(
@@ -60,7 +61,7 @@ class Protocol:
             tuple(tuple(sorted(names)) for names in left_out),
             budget_s,
             decision_stride,
-            f"{config.name} {config.version}",
+            f"{config.name} {config.version} {hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:12]}",
         )
 
 

@@ -20,7 +20,7 @@ from msstan_core.peers.registry import PEERS
 from msstan_core.peers.tick_features import ALL
 from msstan_core.peers.training import train_peer
 from msstan_core.recordings.annotations import UNLABELLED
-from msstan_core.training.configuration import TrainingConfig
+from msstan_core.training.configuration import TrainingConfig, with_fixed_budget
 from msstan_core.training.measured_ticks import TickSampler
 from msstan_core.training.recording_features import Recording
 from msstan_core.training.trainer import TrainedModel, train
@@ -128,6 +128,7 @@ def _within(
     initial: MsStan | None = None,
 ) -> TrainedModel:
     """The trainer counts steps; a few of them tell how many fit into what is left of the budget."""
+    config = with_fixed_budget(config)
     begun = clock()
     stamps: list[float] = []
     train(

@@ -88,7 +88,13 @@ def read_weld_table(path: Path) -> WeldTable:
             rows = list(csv.DictReader(stream))
     except FileNotFoundError:
         raise InputError(path, "no such file", "give the table of welds (runs.csv)") from None
-    wanted = [*IDENTITY, "phase__n_arcing_rows", *(f"{c}__{s}" for c in CHANNELS for s in ("max", "median", "mean"))]
+    except UnicodeDecodeError as error:
+        raise InputError(path, f"is not UTF-8 ({error.reason})", "save the table as UTF-8") from None
+    wanted = [
+        *IDENTITY,
+        "phase__n_arcing_rows",
+        *(f"{c}__{s}" for c in CHANNELS for s in ("max", "median", "mean", "std", "iqr")),
+    ]
     if missing := [c for c in wanted if not rows or c not in rows[0]]:
         raise InputError(path, f"has no rows or no column {missing[0]!r}", "give the table of weld statistics")
     names = tuple(n for n in rows[0] if n not in IDENTITY)

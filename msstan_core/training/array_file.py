@@ -6,7 +6,7 @@ import struct
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ def mapped_arrays(path: Path, names: Collection[str]) -> dict[str, NDArray[Any]]
     ``numpy.load`` maps single .npy files only; inside an archive an uncompressed one lies just the same.
     """
     found: dict[str, NDArray[Any]] = {}
+    whole = np.memmap(path, np.uint8, "r")  # once: every map of a file keeps it open
     with zipfile.ZipFile(path) as archive, path.open("rb") as stream:
         for entry in archive.infolist():
             name = entry.filename.removesuffix(".npy")
@@ -34,6 +35,14 @@ def mapped_arrays(path: Path, names: Collection[str]) -> dict[str, NDArray[Any]]
             shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
             if 0 in shape or dtype.hasobject:
                 continue
-            order = "F" if fortran else "C"
-            found[name] = np.memmap(path, dtype, "r", stream.tell(), shape, order)  # type: ignore[call-overload]
+            order: Literal["C", "F"] = "F" if fortran else "C"
+            found[name] = np.ndarray(shape, dtype, whole.data, stream.tell(), order=order)
     return found
+
+
+def allow_many_files() -> None:
+    """Let this process hold as many files open as the system lets it: a mapped recording is one."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from msstan_core.errors import InputError
+from msstan_core.output_files import written_whole
 
 CHECKPOINT_FILE = "checkpoint.pt"
 
@@ -66,9 +66,5 @@ class Checkpoint:
         if self._path is None:
             return
         content = {name: part.save() for name, part in self._parts.items()}
-        temporary = self._path.with_suffix(".part")
-        with temporary.open("wb") as stream:
-            torch.save({"config": self._configuration, "recordings": self._recordings, "step": step, **content}, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, self._path)
+        with written_whole(self._path, durable=True) as file:
+            torch.save({"config": self._configuration, "recordings": self._recordings, "step": step, **content}, file)

@@ -169,6 +169,11 @@ class TrainingConfig(BaseModel):
         return frozenset(Modality[name.upper()] for name in names)
 
 
+def with_fixed_budget(config: TrainingConfig) -> TrainingConfig:
+    """The same without early stopping: whoever is compared trains as long as the others."""
+    return config.model_copy(update={"early_stopping": EarlyStoppingConfig(enabled=False)})
+
+
 def with_changes(config: TrainingConfig, changes: Mapping[str, Any]) -> TrainingConfig:
     """The configuration with fields that command-line options of the same names override.
 
@@ -191,12 +196,14 @@ def load_training_config(path: Path) -> TrainingConfig:
         InputError: naming the file, the field and what is wrong with it.
     """
     file = read_extended(path, example="config/training/default.yaml")
+    section: tuple[str, ...] = ()
     try:
         config = TrainingConfig.model_validate(file.content)
+        section = ("model",)
         check_losses(path, config.losses, config.model_config_of_size())
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "model"
-        problem = f"{field}: {first['msg']} (got {first['input']!r})"
-        raise InputError(file.file_of(first["loc"]), problem, "correct this field") from None
+        where = (*section, *first["loc"])
+        problem = f"{'.'.join(map(str, where))}: {first['msg']} (got {first['input']!r})"
+        raise InputError(file.file_of(where), problem, "correct this field") from None
     return config

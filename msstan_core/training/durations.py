@@ -26,7 +26,7 @@ WAITING = frozenset({Action.IDLE, Action.COOLING})
 def fit_durations(recordings: Sequence[Recording]) -> tuple[dict[str, float], dict[str, int]]:
     """Mean seconds of each action, and the Erlang stages that give its spread.
 
-    The mean is total time over ends seen, so that a stay that the recording cuts off counts as a lower bound. The
+    The mean is total time over ends seen, so that a stay that the recording or its labels cut off is a lower bound. The
     stages are the fewest whose law makes stays as short as the shortest tenth no likelier than they were: what the
     filter needs to know is what is too short. Only stays seen whole count, and waiting has one stage.
 
@@ -55,7 +55,7 @@ class _Stay(NamedTuple):
 
     action: int  #: index into ACTIONS
     seconds: float
-    began: bool  #: its first moment is in the recording
+    began: bool  #: its first moment is labelled as one: another action comes before it
     ended: bool  #: so is its last
 
 
@@ -65,7 +65,9 @@ def _stays(recording: Recording) -> Iterator[_Stay]:
     for start, end in zip(np.r_[0, edges], np.r_[edges, len(labels) - 1], strict=True):
         if labels[start] != UNLABELLED:
             seconds = float(time_s[end] - time_s[start])
-            yield _Stay(int(labels[start]), seconds, bool(start > 0), bool(end < len(labels) - 1))
+            began = start > 0 and labels[start - 1] != UNLABELLED
+            ended = end < len(labels) - 1 and labels[end] != UNLABELLED
+            yield _Stay(int(labels[start]), seconds, bool(began), bool(ended))
 
 
 def _stages(seconds: Sequence[float]) -> int:

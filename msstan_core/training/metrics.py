@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,8 +56,10 @@ def shifted_phase_macro_f1(
     """Phase macro-F1 at the common shift of the labels that fits best, and that shift in s.
 
     Labels that come from another sensor's clock are only known up to an offset; this is how they are scored fairly. A
-    positive shift means that the predictions come later than the labels.
+    positive shift means that the predictions come later than the labels. NaN and 0 where nothing is labelled.
     """
+    if not (labels >= 0).any():
+        return math.nan, 0.0
     best = (-1.0, 0.0)
     for shift_s in sorted(SHIFTS_S, key=abs):
         source = np.searchsorted(time_s, time_s - shift_s)

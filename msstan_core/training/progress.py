@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from msstan_core.recordings.bag_folders import DescribedBag, described_bags
 from msstan_core.recordings.rejections import say_rejections
 from msstan_core.sensor_settings import DEFAULT_SENSORS, SensorSettings
+from msstan_core.training.array_file import allow_many_files
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.recording_features import FeatureExtractor, Recording
 
@@ -46,6 +47,7 @@ def features_of(
     Raises:
         InputError: when one cannot be read.
     """
+    allow_many_files()
     extract = FeatureExtractor(config.model_config_of_size(), cache, sensors)
     recordings = []
     with _bar(console) as progress:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
+import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from msstan_core.alignment import ticks_of
 from msstan_core.errors import InputError
 from msstan_core.model.configuration import ModelConfig
 from msstan_core.model.thumbnail import SHRINK, grey_thumbnail
+from msstan_core.output_files import written_whole
 from msstan_core.preprocessing.preprocessor import NetworkInput, Preprocessor
 from msstan_core.recordings.annotations import action_track, imperfection_track, imperfections_complete
 from msstan_core.recordings.bag import BagReader
@@ -90,7 +93,7 @@ class FeatureExtractor:
         with BagReader(bag, namespace=self._sensors.namespace, scaling=self._sensors.scaling) as reader:
             attributes = reader.attributes
             modalities = frozenset(MODALITIES) - withheld
-            source = self._source(bag, modalities)
+            source = self._source(bag, modalities, reader.namespace)
             cached = self._cache / f"{source}.npz" if self._cache else None
             if cached is not None and cached.is_file():
                 self.rejections += _lines(cached.with_suffix(_REJECTED))
@@ -100,16 +103,14 @@ class FeatureExtractor:
             rejected = [f"{bag}: {line}" for line in (*reader.rejections, *unused)]
         self.rejections += rejected
         if cached is not None:
-            cached.parent.mkdir(parents=True, exist_ok=True)
-            if rejected:
-                cached.with_suffix(_REJECTED).write_text("\n".join(rejected), encoding="utf-8")
-            temporary = cached.with_suffix(".part.npz")
             arrays = {f.name: getattr(features, f.name) for f in fields(features)}
-            np.savez(temporary, **{name: array for name, array in arrays.items() if array is not None})
-            temporary.replace(cached)
+            with written_whole(cached) as file:
+                if rejected:
+                    cached.with_suffix(_REJECTED).write_text("\n".join(rejected), encoding="utf-8")
+                np.savez(file, **{name: array for name, array in arrays.items() if array is not None})
         return Recording(bag, attributes, features, source)
 
-    def _source(self, bag: Path, modalities: frozenset[Modality]) -> str:
+    def _source(self, bag: Path, modalities: frozenset[Modality], namespace: str | None) -> str:
         content = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in sorted(bag.iterdir()) if p.is_file()]
         described = {
             "format": CACHE_FORMAT,
@@ -124,8 +125,8 @@ class FeatureExtractor:
             described["thumbnail"] = SHRINK
         if self._sensors.changed:
             described["sensors"] = self._sensors.changed
-        if self._sensors.namespace is not None:
-            described["namespace"] = self._sensors.namespace
+        if namespace is not None:
+            described["namespace"] = namespace
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:24]
 
     def _extract(self, reader: BagReader, modalities: frozenset[Modality]) -> RecordingFeatures:
@@ -192,6 +193,9 @@ def _lines(path: Path) -> list[str]:
 
 def _load(path: Path) -> RecordingFeatures:
     names = [f.name for f in fields(RecordingFeatures)]
-    mapped = mapped_arrays(path, _ON_DISK)
-    with np.load(path) as data:
-        return RecordingFeatures(**mapped, **{n: data[n] for n in names if n in data and n not in mapped})
+    try:
+        mapped = mapped_arrays(path, _ON_DISK)
+        with np.load(path) as data:
+            return RecordingFeatures(**mapped, **{n: data[n] for n in names if n in data and n not in mapped})
+    except (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, struct.error) as error:
+        raise InputError(path, f"is damaged ({error})", "delete it: the features are extracted anew") from None

@@ -118,7 +118,7 @@ def train(
     checkpoint = Checkpoint(
         run_dir,
         config.model_dump_json(),
-        _sources(recordings),
+        _sources([*recordings, *(held_out if config.early_stopping.enabled else ())]),
         {
             "model": Part(model.state_dict, model.load_state_dict),
             "optimiser": Part(optimiser.state_dict, optimiser.load_state_dict),

@@ -12,7 +12,7 @@ from msstan_core.errors import InputError
 from msstan_core.inference.engine import TorchEngine
 from msstan_core.inference.model_package import WEIGHTS_FILE, load_package
 from msstan_core.model.ms_stan import MsStan
-from msstan_core.training.configuration import TrainingConfig
+from msstan_core.training.configuration import TrainingConfig, with_fixed_budget
 from msstan_core.training.recording_features import Recording
 from msstan_core.training.trainer import TrainedModel, train
 
@@ -60,10 +60,5 @@ def adapt(
         model: to start from. config: it was trained with. recordings: of the new material.
         part: "all" weights or "head" only. steps: how many, at a quarter of the learning rate.
     """
-    changed = {
-        "trained_part": part,
-        "steps": steps,
-        "learning_rate": RATE_SHARE * config.learning_rate,
-        "early_stopping": config.early_stopping.model_copy(update={"enabled": False}),
-    }
-    return train(config.model_copy(update=changed), recordings, initial=model)
+    changed = {"trained_part": part, "steps": steps, "learning_rate": RATE_SHARE * config.learning_rate}
+    return train(with_fixed_budget(config).model_copy(update=changed), recordings, initial=model)

@@ -74,3 +74,15 @@ def test_command_writes_every_setting_that_the_nominal_welds_allow(
     assert found and all("20 an hour" in n or "5 an hour" in n for n in found)
     assert all(figures["said"] == 1.0 for figures in found.values())
     assert main(["study", "alarm-limits", str(SHIPPED), "--json", str(out), "--faulty", "0"]) == 1
+
+
+def test_too_short_a_study_is_refused_before_any_weld(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def weld(*_: object) -> None:
+        raise AssertionError("welds are watched before the arguments are checked")
+
+    monkeypatch.setattr(nominal_scores, "simulated_scores", weld)
+    words = ["study", "alarm-limits", str(SHIPPED), "--json", str(tmp_path / "x.json"), "--hours"]
+    assert main([*words, "0.001"]) == 1
+    assert "tell nothing of 20 false alarms an hour" in capsys.readouterr().err

@@ -72,12 +72,20 @@ def test_bookkeeping_is_no_feature_and_photographs_are_known(table: WeldTable) -
         (lambda text: text.replace(",234,", ",many,", 1), "no number"),
         (lambda text: text.replace(",234,", ",nan,", 1), "runs.csv:2: phase__n_arcing_rows is not finite"),
         (lambda text: text.split("\n")[0] + "\n", "has no rows"),
+        (lambda text: text.replace("__iqr", "__spread"), "no column '.*__iqr'"),
     ],
 )
 def test_bad_table_is_refused_by_name(tmp_path: Path, damage: object, said: str) -> None:
     path = write_table(tmp_path / "runs.csv", 2, 2, 2)
     path.write_text(damage(path.read_text()))  # type: ignore[operator]
     with pytest.raises(InputError, match=said):
+        read_weld_table(path)
+
+
+def test_table_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "runs.csv", 2, 2, 2)
+    path.write_bytes(path.read_bytes() + "Zündung".encode("latin-1"))
+    with pytest.raises(InputError, match="is not UTF-8"):
         read_weld_table(path)
 
 

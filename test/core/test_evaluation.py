@@ -55,6 +55,7 @@ def replayed(labels: list[int], predicted: list[int], **changes: object) -> Repl
         network_probabilities=probabilities,
         imperfections=np.zeros((n, len(ISO_CODES)), np.float32),
         imperfection_probabilities=np.zeros((n, len(ISO_CODES)), np.float32),
+        imperfection_thresholds=np.full((n, len(ISO_CODES)), 0.5, np.float32),
         labelled_spans=(),
         events=(),
         embeddings=np.zeros((n, 4), np.float32),
@@ -130,24 +131,27 @@ def with_pores(events: tuple[TimedSpan, ...], said: float) -> ReplayedBag:
 
 def test_imperfections_are_scored_at_the_cards_threshold_and_at_the_best_one() -> None:
     bag = with_pores((), said=0.4)
-    pore = figures_by_imperfection([bag], [2011], {})["2011 gas pore"]
+    pore = figures_by_imperfection([bag], [2011])["2011 gas pore"]
     assert pore["threshold"] == 0.5
     assert pore["f1"] == 0
     assert pore["f1_at_best_threshold"] == pytest.approx(0.5)
-    assert figures_by_imperfection([bag], [2011], {2011: 0.3})["2011 gas pore"]["f1"] == pytest.approx(0.5)
+    lower = replace(bag, imperfection_thresholds=np.full_like(bag.imperfection_thresholds, 0.3))
+    assert figures_by_imperfection([lower], [2011])["2011 gas pore"]["f1"] == pytest.approx(0.5)
+    both = figures_by_imperfection([lower, bag], [2011])["2011 gas pore"]
+    assert both["recall"] == pytest.approx(0.25), "each tick counts from the threshold of its own sensors"
 
 
 def test_events_give_detection_delay_and_false_alarms() -> None:
     hit, wrong = TimedSpan(2011, 4.0, 6.0, 4.3), TimedSpan(2011, 8.0, 9.0, 8.3)
-    pore = figures_by_imperfection([with_pores((hit, wrong), said=0.9)], [2011], {})["2011 gas pore"]
+    pore = figures_by_imperfection([with_pores((hit, wrong), said=0.9)], [2011])["2011 gas pore"]
     assert pore["detected"] == 1
     assert pore["onset_delay_s"] == pytest.approx(1.3)
     assert pore["false_suspicions_per_hour"] == pytest.approx(3600 / 9.9)
     assert pore["alarmed"] == pore["false_alarms_per_hour"] == 0, "suspicions are no alarms"
     alarms = replace(hit, alarm_s=4.8), replace(wrong, alarm_s=8.8)
-    alarmed = figures_by_imperfection([with_pores(alarms, said=0.9)], [2011], {})["2011 gas pore"]
+    alarmed = figures_by_imperfection([with_pores(alarms, said=0.9)], [2011])["2011 gas pore"]
     assert alarmed["alarmed"] == 1 and alarmed["false_alarms_per_hour"] == pytest.approx(3600 / 9.9)
-    late = figures_by_imperfection([with_pores((replace(hit, alarm_s=5.6),), said=0.9)], [2011], {})["2011 gas pore"]
+    late = figures_by_imperfection([with_pores((replace(hit, alarm_s=5.6),), said=0.9)], [2011])["2011 gas pore"]
     assert late["detected"] == 1 and late["alarmed"] == 0, "the imperfection had gone when it became an alarm"
     assert math.isnan(detection_delay(TimedSpan(2011, 3.0, 5.0, 3.0), [wrong]))
     # Open before the onset: known at once.
@@ -155,7 +159,7 @@ def test_events_give_detection_delay_and_false_alarms() -> None:
 
 
 def test_untrained_imperfections_are_listed_and_not_scored() -> None:
-    figures = figures_by_imperfection([with_pores((), said=0.9)], [], {})
+    figures = figures_by_imperfection([with_pores((), said=0.9)], [])
     assert figures == {"2011 gas pore": {"trained": False, "spans": 1, "share": pytest.approx(0.2)}}
     assert math.isnan(imperfection_figures(figures)["imperfection_f1"])
 
@@ -163,7 +167,7 @@ def test_untrained_imperfections_are_listed_and_not_scored() -> None:
 def test_labels_that_do_not_claim_to_be_complete_give_no_false_alarms() -> None:
     bag = with_pores((TimedSpan(2011, 8.0, 9.0, 8.3),), said=0.9)
     unknown = replace(bag, imperfections=np.full_like(bag.imperfections, np.nan), labelled_spans=())
-    assert "false_suspicions_per_hour" not in figures_by_imperfection([unknown], [2011], {})["2011 gas pore"]
+    assert "false_suspicions_per_hour" not in figures_by_imperfection([unknown], [2011])["2011 gas pore"]
 
 
 def test_figures_per_bag_survive_a_bag_without_arc() -> None:

@@ -19,7 +19,7 @@ from msstan_core.calibration.joint import (
 from msstan_core.calibration.recalibration import recalibrated, save_recalibrated
 from msstan_core.cli import main
 from msstan_core.errors import InputError
-from msstan_core.inference.model_package import GATE_FILE, AlarmLimits, SubsetCard, load_package
+from msstan_core.inference.model_package import GATE_FILE, AlarmLimits, SubsetCard, load_package, save_card
 from msstan_core.vocabulary import Modality
 
 EARLIER = AlarmLimits(
@@ -151,6 +151,24 @@ def test_what_cannot_be_promised_or_written_is_refused_before_any_weld(
     )
     assert "--materials: restricts simulated" in refused("--nominal", ".", "--materials", "magnesium", "--out", new)
     assert "--materials" in refused("--simulate-hours", "2", "--materials", "cheese", "--out", new)
+
+
+def test_a_model_that_suspects_nothing_has_nothing_to_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from msstan_core.calibration import nominal_scores
+
+    def scores(*_: object) -> None:
+        raise AssertionError("welds are watched before the arguments are checked")
+
+    monkeypatch.setattr(nominal_scores, "simulated_scores", scores)
+    package = write_model(tmp_path / "model")
+    save_card(package.directory, package.card.model_copy(update={"trained_imperfections": ()}))
+    words = ["calibrate", str(tmp_path / "model"), "--simulate-hours", "2", "--out", str(tmp_path / "new")]
+    assert main(words) == 1
+    assert "suspects no imperfection with" in capsys.readouterr().err
+    with pytest.raises(AssertionError, match="watched"):
+        main([*words, "--novelty-alarms"])
 
 
 def test_a_model_that_was_there_before_leaves_nothing_in_the_new_one(tmp_path: Path) -> None:

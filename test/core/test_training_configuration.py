@@ -57,6 +57,7 @@ def test_a_configuration_states_what_differs_from_the_one_that_it_extends(tmp_pa
         ("- a", "extends: base.yaml", "base.yaml: holds no mapping"),
         ("steps: many", "extends: base.yaml", "base.yaml: steps"),
         ("steps: many", "extends: base.yaml\nseed: -1", "base.yaml: steps|own.yaml: seed"),
+        ("model: {width: -3}", "extends: base.yaml", "base.yaml: model.width"),
         ("losses: {action: 1}", "extends: base.yaml\nlosses: {action: -1}", "own.yaml: losses.action"),
     ],
 )

@@ -17,6 +17,16 @@ def test_durations_leave_out_stays_that_the_recording_cuts_off() -> None:
     assert durations["MATERIAL_DEPOSITION"] == pytest.approx(3.9 + 1.9, abs=0.1), "no stay was completed: a lower bound"
 
 
+def test_the_edge_of_a_label_is_no_end_of_an_action() -> None:
+    deposition, nothing = ACTIONS.index(Action.MATERIAL_DEPOSITION), -1
+    partly = [fake("a", labels=[nothing] * 50 + [deposition] * 10 + [nothing] * 50) for _ in range(6)]
+    means, stages = fit_durations(partly)
+    assert means["MATERIAL_DEPOSITION"] == pytest.approx(6.0, abs=0.1) and stages["MATERIAL_DEPOSITION"] == 1
+    idle = ACTIONS.index(Action.IDLE)
+    whole = [fake("a", labels=[idle] * 10 + [deposition] * 10 + [idle] * 10) for _ in range(6)]
+    assert fit_durations(whole)[0]["MATERIAL_DEPOSITION"] == pytest.approx(1.0, abs=0.05)
+
+
 def test_stages_follow_the_shortest_stays_seen_whole() -> None:
     idle, initiation, cooling = (ACTIONS.index(a) for a in (Action.IDLE, Action.ARC_INITIATION, Action.COOLING))
     steady = [fake("a", labels=[idle] * 10 + [initiation] * 20 + [cooling] * 20) for _ in range(8)]
