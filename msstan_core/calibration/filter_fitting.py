@@ -19,7 +19,7 @@ EMISSION_POWERS = (0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5)
 #: The network's own answer, in tables of scores.
 UNFILTERED = "unfiltered"
 #: What is taken unless the held-out groups clearly say otherwise (docs/decisions.md).
-USUAL_POWER = 0.08
+USUAL_POWER = 0.12
 #: Actions that every set of labels tells apart; labels with more are judged by all of them.
 _PHASE_ACTIONS = {ACTIONS.index(action) for action in (*PHASES, Action.ARC_EXTINCTION)}
 #: Points of macro-F1 that a second of delay costs when the filter's tempering is chosen.
