@@ -17,6 +17,15 @@ Value = bool | int | float | str | list[str]
 MISSPELT = 0.85
 
 
+#: What a value of each type is called; ROS reads digits that are not in quotes as a number.
+_KINDS: dict[type, str] = {
+    bool: "true or false",
+    int: "an integer",
+    float: "a number (with a decimal point)",
+    str: "a text (digits in quotes of their own, \"'4711'\")",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class ParameterSpec:
     """One parameter.
@@ -71,9 +80,7 @@ class ParameterSpec:
 
     def expected(self) -> str:
         """What fits, in words: type and range, or the choices."""
-        kind = {bool: "true or false", int: "an integer", float: "a number (with a decimal point)", str: "a text"}.get(
-            type(self.default), "a list of texts"
-        )
+        kind = _KINDS.get(type(self.default), "a list of texts")
         if self.choices:
             return "one of " + ", ".join(self.choices)
         if self.minimum is not None and self.maximum is not None:

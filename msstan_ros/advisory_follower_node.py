@@ -23,6 +23,7 @@ from std_msgs.msg import Float64MultiArray, MultiArrayDimension
 from msstan_core.advisory.follower import AdvisoryFollower
 from msstan_core.advisory.parameters import PARAMETERS, values
 from msstan_core.advisory.process_time import Moment
+from msstan_core.advisory.wps import plausible_range
 from msstan_core.errors import InputError
 from msstan_core.parameters import ParameterSpec
 from msstan_msgs.msg import WeldParameterAdvisory
@@ -35,14 +36,14 @@ from msstan_ros.parameters import declare, value_of
 LOG_INTERVAL_S = 5.0
 
 SPECS = (
-    ParameterSpec("rate_hz", 50.0, "control cycle, Hz", 1.0, 1000.0, read_only=True),
+    ParameterSpec("rate_hz", 50.0, "control cycle, Hz", 10.0, 1000.0, read_only=True),
     *(
         ParameterSpec(
             f"programmed.{p.field}",
             0.0,
             f"programmed {p.words}, {p.unit}; 0: this robot does not command it",
             0.0,
-            2000.0,
+            plausible_range(p)[1],
             while_active=True,
         )
         for p in PARAMETERS

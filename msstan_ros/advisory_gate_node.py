@@ -83,7 +83,9 @@ class AdvisoryGateNode(GuardedLifecycleNode):
         assert self._settings is not None
         result = super().on_activate(state)
         simulated = bool(self.get_clock().ros_time_is_active)
+        latched = self._gate.latched  # a person has to look: a manager that cycles nodes does not open it
         self._gate = AdvisoryGate(self._settings.gate, simulated_time=simulated)
+        self._gate.latched = latched
         self._session_id, self._next_sequence, self._output = str(uuid.uuid4()), 0, None
         self._take_up(None)
         self._inputs = [

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from msstan_core.errors import InputError
-from msstan_core.params_file import check_params_file
+from msstan_core.params_file import check_params_file, given_parameters
 from msstan_core.paths import typed_path
 from msstan_core.resources import share_path
+from msstan_core.sensor_settings import MONITOR_NODE
 from msstan_core.vocabulary import MODALITIES, parse_modalities
 from msstan_ros.namespaces import typed_namespace
 from msstan_ros.node_description import Argument, NodeSpec, ParameterValue, Profile
@@ -34,6 +35,13 @@ def _number(values: Mapping[str, str], name: str, minimum: float, maximum: float
     return number
 
 
+def _whole(values: Mapping[str, str], name: str, minimum: int, maximum: int) -> int:
+    number = _number(values, name, minimum, maximum)
+    if number != int(number):
+        raise InputError(f"argument {name}", f"{values[name]!r} is no whole number", "correct it")
+    return int(number)
+
+
 def _existing(values: Mapping[str, str], name: str) -> str:
     path = typed_path(values[name])
     if not path.exists():
@@ -51,6 +59,17 @@ def _modalities(values: Mapping[str, str]) -> list[str]:
     except ValueError as error:
         raise InputError("argument modalities", str(error), "list them with commas") from None
     return [m.label for m in MODALITIES if m in chosen]
+
+
+def _listened_to(values: Mapping[str, str]) -> list[str]:
+    """Sensors that the monitor will use, by argument or params file, for who feeds it; [""]: all that there are."""
+    if values["modalities"]:
+        return _modalities(values)
+    try:
+        given = given_parameters(_params_file(values), MONITOR_NODE, _namespace(values)).get("modalities")
+    except InputError:  # it says nothing of the monitor
+        return [""]
+    return given if isinstance(given, list) and given else [""]  # of another type the monitor itself says so
 
 
 # -- arguments that several profiles share --------------------------------------------------------------------------
@@ -134,8 +153,10 @@ def _replay(values: Mapping[str, str]) -> tuple[NodeSpec, ...]:
             "loop": values["loop"] == "true",
             "start_offset_s": _number(values, "start_offset", 0.0, 1e6),
             "paused": values["paused"] == "true",
-            "topics": values["topics"].split(","),  # [""] stands for none: ROS has no typed empty list
-            "modalities": _modalities(values) if values["modalities"] else [""],
+            "topics": [
+                topic.strip() for topic in values["topics"].split(",")
+            ],  # [""] stands for none: ROS has no typed empty list
+            "modalities": _listened_to(values),
             "at_end": values["at_end"],
         },
         parameter_files=(_params_file(values),),
@@ -157,10 +178,10 @@ def _simulated_cell(values: Mapping[str, str]) -> tuple[NodeSpec, ...]:
         namespace=_namespace(values),
         parameters={
             "scenario": values["scenario"],
-            "seed": int(_number(values, "seed", -1, 2**31 - 1)),
+            "seed": _whole(values, "seed", -1, 2**31 - 1),
             "real_time_factor": rate,
             "loop": values["loop"] == "true",
-            "modalities": _modalities(values) if values["modalities"] else [""],
+            "modalities": _listened_to(values),
             "at_end": values["at_end"],
             "annotations_folder": _existing(values, "annotations") if values["annotations"] else "",
         },

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import array
-import math
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -95,8 +94,10 @@ def image_region(message: WeldAnomaly) -> ImageRegion | None:
     return ImageRegion(left, top, right, bottom) if np.isfinite([left, top, right, bottom]).all() else None
 
 
-def model_info_message(info: ModelInfo, stamp_ns: int, session_id: str, model_revision: int) -> WeldModelInfo:
-    """What runs, as ``weld/model_info``."""
+def model_info_message(
+    info: ModelInfo, stamp_ns: int, session_id: str, model_revision: int, false_alarms_per_hour: float
+) -> WeldModelInfo:
+    """What runs, as ``weld/model_info``; ``false_alarms_per_hour``: what its alarms keep to, NaN: nothing."""
     message = WeldModelInfo()
     message.header.stamp = stamp_message(stamp_ns)
     message.session_id = session_id
@@ -108,8 +109,7 @@ def model_info_message(info: ModelInfo, stamp_ns: int, session_id: str, model_re
     message.imperfection_labels = [i.name for i in IMPERFECTIONS]
     message.iso_codes = [i.iso_code for i in IMPERFECTIONS]
     message.imperfection_trained = [i.iso_code in card.trained_imperfections for i in IMPERFECTIONS]
-    limits = card.limits_with(info.modalities)
-    message.false_alarms_per_hour = limits.false_alarms_per_hour if limits is not None else math.nan
+    message.false_alarms_per_hour = false_alarms_per_hour
     message.modality_labels = [m.label for m in MODALITIES]
     message.weights_sha256, message.config_sha256 = info.weights_sha256, info.card_sha256
     message.backend, message.provider = info.backend, info.provider

@@ -15,6 +15,8 @@ from msstan_ros.procedure_parameters import PROCEDURE_SPECS, read_procedures
 
 #: The output must stay valid for at least this many of its own periods.
 LEAST_PERIODS = 3
+#: A cycle that is a little late must not count as a pause, in which the deltas stand still.
+LEAST_CYCLES = 2
 
 
 SPECS: tuple[ParameterSpec, ...] = (
@@ -46,5 +48,12 @@ def read_settings(node: Node) -> GateNodeSettings:
             "parameter output_validity_s",
             f"{gate.output_validity_s:g} s are less than {LEAST_PERIODS} periods at {rate_hz:g} Hz",
             f"give at least {LEAST_PERIODS / rate_hz:.3g} s, or a higher rate_hz",
+        )
+    if gate.longest_step_s * rate_hz < LEAST_CYCLES:
+        raise InputError(
+            "parameter longest_step_s",
+            f"{gate.longest_step_s:g} s are less than {LEAST_CYCLES} cycles at {rate_hz:g} Hz, so that the way back "
+            "would take longer",
+            f"give at least {LEAST_CYCLES / rate_hz:.3g} s, or a higher rate_hz",
         )
     return GateNodeSettings(rate_hz, read_procedures(node), gate)

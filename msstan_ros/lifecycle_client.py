@@ -12,6 +12,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.executors import SingleThreadedExecutor
 
 from msstan_core.errors import InputError
+from msstan_ros.node_thread import own_context
 
 #: Loading a model and its first inference fit in here, s.
 TRANSITION_TIMEOUT_S = 60.0
@@ -36,8 +37,7 @@ def bring_up(node_name: str, still_runs: Callable[[], bool], domain: int | None 
     Raises:
         InputError: when the node does not appear, or refuses a transition.
     """
-    context = rclpy.Context()
-    rclpy.init(args=[], context=context, domain_id=domain, signal_handler_options=rclpy.SignalHandlerOptions.NO)
+    context = own_context(domain)
     node = rclpy.create_node(f"bring_up_{time.monotonic_ns()}", context=context, enable_rosout=False)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, field, replace
 
@@ -21,6 +22,8 @@ from msstan_ros.node_thread import BackgroundNode
 #: Rows of history held: ten minutes at 30 Hz.
 MAX_ROWS = 18_000
 MAX_ANOMALIES = 1_000
+#: The heartbeat comes ten times a second; the lease of its publisher is a second.
+LONGEST_SILENCE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,12 @@ class LiveStatus:
     tick_rate_hz: float = 0.0
     dropped: int = 0
     model: str = ""
+    silence_s: float = math.nan  #: since the newest heartbeat; NaN: none has been heard
+
+    @property
+    def silent(self) -> bool:
+        """Whether the monitor has fallen silent: what it said last says nothing of now."""
+        return self.silence_s > LONGEST_SILENCE_S
 
     @property
     def newest(self) -> ActionRow | None:
@@ -98,6 +107,7 @@ class LiveListener(BackgroundNode):
         super().__init__(f"weld_watch_{np.random.default_rng().integers(1 << 31)}", namespace)
         self._lock = threading.Lock()
         self._status = LiveStatus()
+        self._heard_s = math.nan  #: steady clock
         for kind, topic, profile, take in (
             (WeldAction, "weld/action", qos.RESULT_READER, self._take_action),
             (WeldAnomaly, "weld/anomaly", qos.ANOMALY, self._take_anomaly),
@@ -110,7 +120,10 @@ class LiveListener(BackgroundNode):
         """A copy that does not change."""
         with self._lock:
             return replace(
-                self._status, rows=deque(self._status.rows, MAX_ROWS), anomalies=dict(self._status.anomalies)
+                self._status,
+                rows=deque(self._status.rows, MAX_ROWS),
+                anomalies=dict(self._status.anomalies),
+                silence_s=time.monotonic() - self._heard_s,
             )
 
     def _take_action(self, message: WeldAction) -> None:
@@ -147,6 +160,7 @@ class LiveListener(BackgroundNode):
 
     def _take_state(self, message: WeldMonitorState) -> None:
         with self._lock:
+            self._heard_s = time.monotonic()
             self._status.health, self._status.message = known(Health, message.health), message.message
             self._status.tick_rate_hz = message.tick_rate_hz
             self._status.dropped = int(sum(message.dropped))

@@ -32,6 +32,10 @@ class MonitorLike(Protocol):
     def info(self) -> ModelInfo:
         """What runs."""
 
+    @property
+    def false_alarms_per_hour(self) -> float:
+        """What its alarms keep to; NaN: nothing is promised."""
+
     def step(self, tick: Tick) -> Decision:
         """Answer one tick."""
 

@@ -13,7 +13,6 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
 from msstan_core.advisory.advice import Advice
-from msstan_core.decision.pipeline import ModelInfo
 from msstan_core.decision.result import Decision
 from msstan_msgs.msg import WeldAction, WeldAnomaly, WeldModelInfo, WeldMonitorState, WeldParameterAdvisory
 from msstan_ros import qos
@@ -26,6 +25,7 @@ from msstan_ros.conversions import (
     stamp_message,
 )
 from msstan_ros.health import Health
+from msstan_ros.model_loading import MonitorLike
 from msstan_ros.stamp_clock import StampClock
 
 
@@ -88,10 +88,10 @@ class MonitorOutputs:
         self._advisory.publish(advisory_message(numbered, frame_id))
         self._next_advice += 1
 
-    def publish_model_info(self, info: ModelInfo, model_revision: int) -> None:
+    def publish_model_info(self, monitor: MonitorLike, model_revision: int) -> None:
         """Say what runs now."""
-        now = self._node.get_clock().now().nanoseconds
-        self._model_info.publish(model_info_message(info, now, self.session_id, model_revision))
+        now, promised = self._node.get_clock().now().nanoseconds, monitor.false_alarms_per_hour
+        self._model_info.publish(model_info_message(monitor.info, now, self.session_id, model_revision, promised))
 
     def publish_state(self, model_revision: int, health: Health, message: str, **fields: Any) -> None:
         """One heartbeat; ``fields`` are the other fields of ``WeldMonitorState``."""

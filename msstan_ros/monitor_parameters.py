@@ -128,6 +128,7 @@ def read_settings(node: Node) -> MonitorSettings:
     sensors = SensorSettings({spec.name: value_of(node, spec.name) for spec in SENSOR_SPECS})
     modalities = parse_modalities(",".join(value_of(node, "modalities")))
     sensors.check_clock(modalities)
+    _check_deadline(value_of(node, "action_deadline_s"), sensors.alignment)
     return MonitorSettings(
         model_dir=model_dir_or_default(value_of(node, "model_dir")),
         modalities=modalities,
@@ -145,6 +146,18 @@ def read_settings(node: Node) -> MonitorSettings:
         adaptation_folder=read_adaptation_folder(node),
         snapshot_seconds=value_of(node, "snapshot.seconds"),
     )
+
+
+def _check_deadline(deadline_s: float, alignment: AlignmentConfig) -> None:
+    """Raise InputError where ticks are allowed to come too seldom for what ``weld/action`` promises."""
+    for name in ("max_tick_rate_hz", "tick_rate_hz"):
+        rate_hz = getattr(alignment, name)
+        if rate_hz * deadline_s <= 1:
+            raise InputError(
+                f"parameter alignment.{name}",
+                f"{rate_hz:g} Hz cannot keep action_deadline_s ({deadline_s:g} s)",
+                f"give more than {1 / deadline_s:g} Hz, or a longer action_deadline_s",
+            )
 
 
 def _read_sampling(node: Node) -> FrameSampling | None:

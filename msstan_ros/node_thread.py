@@ -10,6 +10,26 @@ from typing import Self
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
+from msstan_core.errors import InputError
+
+
+def own_context(domain: int | None = None) -> rclpy.Context:
+    """A context beside any other use of rclpy in this process, which leaves signals alone.
+
+    Args:
+        domain: ROS domain; None: that of ``ROS_DOMAIN_ID``.
+
+    Raises:
+        InputError: when ROS cannot be started: a wrong ``ROS_DOMAIN_ID``, or an RMW that is not installed.
+    """
+    context = rclpy.Context()
+    try:
+        rclpy.init(args=[], context=context, domain_id=domain, signal_handler_options=rclpy.SignalHandlerOptions.NO)
+    except RuntimeError as error:  # rcl has no type of its own for this
+        reason = " ".join(str(error).split())
+        raise InputError("ROS", f"cannot be started ({reason})", "check ROS_DOMAIN_ID and RMW_IMPLEMENTATION") from None
+    return context
+
 
 class BackgroundNode:
     """To be derived from: subscribe on :attr:`node` in the constructor, use it as a context manager.
@@ -24,10 +44,7 @@ class BackgroundNode:
     """
 
     def __init__(self, name: str, namespace: str = "", domain: int | None = None) -> None:
-        self._context = rclpy.Context()
-        rclpy.init(
-            args=[], context=self._context, domain_id=domain, signal_handler_options=rclpy.SignalHandlerOptions.NO
-        )
+        self._context = own_context(domain)
         self.node = rclpy.create_node(name, namespace=namespace, context=self._context, enable_rosout=False)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)

@@ -15,7 +15,9 @@ WPS_FOLDER_SPEC = ParameterSpec(
     "wps_folder", "", "folder of the WPS files ID.yaml; empty: the installed examples", check=folder_or_empty
 )
 PROCEDURE_SPECS: tuple[ParameterSpec, ...] = (
-    ParameterSpec("wps", "", "WPS in force for every job: a file, or an id; empty: the one that weld/context names"),
+    ParameterSpec(
+        "wps", "", "WPS of the cell: a file, or an id; jobs that name another get none; empty: the one of weld/context"
+    ),
     WPS_FOLDER_SPEC,
 )
 

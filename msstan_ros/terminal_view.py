@@ -33,7 +33,7 @@ _HEALTH_STYLES = {Health.OK: "green", Health.DEGRADED: "yellow", Health.STALE: "
 
 def screen(status: LiveStatus) -> RenderableType:
     """The whole status as a panel."""
-    newest = status.newest
+    newest = None if status.silent else status.newest
     return Panel(
         Group(_headline(status, newest), Text(), _probabilities(newest), Text(), _modalities(newest), _footer(status)),
         title=f"weld monitor  {status.model}",
@@ -44,6 +44,8 @@ def screen(status: LiveStatus) -> RenderableType:
 def line(status: LiveStatus) -> str:
     """The status in one line without colours."""
     newest = status.newest
+    if status.silent:
+        return f"{'NO HEARTBEAT':<21} for {status.silence_s:.0f} s"
     if newest is None or status.health in (Health.STALE, Health.ERROR):
         return f"{status.health.name:<21} {status.message or 'waiting for the first decision'}"
     weights = " ".join(f"{m.label} {newest.weights[m]:.2f}" for m in MODALITIES if newest.valid[m])
@@ -55,6 +57,8 @@ def line(status: LiveStatus) -> str:
 
 
 def _headline(status: LiveStatus, newest: ActionRow | None) -> Text:
+    if status.silent:
+        return Text(f"no heartbeat for {status.silence_s:.0f} s", style="bold red")
     if newest is None:
         return Text("waiting for the first decision", style="bright_black")
     text = Text(f"{newest.action.name.replace('_', ' '):<24}", style=f"bold {ACTION_STYLES[newest.action]}")
@@ -85,6 +89,8 @@ def _modalities(newest: ActionRow | None) -> Table:
 
 def _footer(status: LiveStatus) -> Text:
     text = Text()
+    if status.silent:
+        return Text("\nthe monitor has ended, is inactive, or cannot be reached", "bright_black")
     for span in status.open_anomalies:
         text.append(f"\n{span} (from {span.threshold:.2f})", "bold red" if span.alarm else "yellow")
     text.append(f"\n{status.health.name}", _HEALTH_STYLES.get(status.health, "bright_black"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import math
 import sys
 import uuid
 from collections.abc import Iterable
@@ -86,7 +87,7 @@ class WeldMonitorNode(GuardedLifecycleNode):
         result = super().on_activate(state)
         self._monitor.begin()
         self._outputs.begin_session(str(uuid.uuid4()))
-        self._outputs.publish_model_info(self._monitor.info, self._revision)
+        self._outputs.publish_model_info(self._monitor, self._revision)
         # What exists now stays. A full pass of the collector over it took 54 ms, nearly two camera frames.
         gc.collect()
         gc.freeze()
@@ -127,7 +128,7 @@ class WeldMonitorNode(GuardedLifecycleNode):
     def _say_revision(self) -> None:
         """Other weights are in use; called in the thread that learns, or in a service."""
         if self._session is not None and self._monitor is not None:
-            self._outputs.publish_model_info(self._monitor.info, self._revision)
+            self._outputs.publish_model_info(self._monitor, self._revision)
 
     # -- services -----------------------------------------------------------------------------------------------
 
@@ -166,7 +167,7 @@ class WeldMonitorNode(GuardedLifecycleNode):
                 response.success, response.message = False, "the node was deactivated meanwhile; ask again"
                 return response
             session.listen_to(monitor.info.modalities)
-            self._outputs.publish_model_info(monitor.info, self._revision)
+            self._outputs.publish_model_info(monitor, self._revision)
         response.success, response.message = True, f"{_in_words(monitor)}, from {folder}"
         response.model_revision, response.weights_sha256 = self._revision, monitor.info.weights_sha256
         self.get_logger().info(f"{response.message} is in use as revision {self._revision}")
@@ -220,6 +221,8 @@ def _alarms(monitor: MonitorLike) -> str:
     limits = monitor.info.card.limits_with(monitor.info.modalities)
     if limits is None:
         return "suspicions only, no alarms: no limits for these sensors (msstan calibrate)"
+    if math.isnan(monitor.false_alarms_per_hour):
+        return "alarms without a promise: events.alarm_onset_s is shorter than the one that their limits are set for"
     return f"alarms: at most {limits.false_alarms_per_hour:g} false ones an hour"
 
 

@@ -9,6 +9,9 @@ import numpy as np
 
 from msstan_core.advisory.parameters import UNKNOWN, Values, values
 
+#: How long the monitor's advice is valid after its stamp, s.
+VALIDITY_S = 0.6
+
 
 @dataclass(frozen=True, slots=True)
 class Advice:

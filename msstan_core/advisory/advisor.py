@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from msstan_core.advisory.advice import Advice
+from msstan_core.advisory.advice import VALIDITY_S, Advice
 from msstan_core.advisory.envelope import Envelope
 from msstan_core.advisory.measured import MeasuredValues, collect
 from msstan_core.advisory.parameters import ZERO, Parameter, Values, values
@@ -47,7 +47,7 @@ class AdvisorConfig(BaseModel):
     release_without_cause_per_s: float = Field(
         2.0, gt=0, le=10, description="the same, at once, where the telemetry shows that the cause has gone, 1/s"
     )
-    validity_s: float = Field(0.6, gt=0, le=2, description="valid_until after the stamp, s")
+    validity_s: float = Field(VALIDITY_S, gt=0, le=2, description="valid_until after the stamp, s")
     period_s: float = Field(0.1, ge=0.02, le=1, description="time between two messages about one remedy, s")
     evidence_s: float = Field(0.5, gt=0, le=5, description="telemetry whose median tells the cause, s")
 
@@ -193,8 +193,8 @@ class Advisor:
             return
         share = 1.0 if rule.at_once else max(self.config.first_share, needed)
         started = _Correction(rule, remedy, seen.event.event_id, seen.confidence, share)
-        if running is not None and self._opposes(started, running, envelope):
-            started.share = 0.0  # taking the earlier remedy back may be all that is needed
+        if running is not None and _opposes(remedy, running.remedy, envelope):
+            started.share = 0.0
         self._correction = started
 
     def _hold_or_release(self, running: _Correction, evidence: MeasuredValues, stamp_ns: int, elapsed_s: float) -> None:
@@ -210,17 +210,6 @@ class Advisor:
             running.share -= self.config.release_per_s * elapsed_s
         if running.share <= 0:
             self._correction = None
-
-    def _opposes(self, new: _Correction, old: _Correction, envelope: Envelope) -> bool:
-        def directions(correction: _Correction) -> dict[Parameter, float]:
-            found = {}
-            for change in correction.remedy.changes:
-                if (parameter := resolved(change, envelope)) is not None:
-                    found[parameter] = change.share
-            return found
-
-        mine, theirs = directions(new), directions(old)
-        return any(mine[p] * theirs[p] < 0 for p in mine.keys() & theirs.keys())
 
     def _evidence(self, telemetry: TelemetryWindow | None, envelope: Envelope) -> MeasuredValues:
         advised = [n + d for n, d in zip(envelope.nominal, self._deltas, strict=True)]
@@ -280,6 +269,20 @@ class Advisor:
             check_gas=gas is not None,
             reason="; ".join(reasons),
         )
+
+
+def _opposes(new: Remedy, old: Remedy, envelope: Envelope) -> bool:
+    """Whether a parameter goes up by one and down by the other: taking the old one back may be all that is needed."""
+
+    def directions(remedy: Remedy) -> dict[Parameter, float]:
+        found = {}
+        for change in remedy.changes:
+            if (parameter := resolved(change, envelope)) is not None:
+                found[parameter] = change.share
+        return found
+
+    mine, theirs = directions(new), directions(old)
+    return any(mine[p] * theirs[p] < 0 for p in mine.keys() & theirs.keys())
 
 
 def _needed(remedy: Remedy, evidence: MeasuredValues, envelope: Envelope) -> float:

@@ -94,9 +94,9 @@ class Envelope:
             values(s.max_rate_per_s if s else math.nan for s in sections),
         )
 
-    def contains(self, deltas: Values) -> bool:
-        """Whether deltas are inside; never for NaN."""
-        return self.outside(deltas) == () and self._heat_is_inside(deltas)
+    def contains(self, deltas: Values, slack: float = 0.0) -> bool:
+        """Whether deltas are inside; never for NaN. ``slack``: see :meth:`outside`, here of the heat input, too."""
+        return self.outside(deltas, slack) == () and self._heat_is_inside(deltas, slack)
 
     def outside(self, deltas: Values, slack: float = 0.0) -> tuple[Parameter, ...]:
         """Parameters whose nominal + delta leaves the procedure's range (NaN does).
@@ -169,10 +169,11 @@ class Envelope:
             high = math.nextafter(high, 0.0)
         return low, high
 
-    def _heat_is_inside(self, deltas: Sequence[float]) -> bool:
+    def _heat_is_inside(self, deltas: Sequence[float], slack: float = 0.0) -> bool:
         if self.wps.heat_input_j_m is None:
             return True
-        return self._heat_low <= self.heat_input_j_m(values(deltas)) <= self._heat_high
+        heat = self.heat_input_j_m(values(deltas))
+        return self._heat_low * (1 - slack) <= heat <= self._heat_high * (1 + slack)
 
     def _heat_sign(self, parameter: Parameter) -> int:
         """+1: more of it brings more heat input."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from msstan_core.advisory.advice import Advice
+from msstan_core.advisory.advice import VALIDITY_S, Advice
 from msstan_core.advisory.envelope import Envelope
 from msstan_core.advisory.gate_output import GateOutput, GateState
 from msstan_core.advisory.parameters import PARAMETERS, ZERO, Values, values
@@ -30,10 +30,10 @@ class GateSettings(BaseModel):
     """When the gate trusts, and for how long."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-    heartbeat_timeout_s: float = Field(0.5, ge=0.05, le=5, description="silence of weld/state that means no monitor, s")
+    heartbeat_timeout_s: float = Field(0.5, ge=0.3, le=5, description="silence of weld/state that means no monitor, s")
     max_age_s: float = Field(0.5, ge=0.01, le=5, description="oldest samples an advice may rest on, s")
     future_tolerance_s: float = Field(0.1, ge=0, le=1, description="a stamp may lie this far ahead of the clock, s")
-    max_validity_s: float = Field(2.0, ge=0.05, le=10, description="longest valid_until after the stamp, s")
+    max_validity_s: float = Field(2.0, ge=VALIDITY_S, le=10, description="longest valid_until after the stamp, s")
     least_confidence: float = Field(0.5, ge=0, le=1, description="advice with less confidence is refused")
     accept_degraded: bool = Field(False, description="follow a monitor that says DEGRADED (a sensor missing or late)")
     violations_to_latch: int = Field(
@@ -148,7 +148,7 @@ class AdvisoryGate:
         self._advice, self._advice_age_s = advice, 0.0
         self._last_sequence, self._last_stamp_ns = advice.sequence_id, advice.stamp_ns
         self.accepted += 1
-        if self._envelope.outside(values(0.0 if math.isnan(d) else d for d in advice.deltas), FLOAT32_ROUNDING):
+        if not self._envelope.contains(values(0.0 if math.isnan(d) else d for d in advice.deltas), FLOAT32_ROUNDING):
             self.clamped += 1
             self._violated("asked for more than the procedure allows")
         return None

@@ -20,6 +20,8 @@ ParameterName = Literal["current_a", "voltage_v", "wire_feed_speed_m_s", "travel
 #: Processes whose heat input follows from current, voltage and travel speed.
 ARC_PROCESSES = frozenset({Process.GMAW, Process.GTAW, Process.SAW})
 
+#: Setpoints that a job programs may differ from a procedure's nominal values by this share: by rounding.
+PROGRAMMED_TOLERANCE = 0.02
 #: Share of the heat-input window's bounds that advice keeps free. A follower that loses its advice returns on a
 #: straight line, on which the product of voltage and current over travel speed may bulge over its ends: by up to 0.5 %
 #: where parameters may change by 25 %, 2 % where they may change by 40 %.
@@ -233,7 +235,29 @@ class Wps(_Section):
                 )
         if self.shielding_gas and context.shielding_gas and self.shielding_gas != context.shielding_gas:
             return f"it is for gas {self.shielding_gas}, the job has {context.shielding_gas}"
+        return self._other_setpoints(context)
+
+    def _other_setpoints(self, context: WeldContext) -> str:
+        """Advice is a change from the programmed setpoint, and its limits count from the nominal value: which of them
+        differ, in words.
+        """
+        wire = self.kind in (Process.GMAW, Process.SAW) and self.wire_feed_speed_m_s is not None
+        for parameter in PARAMETERS:
+            follows = parameter is Parameter.CURRENT and wire  # what it is set to is the wire feed
+            if follows or parameter.field not in TELEMETRY_CHANNELS:
+                continue
+            programmed = context.programmed[TELEMETRY_CHANNELS.index(parameter.field)]
+            nominal = _nominal(getattr(self, parameter.field))
+            if abs(programmed - nominal) > PROGRAMMED_TOLERANCE * nominal:
+                return f"its nominal {parameter.words} is {nominal:g} {parameter.unit}, the job programs {programmed:g}"
         return ""
+
+
+def plausible_range(parameter: Parameter) -> tuple[float, float]:
+    """Least and highest value of a parameter that any weld has, in its SI unit: what lies outside has a wrong unit."""
+    extra = Wps.model_fields[parameter.field].json_schema_extra
+    assert isinstance(extra, dict)
+    return float(str(extra["low"])), float(str(extra["high"]))
 
 
 def _nominal(value: ParameterRange | float | None) -> float:

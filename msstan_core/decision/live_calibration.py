@@ -26,7 +26,7 @@ class Calibration:
     imperfection_lines: LogitLines
     imperfection_thresholds: NDArray[np.float32]  #: [13] probability from which each counts
     alarm_thresholds: NDArray[np.float32]  #: [14] of the imperfections and of novelty; inf: no alarm
-    false_alarms_per_hour: float  #: what the alarms keep to; NaN: no alarm is raised
+    false_alarms_per_hour: float  #: what the alarms keep to; NaN: nothing is promised
 
 
 class SubsetCalibration:
@@ -34,11 +34,13 @@ class SubsetCalibration:
 
     Args:
         card: of the model. imperfection_threshold: of imperfections without a calibrated one.
+        promise_holds: whether alarms are raised as they were when their limits were calibrated.
     """
 
-    def __init__(self, card: ModelCard, imperfection_threshold: float) -> None:
+    def __init__(self, card: ModelCard, imperfection_threshold: float, *, promise_holds: bool = True) -> None:
         self._card = card
         self._usual = imperfection_threshold
+        self._promise_holds = promise_holds
         self._known: dict[bytes, Calibration] = {}
 
     def of(self, valid: NDArray[np.bool_]) -> Calibration:
@@ -66,7 +68,7 @@ class SubsetCalibration:
             imperfection_lines=LogitLines.of({**card.imperfection_lines, **subset.imperfection_lines}),
             imperfection_thresholds=each,
             alarm_thresholds=_alarm_thresholds(limits),
-            false_alarms_per_hour=math.nan if limits is None else limits.false_alarms_per_hour,
+            false_alarms_per_hour=limits.false_alarms_per_hour if limits and self._promise_holds else math.nan,
         )
 
 

@@ -77,7 +77,12 @@ class Monitor:
         self._by_card = steadied.method == "card"
         self._said = Hysteresis(steadied.lead, steadied.hold_s) if smoothing else Hysteresis(0.0, 0.0)
         self._anomalies = anomalies or AnomalyConfig()
-        self._calibrations = SubsetCalibration(card, self._anomalies.imperfection_threshold)
+        self._calibrations = SubsetCalibration(
+            card,
+            self._anomalies.imperfection_threshold,
+            # Limits are calibrated with the default time at them; a longer one raises fewer alarms.
+            promise_holds=self._anomalies.alarm_onset_s >= AnomalyConfig().alarm_onset_s,
+        )
         self._events = AnomalyEvents(self._anomalies, card.imperfection_thresholds, card.severity)
         self._seam, self._regions = SeamPosition(), PeakRegions()
         self._pending_events: tuple[AnomalyEvent, ...] = ()
@@ -258,6 +263,12 @@ class Monitor:
             degraded=degraded,
             embedding=output.embedding,
         )
+
+    @property
+    def false_alarms_per_hour(self) -> float:
+        """What alarms keep to with all sensors of the monitor; NaN: nothing is promised."""
+        valid = np.array([m in self.info.modalities for m in MODALITIES])
+        return self._calibrations.of(valid).false_alarms_per_hour
 
     def imperfection_thresholds(self, valid: NDArray[np.bool_]) -> NDArray[np.float32]:
         """[13] probability from which each imperfection counts while the modalities with ``valid`` [4] are there."""

@@ -6,11 +6,13 @@ import itertools
 import math
 
 import pytest
-from gate_cell import LAP, NAN, Cell, advised, limits
+from gate_cell import LAP, NAN, TIGHT, Cell, advised, limits
 
+from msstan_core.advisory.advisor import AdvisorConfig
+from msstan_core.advisory.envelope import Envelope
 from msstan_core.advisory.gate import GateSettings
 from msstan_core.advisory.gate_output import GateState
-from msstan_core.advisory.parameters import ZERO, Parameter
+from msstan_core.advisory.parameters import ZERO, Parameter, values
 
 
 def test_good_advice_is_followed_at_the_procedures_rate_and_explained() -> None:
@@ -86,3 +88,22 @@ def test_the_message_for_the_robot_says_limits_and_leaves_out_what_may_not_be_ad
 def test_settings_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match="heartbeat_timeout_s"):
         GateSettings(heartbeat_timeout_s=60.0)
+
+
+def test_what_leaves_the_heat_input_window_is_a_violation_though_each_parameter_is_in_its_range() -> None:
+    cell, envelope = Cell(TIGHT), Envelope(TIGHT)
+    cell.beat()
+    deltas = list(ZERO)
+    deltas[Parameter.VOLTAGE] = envelope.high[Parameter.VOLTAGE]
+    deltas[Parameter.TRAVEL_SPEED] = envelope.low[Parameter.TRAVEL_SPEED]
+    assert envelope.outside(values(deltas)) == () and not envelope.contains(values(deltas))
+    assert cell.advise(deltas=values(deltas)) is None, "it is clamped"
+    assert cell.gate.clamped == 1
+
+
+def test_ranges_leave_no_setting_in_which_a_sound_monitor_looks_like_a_liar() -> None:
+    def least(name: str) -> float:
+        return next(limit.ge for limit in GateSettings.model_fields[name].metadata if hasattr(limit, "ge"))
+
+    assert least("max_validity_s") >= AdvisorConfig().validity_s
+    assert least("heartbeat_timeout_s") >= 0.3, "the heartbeat comes ten times a second"

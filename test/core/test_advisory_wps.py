@@ -14,6 +14,7 @@ from lap_procedure import LAP
 
 from msstan_core.advisory.envelope import Envelope
 from msstan_core.advisory.parameters import PARAMETERS, ZERO, Parameter
+from msstan_core.advisory.wps import plausible_range
 from msstan_core.advisory.wps_files import WPS_FOLDER, ProcedureBook, load_wps, parse_wps
 from msstan_core.errors import InputError
 from msstan_core.observation import WeldContext
@@ -155,6 +156,8 @@ def test_the_context_names_the_procedure() -> None:
         ("", context(filler=Filler.NICKEL), "nickel"),
         ("", context(thickness_a_m=0.02), "20 mm"),
         ("", context(shielding_gas="I1-Ar"), "I1-Ar"),
+        ("", context(programmed=(math.nan, 21.0, 0.075, 0.008, 15.0)), "nominal voltage is 20 V, the job programs 21"),
+        ("", context(programmed=(math.nan, 20.0, 0.075, 0.009, 15.0)), "nominal travel speed is 0.008 m/s"),
         ("gmaw_aluminium_steel_tee", context(wps_id="", filler=Filler.UNKNOWN, thickness_a_m=math.nan), "one material"),
     ],
 )
@@ -162,6 +165,12 @@ def test_a_procedure_that_does_not_fit_the_job_is_not_in_force(fixed: str, job: 
     wps, reason = ProcedureBook(fixed).in_force(job)
     assert wps is None
     assert said in reason and "\n" not in reason
+
+
+@pytest.mark.parametrize("programmed", [(180.0, 20.1, 0.0752, 0.008, 15.0), (240.0, math.nan, 0.075, 0.008, 12.0)])
+def test_setpoints_that_differ_by_rounding_or_follow_from_others_contradict_nothing(programmed: tuple) -> None:
+    """The current of a wire process is not what is set, and the gas flow is none of the advised parameters."""
+    assert ProcedureBook().in_force(context(programmed=programmed)) == (ProcedureBook().named("gmaw_steel_lap"), "")
 
 
 def test_what_the_context_does_not_know_contradicts_nothing() -> None:
@@ -203,3 +212,8 @@ def test_a_built_in_scenario_that_names_a_procedure_fits_it_and_is_programmed_at
             assert getattr(scenario.process, p.field) == section.nominal
     told, cell = wps.job(0).programmed, WeldCell(scenario).context.programmed
     np.testing.assert_allclose(told, cell, rtol=0.02)  # an arc's current and voltage follow from what is set
+
+
+def test_what_no_weld_has_is_known_for_every_parameter() -> None:
+    assert plausible_range(Parameter.TRAVEL_SPEED) == (0.0001, 0.5)
+    assert all(0 <= low < high for low, high in map(plausible_range, PARAMETERS))

@@ -5,6 +5,7 @@ In a module of its own because test/launch uses it too, and every folder's conft
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -171,6 +172,7 @@ class FakeMonitor:
         self.resets = 0
         self.left: EventsLeft | None = None
         self.ticks: list[Tick] = []
+        self.false_alarms_per_hour = math.nan
 
     def step(self, tick: Tick) -> Decision:
         if self.fail:

@@ -141,6 +141,11 @@ def test_a_lying_monitor_is_latched_said_and_followed_again_only_after_reset(cel
     before = len(cell.robot.heard)
     assert until(lambda: len(cell.robot.heard) > before + 25)
     assert cell.robot.at_programmed, "good behaviour alone does not open it"
+    assert cell.spinner.run(cell.gate.trigger_deactivate) == TransitionCallbackReturn.SUCCESS
+    assert cell.spinner.run(cell.gate.trigger_activate) == TransitionCallbackReturn.SUCCESS
+    before = len(cell.robot.heard)
+    assert until(lambda: len(cell.robot.heard) > before + 25)
+    assert cell.robot.at_programmed and cell.robot.value("state") == "latched until reset", "nor does a new start"
     reset = cell.robot.node.create_client(Trigger, "advisory_gate/reset")
     assert reset.wait_for_service(10)
     future = reset.call_async(Trigger.Request())
@@ -184,6 +189,7 @@ def test_a_deactivated_gate_falls_silent_and_begins_at_zero_under_a_new_session(
     [
         ({"wps": "no_such_procedure"}, "no_such_procedure"),
         ({"output_validity_s": 0.1, "rate_hz": 20.0}, "periods"),
+        ({"longest_step_s": 0.02, "rate_hz": 50.0}, "longest_step_s: 0.02 s are less than 2 cycles at 50 Hz"),
     ],
 )
 def test_what_makes_no_sense_leaves_the_node_unconfigured(

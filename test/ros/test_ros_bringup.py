@@ -70,6 +70,7 @@ def test_launch_files_hold_no_knowledge_of_their_own() -> None:
         ("replay", {"bag": "/tmp", "rate": "0"}, "rate"),
         ("replay", {"bag": "/tmp", "rate": "fast"}, "rate"),
         ("simulated_cell", {"seed": "1.5e12"}, "seed"),
+        ("simulated_cell", {"seed": "1.7"}, "argument seed: '1.7' is no whole number"),
         ("simulated_cell", {"scenario": "nope"}, "one of: fsw_aluminium_butt, gmaw_aluminium_steel_tee"),
         ("simulated_cell", {"scenario": "/no/such.yaml"}, "/no/such.yaml"),
     ],
@@ -119,6 +120,22 @@ def test_every_node_of_a_profile_is_given_the_params_file(tmp_path: Path) -> Non
     for profile, given in (("replay", {"bag": str(tmp_path), "gate": "true"}), ("simulated_cell", {})):
         nodes = described(profile, params_file=str(file), **given)
         assert len(nodes) == 4 and {node.parameter_files for node in nodes.values()} == {(file,)}
+
+
+def test_player_and_cell_are_told_which_sensors_the_monitor_is_given_by_its_params_file(tmp_path: Path) -> None:
+    file = tmp_path / "cell.yaml"
+    file.write_text("cell_1: {weld_monitor: {ros__parameters: {modalities: [telemetry, acoustic]}}}", encoding="utf-8")
+    given = {"params_file": str(file), "namespace": "cell_1"}
+    for profile, node in (("replay", "bag_player"), ("simulated_cell", "weld_cell")):
+        bag = {"bag": str(tmp_path)} if profile == "replay" else {}
+        assert described(profile, **bag, **given)[node].parameters["modalities"] == ["telemetry", "acoustic"]
+        chosen = described(profile, **bag, **given, modalities="camera")[node].parameters["modalities"]
+        assert chosen == ["camera"], "an argument comes before the file"
+        del given["namespace"]  # the section is another cell's
+        assert described(profile, **bag, **given)[node].parameters["modalities"] == [""]
+        given["namespace"] = "cell_1"
+    topics = described("replay", bag=str(tmp_path), topics="/a, /b")["bag_player"].parameters["topics"]
+    assert topics == ["/a", "/b"]
 
 
 def test_sections_of_other_nodes_are_no_fault(tmp_path: Path) -> None:

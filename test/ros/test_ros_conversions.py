@@ -10,7 +10,6 @@ from live import decision_for, model_card
 
 from msstan_core.decision.pipeline import ModelInfo
 from msstan_core.decision.result import AnomalyEvent, EventPhase, Evidence, ImageRegion
-from msstan_core.inference.model_package import AlarmLimits
 from msstan_core.messages import TopicKind, sample_from_message
 from msstan_core.observation import Tick
 from msstan_core.vocabulary import ACTIONS, MODALITIES, Action
@@ -96,16 +95,14 @@ def test_anomaly_message_says_where_in_the_image_the_network_looked() -> None:
 
 def test_model_info_says_which_outputs_are_trained() -> None:
     info = ModelInfo(model_card(), "c" * 64, "w" * 64, "onnx", "CPU", frozenset(MODALITIES))
-    message = model_info_message(info, 5, "s", 2)
+    message = model_info_message(info, 5, "s", 2, math.nan)
     trained = {
         label for label, is_trained in zip(message.action_labels, message.action_trained, strict=True) if is_trained
     }
     assert trained == {"IDLE", "MATERIAL_DEPOSITION"}
     assert list(message.iso_codes)[message.imperfection_trained.index(True)] == 2011
-    assert math.isnan(message.false_alarms_per_hour), "no limits, no promise"
-    limits = AlarmLimits(false_alarms_per_hour=0.5, upper95_per_hour=0.9, imperfection_thresholds={})
-    promising = replace(info, card=info.card.model_copy(update={"alarm_limits": limits}))
-    assert model_info_message(promising, 5, "s", 2).false_alarms_per_hour == 0.5
+    assert math.isnan(message.false_alarms_per_hour)
+    assert model_info_message(info, 5, "s", 2, 0.5).false_alarms_per_hour == 0.5
     assert message.modality_labels == ["camera", "thermal", "acoustic", "telemetry"]
 
 

@@ -75,6 +75,17 @@ def test_an_old_action_is_not_shown_as_current_when_the_input_is_stale() -> None
     assert line(status).startswith("STALE")
 
 
+def test_a_monitor_that_has_fallen_silent_is_not_shown_as_it_was() -> None:
+    status = LiveStatus(health=Health.OK, model="nano 1", silence_s=0.4)
+    status.rows.append(row(1.0, Action.MATERIAL_DEPOSITION))
+    status.anomalies["s", 1] = AnomalySpan(2011, "gas pore", 0.5, 1.0, 0.83, 0.5, cleared=False)
+    assert "OK" in line(status) and "gas pore" in text_of(status)
+    status.silence_s = 7.2
+    assert line(status) == "NO HEARTBEAT          for 7 s"
+    shown = text_of(status)
+    assert "no heartbeat for 7 s" in shown and "gas pore" not in shown and "60.0%" not in shown
+
+
 def test_stretches_of_one_action_are_joined() -> None:
     rows = [row(t, a) for t, a in ((0, Action.IDLE), (1, Action.IDLE), (2, Action.COOLING), (3, Action.COOLING))]
     assert action_spans(rows) == [(0, 2, Action.IDLE), (2, 3, Action.COOLING)]
@@ -123,6 +134,8 @@ def test_the_listener_follows_actions_states_and_the_life_of_an_anomaly(spinner:
             lambda: (s := listener.status()).newest and s.health is Health.OK and not s.open_anomalies and s.anomalies
         )
         status = listener.status()
+        assert not status.silent
+        assert until(lambda: listener.status().silent, 3.0), "nobody has said a second heartbeat"
     (span,) = status.anomalies.values()
     assert (span.onset_s, span.until_s) == (7.0, 9.0)
     assert abs(span.score - 0.9) < 1e-6
