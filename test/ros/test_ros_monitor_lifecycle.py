@@ -1,5 +1,6 @@
 """The monitor's transitions: what is refused, what can be tried again, and sessions."""
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -99,8 +100,10 @@ def test_what_alarms_promise_with_its_sensors_is_said_when_it_is_configured(
     heard = frozenset({Modality.ACOUSTIC, Modality.TELEMETRY})
     limits = AlarmLimits(false_alarms_per_hour=0.5, upper95_per_hour=0.9, imperfection_thresholds={})
     promises = {}
-    for name, few in (("few", SubsetCard(temperature=1.0, alarm_limits=limits)), ("none", SubsetCard(temperature=1.0))):
+    limited, bare = SubsetCard(temperature=1.0, alarm_limits=limits), SubsetCard(temperature=1.0)
+    for name, few, promised in (("few", limited, 0.5), ("none", bare, math.nan), ("broken", limited, math.nan)):
         monitor = FakeMonitor()
+        monitor.false_alarms_per_hour = promised
         card = monitor.info.card.model_copy(update={"alarm_limits": limits, "subsets": {"acoustic+telemetry": few}})
         monitor.info = replace(monitor.info, card=card, modalities=heard)
         given = [Parameter("model_dir", value=str(tmp_path))]
@@ -110,3 +113,4 @@ def test_what_alarms_promise_with_its_sensors_is_said_when_it_is_configured(
         node.destroy_node()
     assert "at most 0.5 false ones an hour" in promises["few"]
     assert "suspicions only, no alarms" in promises["none"]
+    assert "alarms without a promise: events.alarm_onset_s is shorter" in promises["broken"]
