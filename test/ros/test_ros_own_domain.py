@@ -81,3 +81,10 @@ def test_processes_are_started_and_brought_up_in_the_domain() -> None:
     with own_domain() as domain, Supervisor((gate,), said.append, domain) as nodes:
         nodes.start()  # returns when it is active, and raises where it does not appear
         assert f"ROS_DOMAIN_ID={domain}" in Path(f"/proc/{nodes.process_id('advisory_gate')}/environ").read_text()
+
+
+def test_a_domain_that_is_none_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", "abc")
+    with pytest.raises(InputError, match=r"ROS: cannot be started .*; check ROS_DOMAIN_ID") as error:
+        Listener()
+    assert "\n" not in str(error.value)

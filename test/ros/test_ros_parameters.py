@@ -125,3 +125,15 @@ def test_declare_does_not_stand_in_the_way_of_other_parameters(spinner: Spinner)
     declare(node, [ParameterSpec("level", 0.5, "a level between zero and one", 0, 1)])
     (result,) = node.set_parameters([Parameter("use_sim_time", value=True)])
     assert result.successful
+
+
+@pytest.mark.parametrize("rate", ["tick_rate_hz", "max_tick_rate_hz"])
+def test_ticks_that_come_too_seldom_for_the_promised_deadline_are_refused(spinner: Spinner, rate: str) -> None:
+    with pytest.raises(InputError, match=f"alignment.{rate}: 1.5 Hz cannot keep action_deadline_s .0.5 s.; give more"):
+        read_settings(monitor_node(spinner, **{f"alignment__{rate}": 1.5}))
+    assert read_settings(monitor_node(spinner, **{f"alignment__{rate}": 1.5, "action_deadline_s": 1.0}))
+
+
+def test_a_text_of_digits_is_refused_with_how_it_is_quoted(spinner: Spinner) -> None:
+    with pytest.raises(InputError, match="in quotes of their own"):
+        monitor_node(spinner, wps=4711)
