@@ -42,7 +42,7 @@ def register(studies: Any) -> None:
     add_regime(parser)
     add_withhold(parser)
     parser.add_argument("--seeds", type=int, default=3, help="networks per left-out configuration (default: 3)")
-    parser.add_argument("--work", type=Path, default=Path("out/smoothing"), help="folder for features and streams")
+    parser.add_argument("--work", type=Path, default=Path("out"), help="folder for features and streams")
     parser.set_defaults(run=run)
 
 

@@ -39,6 +39,15 @@ _SMOOTHING = (
     Row("delay_ms", "added delay, ms", Aim(200.0, at_most=True)),
 )
 
+_FALSE_ALARMS = Row(
+    "false_alarms_per_hour", "false alarms an hour, all kinds together", Aim(1.0, at_most=True, of="upper95")
+)
+_SAID = (
+    Row("false_suspicions_per_hour", "false suspicions an hour, novelty included"),
+    Row("alarmed", "imperfections with an alarm of any kind"),
+    Row("suspected", "imperfections with a suspicion of any kind"),
+)
+
 SECTIONS: tuple[Section, ...] = (
     Section(
         "phases",
@@ -215,15 +224,9 @@ SECTIONS: tuple[Section, ...] = (
         "calibrated on: every alarm is a false one. The shares of imperfections that are said, and the delays, are "
         "those of the same cell with disturbances.",
         (
-            Row(
-                "false_alarms_per_hour",
-                "false alarms an hour, all kinds together",
-                Aim(1.0, at_most=True, of="upper95"),
-            ),
+            _FALSE_ALARMS,
             Row("false_alarms_per_arc_hour", "the same an hour of arc"),
-            Row("false_suspicions_per_hour", "false suspicions an hour, novelty included"),
-            Row("alarmed", "imperfections with an alarm of any kind"),
-            Row("suspected", "imperfections with a suspicion of any kind"),
+            *_SAID,
             Row("own_limits_chosen_per_hour", "limits by one half of these welds, judged on the other: chosen rate"),
             Row("own_limits_false_alarms_per_hour", "the same: false alarms an hour"),
             Row("own_limits_alarmed", "the same: imperfections with an alarm of any kind"),
@@ -238,14 +241,8 @@ SECTIONS: tuple[Section, ...] = (
         "As before, with the limits it is shipped with: model 0.8.2, whose weights and limits the later ones have. "
         "One alarm in so short a time says little of the rate.",
         (
-            Row(
-                "false_alarms_per_hour",
-                "false alarms an hour, all kinds together",
-                Aim(1.0, at_most=True, of="upper95"),
-            ),
-            Row("false_suspicions_per_hour", "false suspicions an hour, novelty included"),
-            Row("alarmed", "imperfections with an alarm of any kind"),
-            Row("suspected", "imperfections with a suspicion of any kind"),
+            _FALSE_ALARMS,
+            *_SAID,
             Row("hours", "hours of nominal welds"),
         ),
         command="msstan study false-alarms models/default --hours 1.3 --faulty 60 "
@@ -259,14 +256,8 @@ SECTIONS: tuple[Section, ...] = (
         "steel, of magnesium, and of magnesium with aluminium. Then the same with limits that one half of these welds "
         "set, judged on the other half (nothing trained, no label), as msstan calibrate does with a cell's own welds.",
         (
-            Row(
-                "false_alarms_per_hour",
-                "false alarms an hour, all kinds together",
-                Aim(1.0, at_most=True, of="upper95"),
-            ),
-            Row("false_suspicions_per_hour", "false suspicions an hour, novelty included"),
-            Row("alarmed", "imperfections with an alarm of any kind"),
-            Row("suspected", "imperfections with a suspicion of any kind"),
+            _FALSE_ALARMS,
+            *_SAID,
             Row("own_limits_chosen_per_hour", "limits by one half of these welds, judged on the other: chosen rate"),
             Row(
                 "own_limits_false_alarms_per_hour",

@@ -19,7 +19,7 @@ def test_a_revision_is_restored_exactly_after_a_crash_and_numbers_go_on(tmp_path
     cell = Cell(tmp_path)
     cell.teach()
     old = cell.adapter.status
-    (tmp_path / "revision-00000099.npz.part").write_bytes(b"half")  # the crash came in mid-write
+    (tmp_path / "revision-00000099.4711.part.npz").write_bytes(b"half")  # the crash came in mid-write
     again = Cell(tmp_path)
     again.weld(LIKE, 1)
     again.adapter.work()

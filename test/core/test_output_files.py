@@ -126,7 +126,7 @@ def test_options_are_held_against_the_limits_of_the_configuration(
 
 
 def test_what_another_run_is_just_writing_is_left_alone(tmp_path: Path) -> None:
-    part = tmp_path / "result.json.part"
+    part = tmp_path / "result.4711.part.json"
     part.write_text("half")
     check_output_file(tmp_path / "result.json")
     assert part.read_text() == "half"
