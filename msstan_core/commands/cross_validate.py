@@ -110,6 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.seeds,
         arguments.work,
         regime=regime,
+        simulation_steps=arguments.simulation_steps,
         only_groups=groups,
         progress=progress,
     ):

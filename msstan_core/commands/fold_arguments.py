@@ -13,13 +13,25 @@ if TYPE_CHECKING:
 
 
 def add_regime(parser: argparse.ArgumentParser) -> None:
-    """``--regime``, see studies/folds.py."""
+    """``--regime`` and ``--simulation-steps``, see studies/folds.py."""
     parser.add_argument(
         "--regime",
         choices=("together", "simulated", "pretrained"),
         default="together",
         help="train on everything at once (default), on simulation only, or on simulation first and real welds then",
     )
+    parser.add_argument(
+        "--simulation-steps",
+        type=_steps,
+        metavar="N",
+        help="optimiser steps of the training on simulation only, once per seed (default: the recipe's steps)",
+    )
+
+
+def _steps(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of steps of 1 or more")
+    return int(text)
 
 
 def add_withhold(parser: argparse.ArgumentParser) -> None:

@@ -161,7 +161,16 @@ def _real(arguments: argparse.Namespace, console: Console) -> list[Stream]:
 
         regime = Regime(arguments.regime)
         kept = arguments.work / "streams"
-        return list(streams_of_folds(config, recordings, arguments.seeds, kept, regime=regime, progress=update))
+        streams = streams_of_folds(
+            config,
+            recordings,
+            arguments.seeds,
+            kept,
+            regime=regime,
+            simulation_steps=arguments.simulation_steps,
+            progress=update,
+        )
+        return list(streams)
 
 
 def _simulated(arguments: argparse.Namespace, console: Console) -> list[Stream]:

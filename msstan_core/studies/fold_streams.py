@@ -77,6 +77,7 @@ def streams_of_folds(
     keep: Path,
     *,
     regime: Regime = Regime.TOGETHER,
+    simulation_steps: int | None = None,
     only_groups: frozenset[str] | None = None,
     progress: Callable[[int, str, int, int, float], None] = lambda seed, group, step, steps, loss: None,
 ) -> Iterator[Stream]:
@@ -87,7 +88,8 @@ def streams_of_folds(
     Args:
         config: its seed is the first one. recordings: all; simulated ones are only trained on. seeds: how many.
         keep: folder for the streams; those of other recordings, configurations or revisions are left alone.
-        regime: what to train on. only_groups: leave out only these.
+        regime: what to train on. simulation_steps: of the training on simulation, see :class:`Folds`.
+        only_groups: leave out only these.
         progress: called with (seed, group, step, steps, loss).
 
     Raises:
@@ -97,7 +99,7 @@ def streams_of_folds(
     simulated = [r for r in recordings if r.simulated]
     reduced = reduced_to_actions_of(simulated, [r for r in recordings if not r.simulated])
     for seed in range(config.seed, config.seed + seeds):
-        folds = Folds(config.model_copy(update={"seed": seed}), regime, reduced)
+        folds = Folds(config.model_copy(update={"seed": seed}), regime, reduced, simulation_steps)
         for group, training, test in leave_one_group_out(recordings):
             if only_groups is not None and group not in only_groups:
                 continue
@@ -155,7 +157,8 @@ def _modalities(recording: Recording) -> str:
 
 def _key(folds: Folds, recordings: Sequence[Recording], group: str) -> str:
     names = sorted({f"{r.source}/{r.group}/{r.path.name}/{len(r.features.time_s)}" for r in recordings})
-    content = [folds.config.model_dump_json(), folds.regime, names, group, network_code_sha256()]
+    configs = [folds.config.model_dump_json(), folds.simulation_config.model_dump_json()]
+    content = [*configs, folds.regime, names, group, network_code_sha256()]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]
 
 

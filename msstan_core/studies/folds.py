@@ -62,17 +62,22 @@ class Folds:
     Args:
         config: of the trainings. regime: what they see.
         simulated: recordings with the actions of real labels, see :func:`reduced_to_actions_of`; not used together.
+        simulation_steps: optimiser steps of the training on simulation alone, which all folds share; None: as many as
+            the configuration says for every training.
 
     Raises:
         InputError: where the regime asks for simulated recordings and there are none.
     """
 
-    def __init__(self, config: TrainingConfig, regime: Regime, simulated: list[Recording]) -> None:
+    def __init__(
+        self, config: TrainingConfig, regime: Regime, simulated: list[Recording], simulation_steps: int | None = None
+    ) -> None:
         if regime is not Regime.TOGETHER and not simulated:
             raise InputError(
                 "--data", f"holds no simulated recording for --regime {regime}", "add the output of msstan simulate"
             )
         self.config, self.regime = config, regime
+        self.simulation_config = config.model_copy(update={"steps": simulation_steps or config.steps})
         self._simulated = simulated
         self._on_simulation: tuple[TrainedModel, Fitted] | None = None
 
@@ -85,17 +90,21 @@ class Folds:
             training: everything but the left-out group. progress: called with (step, steps, loss).
         """
         if self.regime is Regime.TOGETHER:
-            return self._train(training, None, progress)
+            return _train(self.config, training, None, progress)
         if self._on_simulation is None:
-            self._on_simulation = self._train(self._simulated, None, progress)
+            self._on_simulation = _train(self.simulation_config, self._simulated, None, progress)
         if self.regime is Regime.SIMULATED:
             return self._on_simulation
         real = [r for r in training if not r.simulated]
-        return self._train(real, self._on_simulation[0].model, progress)
+        return _train(self.config, real, self._on_simulation[0].model, progress)
 
-    def _train(
-        self, recordings: Sequence[Recording], initial: MsStan | None, progress: Callable[[int, int, float], None]
-    ) -> tuple[TrainedModel, Fitted]:
-        kept, held_out = hold_out_fully_sensed(recordings, self.config.validation_share, self.config.seed)
-        model = train(self.config, kept, held_out=held_out, initial=initial, progress=progress)
-        return model, fit(model, kept, held_out)
+
+def _train(
+    config: TrainingConfig,
+    recordings: Sequence[Recording],
+    initial: MsStan | None,
+    progress: Callable[[int, int, float], None],
+) -> tuple[TrainedModel, Fitted]:
+    kept, held_out = hold_out_fully_sensed(recordings, config.validation_share, config.seed)
+    model = train(config, kept, held_out=held_out, initial=initial, progress=progress)
+    return model, fit(model, kept, held_out)

@@ -87,6 +87,31 @@ def test_every_regime_scores_each_real_recording_once_and_trains_on_what_it_says
     assert len(trained_on) > len(expected[regime]), "what is missing is"
 
 
+def test_the_training_on_simulation_may_be_longer_than_those_after_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    labels = [ACTIONS.index(a) for a in (Action.IDLE,) * 20 + (Action.MATERIAL_DEPOSITION,) * 30]
+    data = [silent(fake(name, labels=labels)) for name in ("a", "b")]
+    data.append(silent(fake("sim", simulated=True, labels=labels)))
+    steps: list[int] = []
+
+    def watched(config: TrainingConfig, recordings: list[Recording], **options: object) -> TrainedModel:
+        steps.append(config.steps)
+        return train(config, recordings, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("msstan_core.studies.folds.train", watched)
+    config = CONFIG.model_copy(update={"steps": 1})
+
+    def streams(simulation_steps: int | None) -> int:
+        regime = Regime.PRETRAINED
+        return len(list(streams_of_folds(config, data, 1, tmp_path, regime=regime, simulation_steps=simulation_steps)))
+
+    assert streams(2) == 2
+    assert steps == [2, 1, 1]
+    streams(None)
+    assert steps == [2, 1, 1, 1, 1, 1], "streams of another training on simulation are not taken for these"
+
+
 def test_kept_streams_are_of_one_recipe_and_one_set_of_recordings(tmp_path: Path) -> None:
     labels = [ACTIONS.index(a) for a in (Action.IDLE,) * 20 + (Action.MATERIAL_DEPOSITION,) * 30]
     data = [silent(fake(name, labels=labels)) for name in ("a", "b")]
