@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +41,7 @@ class DescribedBag:
 
 
 def find_bags(folders: Iterable[Path]) -> list[Path]:
-    """All bags in these folders (each a bag or a folder of bags), sorted within each.
+    """All bags in these folders (each a bag or a folder of bags, or of links to such), sorted within each.
 
     A bag that several of them lead to comes once, under the first name: counted twice, a weld would weigh and promise
     double.
@@ -52,13 +53,25 @@ def find_bags(folders: Iterable[Path]) -> list[Path]:
     for folder in folders:
         if not folder.is_dir():
             raise InputError(folder, "no such folder", "give a bag or a folder of bags")
-        found = sorted(p.parent for p in folder.rglob("metadata.yaml"))
+        found = sorted(_bags_below(folder))
         if not found:
             raise InputError(folder, "holds no bag (no metadata.yaml below it)", "import or record some first")
         for bag in found:
             bags.setdefault(bag.resolve(), bag)
     refuse_copies(bags.values())
     return list(bags.values())
+
+
+def _bags_below(folder: Path) -> Iterator[Path]:
+    seen: set[str] = set()  # a link may lead back to where it is
+    for path, below, files in os.walk(folder, followlinks=True):
+        if (resolved := os.path.realpath(path)) in seen:
+            below.clear()
+            continue
+        seen.add(resolved)
+        below.sort()
+        if "metadata.yaml" in files:
+            yield Path(path)
 
 
 def refuse_copies(bags: Iterable[Path]) -> None:

@@ -75,6 +75,20 @@ def test_a_recording_is_found_once_however_often_it_is_named(tmp_path: Path) -> 
     assert find_bags([bags / "deeper/c", bags]) == [once[2], once[0], once[1]], "under the first name, in that order"
 
 
+def test_folders_of_links_to_bags_are_searched_and_links_in_circles_end(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "bags" / name).mkdir(parents=True)
+        (tmp_path / "bags" / name / "metadata.yaml").touch()
+    chosen = tmp_path / "chosen"
+    chosen.mkdir()
+    (chosen / "one").symlink_to(tmp_path / "bags" / "b")
+    (chosen / "round").symlink_to(chosen)
+    (chosen / "gone").symlink_to(tmp_path / "nowhere")
+    assert find_bags([chosen]) == [chosen / "one"]
+    (chosen / "all").symlink_to(tmp_path / "bags")
+    assert find_bags([chosen]) == [chosen / "all" / "a", chosen / "all" / "b"]
+
+
 def test_a_copied_recording_is_refused_whatever_it_is_called(tmp_path: Path) -> None:
     for seed, name in enumerate(("good/weld", "good/other", "more/third")):
         write_weld(tmp_path / name, seed=seed, group=name)
