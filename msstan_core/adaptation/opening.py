@@ -11,7 +11,8 @@ from msstan_core.adaptation.guard import GuardSet
 from msstan_core.adaptation.revisions import RevisionCounter
 from msstan_core.adaptation.settings import AdaptationSettings
 from msstan_core.errors import InputError
-from msstan_core.inference.model_package import GUARD_FILE, ModelCard
+from msstan_core.inference.model_card import ModelCard
+from msstan_core.inference.model_package import GUARD_FILE
 from msstan_core.vocabulary import ACTIONS
 
 

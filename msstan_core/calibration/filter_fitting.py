@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.decision.smoothing import ActionFilter
-from msstan_core.inference.model_package import SmoothingCard
+from msstan_core.inference.model_card import SmoothingCard
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.metrics import PHASES, macro_f1, shifted_phase_macro_f1
 from msstan_core.training.network_runs import NetworkRun, decided, filtered_beliefs

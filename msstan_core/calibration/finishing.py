@@ -31,17 +31,8 @@ from msstan_core.decision.severity import SeverityMap
 from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.card_text import CARD_TEXT_FILE, card_markdown
 from msstan_core.inference.export import export_step
-from msstan_core.inference.model_package import (
-    GUARD_FILE,
-    NOMINAL_FILE,
-    WEIGHTS_FILE,
-    AlarmLimits,
-    ModelCard,
-    SmoothingCard,
-    SubsetCard,
-    save_card,
-    suspected_among,
-)
+from msstan_core.inference.model_card import AlarmLimits, ModelCard, SmoothingCard, SubsetCard, suspected_among
+from msstan_core.inference.model_package import GUARD_FILE, NOMINAL_FILE, WEIGHTS_FILE, save_card
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.durations import fit_durations

@@ -14,7 +14,7 @@ from msstan_core.calibration.conformal import AlarmThreshold, block_maxima, sust
 from msstan_core.calibration.novelty import BLOCK_S
 from msstan_core.decision.anomaly import AnomalyConfig
 from msstan_core.decision.ranking import best_threshold
-from msstan_core.inference.model_package import NEVER
+from msstan_core.inference.model_card import NEVER
 from msstan_core.observation import SECONDS_PER_HOUR
 from msstan_core.vocabulary import ISO_CODES
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from msstan_core.inference.model_package import ModelCard
+from msstan_core.inference.model_card import ModelCard
 from msstan_core.output_files import written_whole
 from msstan_core.simulation.material_pairs import Pair, pair_name
 from msstan_core.simulation.revision import simulator_sha256

@@ -19,7 +19,8 @@ from msstan_core.calibration.kept_scores import kept_or_made, scores_folder
 from msstan_core.decision.pipeline import Monitor
 from msstan_core.decision.result import Decision
 from msstan_core.errors import InputError
-from msstan_core.inference.model_package import ModelCard, load_package, subset_name
+from msstan_core.inference.model_card import ModelCard, subset_name
+from msstan_core.inference.model_package import load_package
 from msstan_core.observation import NANOSECONDS_PER_SECOND, SECONDS_PER_HOUR, Tick
 from msstan_core.parallel import in_order
 from msstan_core.recordings.annotations import Annotation, imperfection_track

@@ -11,15 +11,8 @@ from msstan_core.calibration.joint import JointThresholds, TooFewBlocks, calibra
 from msstan_core.calibration.nominal_scores import BySubset
 from msstan_core.errors import InputError
 from msstan_core.inference.card_text import CARD_TEXT_FILE, card_markdown
-from msstan_core.inference.model_package import (
-    CARD_FILE,
-    MODEL_FILES,
-    AlarmLimits,
-    ModelCard,
-    ModelPackage,
-    save_card,
-    subset_name,
-)
+from msstan_core.inference.model_card import AlarmLimits, ModelCard, subset_name
+from msstan_core.inference.model_package import CARD_FILE, MODEL_FILES, ModelPackage, save_card
 
 
 class Recalibrated(NamedTuple):

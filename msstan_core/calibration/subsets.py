@@ -24,7 +24,7 @@ from msstan_core.calibration.novelty import novelty_alarm
 from msstan_core.decision.novelty import NoveltyDetector
 from msstan_core.decision.probabilities import action_probabilities
 from msstan_core.decision.smoothing import ActionFilter
-from msstan_core.inference.model_package import SmoothingCard, SubsetCard, subset_name
+from msstan_core.inference.model_card import SmoothingCard, SubsetCard, subset_name
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.training.network_runs import (
     NetworkRun,

@@ -81,7 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.calibration.nominal_scores import any_counts, duration_h
     from msstan_core.calibration.recalibration import check_destination, recalibrated, save_recalibrated
     from msstan_core.errors import InputError
-    from msstan_core.inference.model_package import load_package, subset_name
+    from msstan_core.inference.model_card import subset_name
+    from msstan_core.inference.model_package import load_package
     from msstan_core.recordings.bag_folders import find_bags
     from msstan_core.recordings.rejections import say_rejections
     from msstan_core.simulation.material_pairs import parse_pairs

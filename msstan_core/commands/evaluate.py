@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from msstan_core.evaluation.replayed import ReplayedBag
-    from msstan_core.inference.model_package import ModelCard
+    from msstan_core.inference.model_card import ModelCard
     from msstan_core.sensor_settings import SensorSettings
 
 #: Heading of a column -> figure of an imperfection.

@@ -42,7 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.calibration.joint import least_joint_hours
     from msstan_core.calibration.nominal_scores import NominalWelds, simulated_scores
     from msstan_core.errors import InputError
-    from msstan_core.inference.model_package import load_package, subset_name
+    from msstan_core.inference.model_card import subset_name
+    from msstan_core.inference.model_package import load_package
     from msstan_core.results import command_of, write_result
     from msstan_core.studies.alarm_limits import settings, trade_offs
     from msstan_core.studies.watched_welds import Parts, faulty_scores

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from msstan_core.decision.smoothing import ActionFilter, ExponentialWindow
-from msstan_core.inference.model_package import SmoothingCard
+from msstan_core.inference.model_card import SmoothingCard
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 
 #: card: duration or none, whichever the model card found better for the sensors of the moment.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.decision.probabilities import ActionScale, LogitLines
-from msstan_core.inference.model_package import AlarmLimits, ModelCard, subset_name
+from msstan_core.inference.model_card import AlarmLimits, ModelCard, subset_name
 from msstan_core.vocabulary import ISO_CODES, MODALITIES, Modality
 
 

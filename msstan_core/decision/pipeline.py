@@ -23,7 +23,8 @@ from msstan_core.decision.seam import SeamPosition
 from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.engine import Backend, Engine, load_engine
 from msstan_core.inference.frame_sampling import FrameSampling
-from msstan_core.inference.model_package import NOMINAL_FILE, STEP_FILE, WEIGHTS_FILE, ModelCard, load_package
+from msstan_core.inference.model_card import ModelCard
+from msstan_core.inference.model_package import NOMINAL_FILE, STEP_FILE, WEIGHTS_FILE, load_package
 from msstan_core.inference.providers import Provider
 from msstan_core.linear_algebra import use_one_thread
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Tick

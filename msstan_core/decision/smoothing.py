@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.decision.weld_sequence import DEFAULT_DURATION_S, reachable
-from msstan_core.inference.model_package import SmoothingCard
+from msstan_core.inference.model_card import SmoothingCard
 from msstan_core.vocabulary import ACTIONS, Action
 
 #: Share of any step's probability that may go anywhere: a monitor that starts in mid-weld, or was wrong, recovers.

@@ -19,7 +19,8 @@ from msstan_core.evaluation.bag_scores import score_bag, summarise
 from msstan_core.evaluation.imperfections import figures_by_imperfection, imperfection_figures
 from msstan_core.evaluation.replayed import ReplayedBag, replay_bag
 from msstan_core.evaluation.spread import over_bags
-from msstan_core.inference.model_package import ModelCard, load_package
+from msstan_core.inference.model_card import ModelCard
+from msstan_core.inference.model_package import load_package
 from msstan_core.sensor_settings import DEFAULT_SENSORS, SensorSettings
 from msstan_core.vocabulary import Modality
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msstan_core.inference.model_package import NEVER, AlarmLimits, ModelCard, SmoothingCard, subset_name
+from msstan_core.inference.model_card import NEVER, AlarmLimits, ModelCard, SmoothingCard, subset_name
 from msstan_core.vocabulary import ACTIONS
 
 CARD_TEXT_FILE = "CARD.md"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from msstan_core.calibration.joint import JointThresholds, NominalScores, calibrate_jointly
 from msstan_core.calibration.recalibration import alarm_limits
 from msstan_core.decision.anomaly import AnomalyConfig
-from msstan_core.inference.model_package import ModelCard, subset_name
+from msstan_core.inference.model_card import ModelCard, subset_name
 from msstan_core.studies.false_alarms import delays
 from msstan_core.studies.watched_welds import Scores, WatchedWeld, events_of
 

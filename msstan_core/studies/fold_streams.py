@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from msstan_core.calibration.finishing import Fitted
 from msstan_core.decision.action_smoothing import Hysteresis, SmoothingConfig, smoother
 from msstan_core.decision.probabilities import ActionScale, action_probabilities
-from msstan_core.inference.model_package import ModelCard, SmoothingCard
+from msstan_core.inference.model_card import ModelCard, SmoothingCard
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.output_files import written_whole

@@ -14,7 +14,7 @@ from msstan_core.calibration.nominal_scores import BySubset
 from msstan_core.calibration.recalibration import recalibrated
 from msstan_core.decision.anomaly import AnomalyConfig
 from msstan_core.errors import InputError
-from msstan_core.inference.model_package import AlarmLimits, ModelCard, subset_name
+from msstan_core.inference.model_card import AlarmLimits, ModelCard, subset_name
 from msstan_core.studies.watched_welds import Scores, WatchedWeld, events_of
 from msstan_core.vocabulary import MODALITIES, Modality
 

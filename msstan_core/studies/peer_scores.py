@@ -15,7 +15,7 @@ from msstan_core.calibration.finishing import filtered_actions
 from msstan_core.decision.probabilities import ActionScale, action_probabilities
 from msstan_core.decision.ranking import at_threshold, average_precision
 from msstan_core.decision.smoothing import ActionFilter
-from msstan_core.inference.model_package import SmoothingCard
+from msstan_core.inference.model_card import SmoothingCard
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.clips import class_weights
 from msstan_core.training.durations import fit_durations

@@ -22,7 +22,8 @@ from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
 from msstan_core.decision.event_log import EventLog, LoggedEvent
 from msstan_core.decision.live_calibration import SubsetCalibration
 from msstan_core.decision.pipeline import Monitor
-from msstan_core.inference.model_package import ModelCard, load_package
+from msstan_core.inference.model_card import ModelCard
+from msstan_core.inference.model_package import load_package
 from msstan_core.observation import NANOSECONDS_PER_SECOND, SECONDS_PER_HOUR
 from msstan_core.parallel import in_order
 from msstan_core.simulation import Scenario, WeldCell

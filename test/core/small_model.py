@@ -10,14 +10,8 @@ import torch
 from model_examples import ON, network
 
 from msstan_core.inference.export import export_step
-from msstan_core.inference.model_package import (
-    WEIGHTS_FILE,
-    ModelCard,
-    ModelPackage,
-    SmoothingCard,
-    load_package,
-    save_card,
-)
+from msstan_core.inference.model_card import ModelCard, SmoothingCard
+from msstan_core.inference.model_package import WEIGHTS_FILE, ModelPackage, load_package, save_card
 from msstan_core.vocabulary import ACTIONS, MODALITIES
 
 

@@ -13,7 +13,7 @@ from msstan_core.decision.live_calibration import SubsetCalibration
 from msstan_core.decision.probabilities import ActionScale, action_probabilities
 from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.card_text import card_markdown
-from msstan_core.inference.model_package import ModelCard, SmoothingCard, SubsetCard
+from msstan_core.inference.model_card import ModelCard, SmoothingCard, SubsetCard
 from msstan_core.model.configuration import ModelConfig
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.vocabulary import ACTIONS

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from msstan_core.cli import main
 from msstan_core.decision.action_smoothing import METHODS, Hysteresis, SmoothingConfig, smoother
-from msstan_core.inference.model_package import SmoothingCard
+from msstan_core.inference.model_card import SmoothingCard
 from msstan_core.studies import fold_streams
 from msstan_core.studies.fold_streams import Stream, said
 from msstan_core.studies.smoothing_study import (

@@ -16,7 +16,8 @@ from msstan_core.decision.event_log import EventLog
 from msstan_core.decision.live_calibration import SubsetCalibration
 from msstan_core.decision.pipeline import Monitor
 from msstan_core.decision.result import AnomalyEvent, EventPhase
-from msstan_core.inference.model_package import AlarmLimits, SubsetCard, load_package
+from msstan_core.inference.model_card import AlarmLimits, SubsetCard
+from msstan_core.inference.model_package import load_package
 from msstan_core.simulation import WeldCell
 from msstan_core.simulation.randomisation import randomised
 from msstan_core.simulation.watching import START_NS, with_sensors

@@ -13,7 +13,7 @@ from msstan_core.calibration.novelty import WeldTicks, calibrate_novelty
 from msstan_core.decision.novelty import NearestNominal, NominalEmbeddings, NoveltyDetector, load_novelty
 from msstan_core.decision.ranking import separation
 from msstan_core.errors import InputError
-from msstan_core.inference.model_package import NEVER
+from msstan_core.inference.model_card import NEVER
 from msstan_core.vocabulary import ISO_CODES
 
 WIDTH = 8

@@ -13,7 +13,7 @@ from msstan_core.calibration.subsets import fit_actions
 from msstan_core.decision.live_calibration import SubsetCalibration
 from msstan_core.decision.pipeline import Monitor
 from msstan_core.decision.smoothing import ActionFilter
-from msstan_core.inference.model_package import ModelCard, SmoothingCard, SubsetCard
+from msstan_core.inference.model_card import ModelCard, SmoothingCard, SubsetCard
 from msstan_core.observation import AudioWindow, Tick
 from msstan_core.resources import default_model_dir
 from msstan_core.training.metrics import macro_f1

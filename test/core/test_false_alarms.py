@@ -13,7 +13,8 @@ from scipy.special import expit
 
 from msstan_core.decision.anomaly import AnomalyConfig
 from msstan_core.errors import InputError
-from msstan_core.inference.model_package import AlarmLimits, load_package
+from msstan_core.inference.model_card import AlarmLimits
+from msstan_core.inference.model_package import load_package
 from msstan_core.simulation.material_pairs import parse_pairs
 from msstan_core.studies import watched_welds
 from msstan_core.studies.alarm_picture import draw_delays

@@ -19,7 +19,8 @@ from msstan_core.decision.live_calibration import SubsetCalibration
 from msstan_core.decision.probabilities import ActionScale, tempered
 from msstan_core.decision.result import EventPhase
 from msstan_core.inference.card_text import card_markdown
-from msstan_core.inference.model_package import ModelCard, SmoothingCard, SubsetCard, load_package, subset_name
+from msstan_core.inference.model_card import ModelCard, SmoothingCard, SubsetCard, subset_name
+from msstan_core.inference.model_package import load_package
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.recordings.annotations import FILE_NAME, Annotation, write_annotations
 from msstan_core.recordings.nominal_times import MEMORY_S, OMEN_S

@@ -9,7 +9,8 @@ import pytest
 
 from msstan_core.calibration import kept_scores
 from msstan_core.calibration.kept_scores import kept_or_made, scores_folder
-from msstan_core.inference.model_package import ModelCard, load_package
+from msstan_core.inference.model_card import ModelCard
+from msstan_core.inference.model_package import load_package
 from msstan_core.simulation.material_pairs import parse_pairs
 
 SHIPPED = Path(__file__).parents[2] / "models" / "default"

@@ -12,7 +12,7 @@ from msstan_core.calibration.logit_lines import after, along, fit_line, fit_logi
 from msstan_core.decision.live_calibration import SubsetCalibration
 from msstan_core.decision.probabilities import LogitLines, imperfection_probabilities
 from msstan_core.inference.card_text import card_markdown
-from msstan_core.inference.model_package import NEVER, SubsetCard
+from msstan_core.inference.model_card import NEVER, SubsetCard
 from msstan_core.training.network_runs import NetworkRun
 from msstan_core.vocabulary import ISO_CODES
 

@@ -19,7 +19,8 @@ from msstan_core.calibration.joint import (
 from msstan_core.calibration.recalibration import recalibrated, save_recalibrated
 from msstan_core.cli import main
 from msstan_core.errors import InputError
-from msstan_core.inference.model_package import GATE_FILE, AlarmLimits, SubsetCard, load_package, save_card
+from msstan_core.inference.model_card import AlarmLimits, SubsetCard
+from msstan_core.inference.model_package import GATE_FILE, load_package, save_card
 from msstan_core.vocabulary import Modality
 
 EARLIER = AlarmLimits(

@@ -15,7 +15,7 @@ from monitor_cell import Cell
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
-from msstan_core.inference.model_package import AlarmLimits, SubsetCard
+from msstan_core.inference.model_card import AlarmLimits, SubsetCard
 from msstan_core.vocabulary import Modality
 from msstan_ros.weld_monitor_node import WeldMonitorNode
 
