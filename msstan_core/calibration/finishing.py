@@ -37,7 +37,12 @@ from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.durations import fit_durations
 from msstan_core.training.network_runs import NetworkRun, decided, filtered_beliefs, fully_sensed, run_network, run_on
-from msstan_core.training.provenance import data_statements, imperfections_learnt, limit_statements
+from msstan_core.training.provenance import (
+    beginning_statements,
+    data_statements,
+    imperfections_learnt,
+    limit_statements,
+)
 from msstan_core.training.recording_features import Recording
 from msstan_core.training.trainer import TrainedModel
 from msstan_core.vocabulary import ACTIONS, MODALITIES
@@ -199,6 +204,7 @@ def save_model(
     held_out: Sequence[Recording],
     metrics: dict[str, object],
     guard: GuardSet | None = None,
+    began_with: ModelCard | None = None,
 ) -> ModelCard:
     """Write the model folder: weights, ONNX graph, nominal embeddings, guard set, card (last).
 
@@ -206,6 +212,7 @@ def save_model(
         directory: to write. config: of the run. trained_model, fitted, anomalies: what came of it.
         training, held_out: the recordings that the card tells of.
         metrics: for the card. guard: None: it will not adapt.
+        began_with: card of the weights that the training began with; None: random ones.
     """
     directory.mkdir(parents=True, exist_ok=True)
     torch.save(trained_model.model.state_dict(), directory / WEIGHTS_FILE)
@@ -218,6 +225,9 @@ def save_model(
     if guard is not None:
         guard.save(directory / GUARD_FILE)
     seen: NDArray[np.bool_] = np.concatenate([r.features.valid for r in training]).max(axis=0) > 0
+    own = {r.group for r in training}
+    before = began_with.trained_groups if began_with is not None else ()
+    groups = None if before is None else tuple(sorted(own.union(before)))
     card = ModelCard(
         name=config.name,
         version=config.version,
@@ -238,10 +248,14 @@ def save_model(
         subsets=anomalies.subsets,
         suspicion_statements=anomalies.statements,
         data=[*data_statements(training, held_out), *config.data_description],
+        trained_groups=groups,
         held_out_groups=tuple(sorted({r.group for r in held_out})),
-        limits=[*limit_statements(config, training, anomalies.trained), *config.limits],
+        limits=limit_statements(config, training, anomalies.trained),
         metrics={**fitted.metrics, **anomalies.metrics, **metrics, "onnx_difference": difference},
     )
+    if began_with is not None:
+        card.limits.extend(beginning_statements(card, began_with))
+    card.limits.extend(config.limits)
     card = save_card(directory, card)
     (directory / CARD_TEXT_FILE).write_text(card_markdown(card), encoding="utf-8")
     return card

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from msstan_core.evaluation.replayed import ReplayedBag
     from msstan_core.inference.model_card import ModelCard
+    from msstan_core.recordings.bag_folders import DescribedBag
     from msstan_core.sensor_settings import SensorSettings
 
 #: Heading of a column -> figure of an imperfection.
@@ -78,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.evaluation.model_figures import details_of, metrics_of, replay_all
     from msstan_core.evaluation.spread import over_models
     from msstan_core.evaluation.subsets import ALL, modality_subsets
-    from msstan_core.recordings.bag_folders import find_bags
+    from msstan_core.recordings.bag_folders import described_bags
     from msstan_core.recordings.rejections import say_rejections
 
     console = Console(stderr=True)
@@ -86,7 +87,8 @@ def run(arguments: argparse.Namespace) -> int:
         console.width = 140  # a log file is wider than a terminal's default
     sensors = sensors_of(arguments)
     _check_models(arguments.model_dir)
-    bags = find_bags(arguments.data)
+    described = described_bags(arguments.data)
+    bags = [bag.path for bag in described]
     _check_labels(arguments.data[0], bags, arguments.namespace)
     subsets = modality_subsets(arguments.modalities) if arguments.subsets else {ALL: arguments.modalities}
     metrics: list[dict[str, Any]] = []
@@ -113,9 +115,13 @@ def run(arguments: argparse.Namespace) -> int:
     if len(scores) < len(bags):
         reason = "no action labels, or nothing of these modalities"
         console.print(f"[yellow]{len(bags) - len(scores)} of {len(bags)} bags have {reason}: left out")
+    learnt_from = _learnt_from(arguments.model_dir, described)
+    if learnt_from:
+        console.print(f"[yellow]{learnt_from} of {len(bags)} bags are of groups that a model learnt from: it flatters")
     say_rejections(console, [line for replayed in first for line in replayed.rejections])
     _show(console, metrics[0], details[0], by_subset[0])
     found = {**over_models(details), **({"by_subset": over_models(by_subset)} if arguments.subsets else {})}
+    found["learnt_from"] = learnt_from
     merged = _write(arguments, over_models(metrics), found, len(bags) - len(scores), len(scores))
     if arguments.pictures is not None:
         for path in _draw(first, arguments.pictures):
@@ -143,6 +149,14 @@ def _check_models(folders: list[Path]) -> None:
         if folder.resolve() in seen:
             raise InputError(folder, "is named twice", "a spread over seeds needs each model once")
         seen.add(folder.resolve())
+
+
+def _learnt_from(folders: list[Path], bags: list[DescribedBag]) -> int:
+    """How many of the bags are of groups that any of these models has learnt from, as far as their cards know."""
+    from msstan_core.inference.model_package import load_package
+
+    learnt = {group for folder in folders for group in load_package(folder).card.trained_groups or ()}
+    return sum(bag.group in learnt for bag in bags)
 
 
 def _check_labels(folder: Path, bags: list[Path], namespace: str | None) -> None:

@@ -60,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         run_ablations,
         summarise,
     )
+    from msstan_core.studies.kept_runs import network_code_sha256
     from msstan_core.training.ablations import FULL, PLAIN, load_ablations
     from msstan_core.training.progress import load_recordings, training_bar
     from msstan_core.training.splits import leave_metals_out, parse_metals
@@ -87,7 +88,12 @@ def run(arguments: argparse.Namespace) -> int:
     training, test = recordings(FULL)
     names = [run_names(side) for side in (training, test)]
     changed = {name: config.model_dump(mode="json") for name, config in every.items()}
-    recipe = {"configurations": changed, "unseen": sorted(unseen), "recordings": names}
+    recipe = {
+        "configurations": changed,
+        "unseen": sorted(unseen),
+        "recordings": names,
+        "code": network_code_sha256(),
+    }
     kept = kept_beside(arguments.json, recipe)
     planned = plan(configs, arguments.seeds, arguments.with_seeds)
     limit = TimeLimit(arguments.minutes)

@@ -48,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.errors import InputError
     from msstan_core.recordings.bag_folders import find_bags
     from msstan_core.results import command_of, write_result
+    from msstan_core.studies.kept_runs import network_code_sha256
     from msstan_core.studies.transfer_study import (
         FIGURES,
         PROTOCOL,
@@ -76,9 +77,14 @@ def run(arguments: argparse.Namespace) -> int:
     counts = sorted(set(arguments.welds))
     few_welds(split_welds(source, target, 0), counts[-1])  # refuses before anything is trained
     names = [run_names(side) for side in (source, target)]
-    recipe = {"configuration": config.model_dump(mode="json"), "adapt_steps": adapt_steps, "recordings": names}
+    recipe = {
+        "configuration": config.model_dump(mode="json"),
+        "adapt_steps": adapt_steps,
+        "recordings": names,
+        "code": network_code_sha256(),
+    }
     kept = kept_beside(arguments.json, recipe)
-    models = arguments.json.with_name(arguments.json.name + ".models")
+    models = arguments.json.with_name(arguments.json.name + ".models") / network_code_sha256()[:12]
     planned = plan(arguments.seeds, counts)
     limit = TimeLimit(arguments.minutes)
     pairs = [", ".join(sorted({r.material_pair for r in side})) for side in (source, target)]

@@ -50,7 +50,8 @@ def register(subparsers: Any) -> None:
         dest="initial",
         type=Path,
         metavar="MODEL_DIR",
-        help="start from this model's weights: to adapt it to few labelled welds, with `trained_part: head` or all",
+        help="start from this model's weights, at a quarter of the learning rate: to adapt it to few labelled welds, "
+        "with `trained_part: head` or all; what it has learnt from is never held out",
     )
     parser.add_argument("--cache", type=Path, help="folder for extracted features (default: OUT/features)")
     add_sensors(parser)
@@ -59,10 +60,12 @@ def register(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Extract features, train, fit the decision layer, save."""
+    import numpy as np
     from rich.console import Console
     from rich.table import Table
 
     from msstan_core.calibration.finishing import fit, fit_anomalies, save_model
+    from msstan_core.inference.model_package import load_package
     from msstan_core.training.configuration import load_training_config, with_changes
     from msstan_core.training.guarding import guard_set
     from msstan_core.training.network_runs import fully_sensed
@@ -70,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.training.provenance import no_imperfections, refuse_unshown
     from msstan_core.training.splits import hold_out_fully_sensed
     from msstan_core.training.trainer import train
-    from msstan_core.training.transfer import initial_name, initial_prior, initial_weights
+    from msstan_core.training.transfer import going_on, initial_name, initial_weights
 
     console = Console(stderr=True)
     _check_out(arguments)
@@ -79,24 +82,25 @@ def run(arguments: argparse.Namespace) -> int:
     config = with_changes(config, changed)
     sensors = sensors_of(arguments)
     cache = arguments.cache or arguments.out / "features"
-    initial = None
+    initial, began_with = None, None
     if arguments.initial is None and config.trained_part == "measured":
         raise InputError("trained_part: measured", "teaches a model that is there already", "give it: --from MODEL_DIR")
     if arguments.initial is not None:
-        initial = initial_weights(arguments.initial, config)
-        began = f"began with the weights of {initial_name(arguments.initial)}; its own card tells of its data"
-        config = config.model_copy(update={"data_description": [began, *config.data_description]})
-    bags, more_bags = _checked_bags(arguments, config)
+        initial, began_with = initial_weights(arguments.initial, config), load_package(arguments.initial).card
+        began = f"began with the weights of {initial_name(began_with)}; its own card tells of its data"
+        config = going_on(config).model_copy(update={"data_description": [began, *config.data_description]})
+    learnt = frozenset(began_with.trained_groups or () if began_with else ())
+    bags, more_bags = _checked_bags(arguments, config, learnt)
     recordings = features_of(console, config, bags, cache, sensors)
     more = features_of(console, config, more_bags, cache, sensors)
-    kept, held_out = hold_out_fully_sensed(recordings, config.validation_share, config.seed)
-    held_out += fully_sensed(more)
+    kept, judging = hold_out_fully_sensed(recordings, config.validation_share, config.seed, learnt)
+    held_out = [*judging, *fully_sensed(more)]
     _refuse_nothing_held_out(config, held_out)
     refuse_unshown(config, kept)
     with training_bar(console, f"training {config.name}") as progress:
-        model = train(config, kept, arguments.out, held_out=held_out, initial=initial, progress=progress)
-    if arguments.initial is not None and config.trained_part == "measured":
-        model = replace(model, action_prior=initial_prior(arguments.initial))  # of the training that taught the actions
+        model = train(config, kept, arguments.out, held_out=judging, initial=initial, progress=progress)
+    if began_with is not None and config.trained_part == "measured":  # another training taught the actions
+        model = replace(model, action_prior=np.array(began_with.action_prior, np.float32))
     with console.status("calibrating the actions") as status:
         fitted = fit(model, kept, held_out)
         anomalies = fit_anomalies(
@@ -108,7 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
         "weights_of_step": model.steps,
     }
     guard = guard_set(model.model, kept, held_out, config.seed)
-    card = save_model(arguments.out, config, model, fitted, anomalies, kept, held_out, metrics, guard)
+    card = save_model(arguments.out, config, model, fitted, anomalies, kept, held_out, metrics, guard, began_with)
     table = Table(title=f"{card.name} {card.version}", show_header=False)
     table.add_row("recordings", f"{len(kept)} trained on, {len(held_out)} held out for calibration")
     table.add_row("actions", ", ".join(card.trained_actions))
@@ -158,9 +162,12 @@ def _refuse_nothing_held_out(config: TrainingConfig, held_out: list[Recording]) 
 
 
 def _checked_bags(
-    arguments: argparse.Namespace, config: TrainingConfig
+    arguments: argparse.Namespace, config: TrainingConfig, learnt: frozenset[str]
 ) -> tuple[list[DescribedBag], list[DescribedBag]]:
     """(bags to train on, bags for calibration alone), known to be enough by their attributes before any is read.
+
+    Args:
+        arguments, config: of the command. learnt: groups that taught the weights to begin with.
 
     Raises:
         InputError: naming the option or field that asks for what is not there.
@@ -176,7 +183,17 @@ def _checked_bags(
     if shared:
         raise InputError("--calibration", f"shares the group {shared[0]} with --data", "leave it out of one of them")
     refuse_copies(bag.path for bag in [*bags, *more])
-    _, held_out = hold_out_groups(bags, config.validation_share, config.seed)
+    taught = sorted({bag.group for bag in more} & learnt)
+    if taught:
+        problem = f"holds the group {taught[0]}, from which {arguments.initial} has learnt"
+        raise InputError("--calibration", problem, "give welds that it has not seen")
+    _, held_out = hold_out_groups(bags, config.validation_share, config.seed, learnt)
+    if config.validation_share > 0 and not held_out and not more and learnt.issuperset(bag.group for bag in bags):
+        raise InputError(
+            f"validation_share: {config.validation_share}",
+            f"holds out nothing: {arguments.initial} has learnt from all these recordings",
+            "add some that it has not seen, or set it to 0 to calibrate on the training recordings",
+        )
     if config.validation_share > 0 and not held_out and not more:
         raise InputError(
             f"validation_share: {config.validation_share}",

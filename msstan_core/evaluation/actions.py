@@ -58,8 +58,8 @@ class Reliability(NamedTuple):
 
 
 def reliability(probabilities: NDArray[np.float32], labels: NDArray[np.int64], bins: int = BINS) -> Reliability:
-    """Of the most probable action. probabilities: [N, 9]. labels: [N]."""
-    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    """Of the most probable action. probabilities: [N, 9], all 0 where nothing was said. labels: [N]."""
+    confidence, correct = _said(probabilities, labels)
     index = np.minimum((confidence * bins).astype(int), bins - 1)
     count = np.bincount(index, minlength=bins)
     with np.errstate(invalid="ignore"):
@@ -70,7 +70,15 @@ def reliability(probabilities: NDArray[np.float32], labels: NDArray[np.int64], b
 
 def calibration_error(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
     """ECE of the most probable action over all these ticks."""
-    return expected_calibration_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels, BINS)
+    return expected_calibration_error(*_said(probabilities, labels), BINS)
+
+
+def _said(
+    probabilities: NDArray[np.float32], labels: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """(confidence [N], whether it was right [N]); where nothing was said, nothing was right."""
+    confidence = probabilities.max(axis=1)
+    return confidence, (probabilities.argmax(axis=1) == labels) & (confidence > 0)
 
 
 def action_figures(bags: Sequence[ReplayedBag], *, ranked: bool = True) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -30,6 +31,7 @@ class BagScore:
     macro_f1: float  #: over the actions that occur
     phase_macro_f1: float  #: over the four phases of the public reference labels
     boundary_s: tuple[float, float, float]  #: arc on, stable, arc off: predicted minus labelled
+    boundaries_missed: float  #: share of those in the labels that are not in what was said
     switches: int
     true_switches: int
     ece: float  #: of the published (filtered) probability
@@ -46,6 +48,12 @@ def score_bag(replayed: ReplayedBag) -> BagScore:
     labels, predicted = replayed.labels[known], replayed.predicted[known]
     confidence = np.nan_to_num(replayed.probabilities[known]).max(axis=1)
     errors = boundary_errors(replayed.time_s[known], labels, predicted)
+    labelled = boundary_errors(replayed.time_s[known], labels, labels)
+    missed = [
+        math.isnan(error)
+        for error, at in zip(errors.absolute(), labelled.absolute(), strict=True)
+        if not math.isnan(at)
+    ]
     return BagScore(
         bag=replayed.bag,
         group=replayed.group,
@@ -57,6 +65,7 @@ def score_bag(replayed: ReplayedBag) -> BagScore:
         macro_f1=macro_f1(labels, predicted, len(ACTIONS)),
         phase_macro_f1=phase_macro_f1(replayed.labels, replayed.predicted),
         boundary_s=(errors.arc_on_s, errors.stable_s, errors.arc_off_s),
+        boundaries_missed=finite_mean(missed),
         switches=switches(predicted),
         true_switches=switches(labels),
         ece=expected_calibration_error(confidence, predicted == labels),
@@ -76,6 +85,7 @@ def summarise(scores: Sequence[BagScore]) -> dict[str, dict[str, float]]:
         "macro_f1": over_bags([s.macro_f1 for s in scores]),
         "phase_macro_f1": over_bags([s.phase_macro_f1 for s in scores]),
         "boundary_error_s": over_bags([finite_mean(np.abs(s.boundary_s)) for s in scores]),
+        "boundaries_missed": over_bags([s.boundaries_missed for s in scores]),
         "arc_on_delay_s": over_bags([s.boundary_s[0] for s in scores]),
         "stable_delay_s": over_bags([s.boundary_s[1] for s in scores]),
         "arc_off_delay_s": over_bags([s.boundary_s[2] for s in scores]),

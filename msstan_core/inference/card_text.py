@@ -31,7 +31,7 @@ def card_markdown(card: ModelCard) -> str:
         "## Data",
         "",
         *(f"- {entry}" for entry in card.data),
-        *_held_out(card),
+        *_groups(card),
         "",
         "## Limits",
         "",
@@ -63,13 +63,17 @@ def card_markdown(card: ModelCard) -> str:
     return "\n".join(lines)
 
 
-def _held_out(card: ModelCard) -> list[str]:
-    """Which groups of recordings were not trained on; nothing of cards that do not know."""
-    groups = card.held_out_groups
+def _groups(card: ModelCard) -> list[str]:
+    """Which groups of recordings were trained on, and which were not; nothing of cards that do not know."""
+    groups, learnt = card.held_out_groups, card.trained_groups
+    said = [f"- {len(learnt)} groups learnt from, all named in card.json"] if learnt else []
     if not groups:
-        return []
+        return said
     named = ", ".join(f"`{group}`" for group in groups[:GROUPS_NAMED])
-    return [f"- {len(groups)} groups held out: {named}{', ... (all in card.json)' if groups[GROUPS_NAMED:] else ''}"]
+    return [
+        *said,
+        f"- {len(groups)} groups held out: {named}{', ... (all in card.json)' if groups[GROUPS_NAMED:] else ''}",
+    ]
 
 
 def _alarms(card: ModelCard) -> list[str]:

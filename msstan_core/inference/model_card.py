@@ -50,7 +50,7 @@ class AlarmLimits(BaseModel):
 #: Fields of a card that change nothing of the scores, only what is made of them, or that are for people.
 _NOT_OF_SCORES = (
     "version", "novelty_threshold", "imperfection_thresholds", "severity", "suspicion_statements", "alarm_limits",
-    "data", "held_out_groups", "limits", "metrics",
+    "data", "trained_groups", "held_out_groups", "limits", "metrics",
 )  # fmt: skip
 
 
@@ -147,6 +147,11 @@ class ModelCard(BaseModel):
         validation_alias=AliasChoices("suspicion_statements", "alarms"),  # cards before alarms were something else
     )
     data: list[str] = Field(default_factory=list, description="what it was trained on, in words")
+    trained_groups: tuple[str, ...] | None = Field(
+        None,
+        description="groups of recordings that the weights have learnt from, in this training or in one before it; "
+        "None: not written down",
+    )
     held_out_groups: tuple[str, ...] | None = Field(
         None, description="groups of recordings that only calibration and thresholds have seen; None: not written down"
     )

@@ -65,6 +65,12 @@ class ModelConfig(BaseModel):
             raise ValueError(f"windows {self.windows} are not ascending numbers of ticks")
         return self
 
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> Self:
+        if self.width % self.attention_heads:
+            raise ValueError(f"attention_heads {self.attention_heads} do not divide width {self.width}")
+        return self
+
     @property
     def uses_thumbnail(self) -> bool:
         """Whether a mechanism reads the small grey camera image (model/thumbnail.py) beside the backbone's features."""

@@ -47,7 +47,7 @@ class MotionMagnification(nn.Module):
         difference = torch.where(both[:, None, None, None] > 0, maps - previous, 0.0)
         # The root of zero has no slope; the smallest square keeps its gradient finite.
         size = (difference.square().flatten(1).mean(dim=1) + _SAME_IMAGE**2).sqrt()
-        if self.training:
+        if self.training and self.gamma.requires_grad:
             self._measure(size.detach())
         epsilon = self.noise_floor.clamp(min=self.least_noise)
         return self.gamma * difference / (size + epsilon)[:, None, None, None]  # (34), (35)

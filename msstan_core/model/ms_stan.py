@@ -269,7 +269,10 @@ class MsStan(nn.Module):
         """``encode`` on the rows of ``values`` [B*T, ...] that are valid [B, T], zeros elsewhere: tokens [B*T, d]."""
         rows = valid.flatten().nonzero().squeeze(1)
         tokens = valid.new_zeros(len(values), self.config.width)
-        return tokens.index_copy(0, rows, encode(values[rows].to(valid.dtype))) if len(rows) else tokens
+        if not len(rows):
+            return tokens
+        # Under mixed precision an encoder answers in half precision, which index_copy does not convert on a GPU.
+        return tokens.index_copy(0, rows, encode(values[rows].to(valid.dtype)).to(tokens.dtype))
 
     def _unseen(self, like: Tensor, side: int) -> Seen:
         """What an image modality hands on when none of the ticks has a valid image."""

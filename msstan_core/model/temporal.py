@@ -8,6 +8,7 @@ only, and the state holds exactly what it reads.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,8 @@ from msstan_core.model.configuration import ModelConfig
 from msstan_core.model.occlusion import visibility_bias
 
 _MASKED = -1e9
+#: Ticks of a clip that look back at a time: a clip of training is one block.
+BLOCK_TICKS = 256
 
 
 class SeparableCausalConvolution(nn.Module):
@@ -70,16 +73,20 @@ class MultiScaleTemporalAttention(nn.Module):
         batch, ticks, d = h.shape
         key, value = (self._split(part) for part in self.key_value(h).chunk(2, dim=2))  # [B, H, T, d/H]
         queries = self.query(h).chunk(len(self.windows), dim=2)
-        age = torch.arange(ticks, device=h.device)[:, None] - torch.arange(ticks, device=h.device)[None, :]
         read = []
         for index, window in enumerate(self.windows):
-            scores = self._split(queries[index]) @ key.transpose(2, 3) * self.scale  # [B, H, T, T]
-            scores = scores + self.age_bias[index][:, age.clamp(0, self.ring - 1)]
-            if visible is not None:
-                scores = scores + visibility_bias(visible)[:, None, None, :]  # (28)
-            inside = (age >= 0) & (age < window)
-            weights = scores.masked_fill(~inside, _MASKED).softmax(dim=3)  # (15), (18)
-            read.append((weights @ value).transpose(1, 2).reshape(batch, ticks, d))  # (16)
+            query = self._split(queries[index])
+            found = []
+            for now, seen in blocks(ticks, window):
+                age = ages(now, seen, h.device)
+                scores = query[:, :, now] @ key[:, :, seen].transpose(2, 3) * self.scale  # [B, H, now, seen]
+                scores = scores + self.age_bias[index][:, age.clamp(0, self.ring - 1)]
+                if visible is not None:
+                    scores = scores + visibility_bias(visible[:, seen])[:, None, None, :]  # (28)
+                inside = (age >= 0) & (age < window)
+                weights = scores.masked_fill(~inside, _MASKED).softmax(dim=3)  # (15), (18)
+                found.append(weights @ value[:, :, seen])  # (16)
+            read.append(torch.cat(found, dim=2).transpose(1, 2).reshape(batch, ticks, d))
         return self._fuse(torch.cat(read, dim=2), h)
 
     def step(self, h: Tensor, ring: Tensor, filled: Tensor, visible: Tensor | None = None) -> Tensor:
@@ -138,13 +145,15 @@ class MultiScaleMean(nn.Module):
 
     def unroll(self, h: Tensor, visible: Tensor | None = None) -> Tensor:
         """As :meth:`MultiScaleTemporalAttention.unroll`; every tick of a window counts the same, hidden or not."""
-        ticks = h.shape[1]
-        age = torch.arange(ticks, device=h.device)[:, None] - torch.arange(ticks, device=h.device)[None, :]
         value = self.value(h)
         read = []
         for window in self.windows:
-            inside = ((age >= 0) & (age < window)).to(h.dtype)
-            read.append(inside / inside.sum(dim=1, keepdim=True) @ value)  # (9)
+            found = []
+            for now, seen in blocks(h.shape[1], window):
+                age = ages(now, seen, h.device)
+                inside = ((age >= 0) & (age < window)).to(h.dtype)
+                found.append(inside / inside.sum(dim=1, keepdim=True) @ value[:, seen])  # (9)
+            read.append(torch.cat(found, dim=1))
         return self.norm(self.fuse(torch.cat(read, dim=2))) + h  # type: ignore[no-any-return]  # (10), (12)
 
     def step(self, h: Tensor, ring: Tensor, filled: Tensor, visible: Tensor | None = None) -> Tensor:
@@ -155,6 +164,23 @@ class MultiScaleMean(nn.Module):
             inside = filled * recent(window, filled)
             read.append((inside / inside.sum(dim=1, keepdim=True)).unsqueeze(1) @ value)
         return self.norm(self.fuse(torch.cat(read, dim=2).squeeze(1))) + h  # type: ignore[no-any-return]
+
+
+def blocks(ticks: int, window: int) -> Iterator[tuple[slice, slice]]:
+    """Blocks of a clip's ticks, each with the ticks that its windows reach back to: (now, seen).
+
+    The memory that attention takes thereby grows with the length of a recording, not with its square.
+    """
+    for begin in range(0, ticks, BLOCK_TICKS):
+        end = min(begin + BLOCK_TICKS, ticks)
+        yield slice(begin, end), slice(max(0, begin - window + 1), end)
+
+
+def ages(now: slice, seen: slice, device: torch.device) -> Tensor:
+    """[now, seen] how many ticks each seen tick lies before each one now; negative: after it."""
+    return torch.arange(now.start, now.stop, device=device)[:, None] - torch.arange(
+        seen.start, seen.stop, device=device
+    )
 
 
 def recent(window: int, ring: Tensor) -> Tensor:

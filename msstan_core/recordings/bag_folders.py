@@ -12,6 +12,8 @@ from msstan_core.errors import InputError
 from msstan_core.recordings.bag import BagReader
 from msstan_core.recordings.bag_faults import STORAGE_SUFFIXES
 
+#: Material pair of a recording whose metadata name none.
+UNKNOWN_PAIR = "unknown"
 #: Of files in a bag that hold messages; the last one compressed.
 _MESSAGE_SUFFIXES = (*STORAGE_SUFFIXES, ".zstd")
 
@@ -31,8 +33,8 @@ class DescribedBag:
     @property
     def material_pair(self) -> str:
         """``"aluminium+carbon_steel"``, in alphabetical order; one name for a joint of one metal; "unknown" without."""
-        names = {self.attributes.get(key, "").lower() for key in ("material_a", "material_b")} - {"", "unknown"}
-        return "+".join(sorted(names)) or "unknown"
+        names = {self.attributes.get(key, "").lower() for key in ("material_a", "material_b")} - {"", UNKNOWN_PAIR}
+        return "+".join(sorted(names)) or UNKNOWN_PAIR
 
     @property
     def simulated(self) -> bool:

@@ -16,7 +16,7 @@ Key = tuple[str | int, ...]
 
 
 #: Packages that what a trained network says depends on, besides configuration and recordings.
-_NETWORK_CODE = ("model", "preprocessing", "training", "calibration", "decision")
+_NETWORK_CODE = ("model", "preprocessing", "training", "calibration", "decision", "peers")
 
 
 @cache

@@ -15,6 +15,7 @@ from typing import Any
 
 from msstan_core.errors import InputError
 from msstan_core.peers.pixel_clips import Watched
+from msstan_core.studies.kept_runs import network_code_sha256
 from msstan_core.studies.peer_entrants import judge
 from msstan_core.studies.peer_scores import Reference, pace_ticks, paced, score
 from msstan_core.studies.peer_splits import grouped_folds
@@ -40,6 +41,7 @@ class Protocol:
     budget_s: float
     decision_stride: int
     recipe: str  #: name, version and hash of the training configuration
+    code: str  #: hash of the code that trains and judges the networks
 
     @classmethod
     def of(
@@ -62,6 +64,7 @@ class Protocol:
             budget_s,
             decision_stride,
             f"{config.name} {config.version} {hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:12]}",
+            network_code_sha256(),
         )
 
 

@@ -23,7 +23,7 @@ LEAST_TICKS = 25
 def recognition(model: MsStan, recordings: Sequence[Recording]) -> dict[str, float]:
     """Figures over the labelled ticks of all recordings together; NaN where there is nothing to judge.
 
-    With the importance gate, frames are held as it decides: that is the network that would be shipped.
+    With an importance gate that was trained, frames are held as it decides: that is the network that would be shipped.
 
     Returns:
         action_accuracy, action_macro_f1 (over the actions that occur), imperfection_auc (mean over the imperfections
@@ -35,7 +35,7 @@ def recognition(model: MsStan, recordings: Sequence[Recording]) -> dict[str, flo
     for recording in recordings:
         features = whole_recording(recording)
         with torch.inference_mode():
-            if model.gate is None:
+            if model.gate is None or not model.config.sampling.trained:
                 output = model.unroll(features)
             else:
                 output, gated = model.unroll_sampled(features)

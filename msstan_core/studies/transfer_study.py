@@ -23,10 +23,10 @@ from msstan_core.vocabulary import ACTIONS
 
 FIGURES = ("action_macro_f1", "action_accuracy", "imperfection_auc")
 PROTOCOL = (
-    "Per seed: half of the welds of each material, drawn anew, are for adapting and the other half judge, so that no "
-    "weld does both; a quarter of the source welds judge the source. Pretrained on the other source welds, then "
-    "adapted to the first N target welds of each material pair. From scratch sees the same N welds for as many steps "
-    "as pretraining and adapting have together. Figures are of single ticks without action filter or threshold. "
+    "Per seed: half of the groups of welds of each material, drawn anew, are for adapting and the other half judge, so "
+    "that no group does both; a quarter of the source groups judge the source. Pretrained on the other source welds, "
+    "then adapted to the first N target welds of each material pair. From scratch sees the same N welds for as many "
+    "steps as pretraining and adapting have together. Figures are of single ticks without action filter or threshold. "
     "accuracy_drop: source less target, not adapted. gain: adapted less not adapted. against_scratch: adapted less "
     "from scratch. Nothing is tuned on the target."
 )
@@ -52,10 +52,10 @@ class Planned(NamedTuple):
 
 
 def split_welds(source: Sequence[Recording], target: Sequence[Recording], seed: int) -> Welds:
-    """Who teaches and who judges.
+    """Who teaches and who judges: no group of recordings does both.
 
     Raises:
-        InputError: with fewer than four source welds or fewer than two target welds of a material, or a metal on
+        InputError: with fewer than four groups of source welds or two of target welds of a material pair, or a pair on
             both sides.
     """
     pairs: dict[str, list[Recording]] = {}
@@ -63,20 +63,35 @@ def split_welds(source: Sequence[Recording], target: Sequence[Recording], seed: 
         pairs.setdefault(recording.material_pair, []).append(recording)
     if shared := {r.material_pair for r in source} & set(pairs):
         raise InputError("--target", f"holds {', '.join(sorted(shared))}, which --source holds", "give other metals")
-    if len(source) < 4:
-        raise InputError("--source", f"holds {len(source)} welds", "four or more are needed")
     rng = np.random.default_rng(seed)
-    shuffled = [source[i] for i in rng.permutation(len(source))]
-    judging = max(1, len(source) // 4)
+    shuffled = _shuffled_groups(source, rng)
+    if len(shuffled) < 4:
+        raise InputError("--source", f"holds {len(shuffled)} groups of welds", "four or more are needed")
+    judging = max(1, len(shuffled) // 4)
     adapting: dict[str, list[Recording]] = {}
     test: list[Recording] = []
     for name in sorted(pairs):
-        welds = [pairs[name][i] for i in rng.permutation(len(pairs[name]))]
-        if len(welds) < 2:
-            raise InputError("--target", f"holds one weld of {name}", "two or more of each material pair are needed")
-        adapting[name] = welds[: len(welds) // 2]
-        test += welds[len(welds) // 2 :]
-    return Welds(shuffled[judging:], shuffled[:judging], adapting, test)
+        groups = _shuffled_groups(pairs[name], rng)
+        if len(groups) < 2:
+            raise InputError("--target", f"holds one group of {name}", "two or more of each material pair are needed")
+        adapting[name] = _welds_of(groups[: len(groups) // 2])
+        test += _welds_of(groups[len(groups) // 2 :])
+    if shared := {r.group for welds in adapting.values() for r in welds} & {r.group for r in test}:
+        problem = f"the group {min(shared)} holds welds of several material pairs"
+        raise InputError("--target", problem, "give welds whose groups are of one pair each")
+    return Welds(_welds_of(shuffled[judging:]), _welds_of(shuffled[:judging]), adapting, test)
+
+
+def _shuffled_groups(recordings: Sequence[Recording], rng: np.random.Generator) -> list[list[Recording]]:
+    groups: dict[str, list[Recording]] = {}
+    for recording in recordings:
+        groups.setdefault(recording.group, []).append(recording)
+    found = list(groups.values())
+    return [found[i] for i in rng.permutation(len(found))]
+
+
+def _welds_of(groups: Sequence[Sequence[Recording]]) -> list[Recording]:
+    return [recording for group in groups for recording in group]
 
 
 def few_welds(welds: Welds, count: int) -> list[Recording]:

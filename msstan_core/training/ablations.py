@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from msstan_core.errors import InputError
 from msstan_core.training.configuration import TrainingConfig
+from msstan_core.training.extended_file import merged
 from msstan_core.training.losses.weights import check_losses
 
 PLAIN, FULL = "plain", "full"
@@ -82,16 +83,6 @@ def _changed(path: Path, name: str, base: TrainingConfig, changes: Changes) -> T
     except ValidationError as error:
         raise _named(path, f"{name}.", error) from None
     return config
-
-
-def merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """``base`` with ``changes``; groups are merged field by field, everything else is replaced."""
-    both = {name: merged(base[name], changes[name]) for name in changes if _groups(base.get(name), changes[name])}
-    return {**base, **changes, **both}
-
-
-def _groups(one: object, other: object) -> bool:
-    return isinstance(one, dict) and isinstance(other, dict)
 
 
 def _named(path: Path, prefix: str, error: ValidationError) -> InputError:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from msstan_core.errors import InputError
 from msstan_core.model.configuration import SIZES, ModelConfig
-from msstan_core.training.extended_file import read_extended
+from msstan_core.training.extended_file import merged, read_extended
 from msstan_core.training.losses.weights import LossWeights, check_losses
 from msstan_core.training.modes import AdversarialConfig, EarlyStoppingConfig, SemiSupervisedConfig
 from msstan_core.vocabulary import ISO_CODES, MODALITIES, Modality
@@ -144,9 +144,8 @@ class TrainingConfig(BaseModel):
         return codes
 
     def model_config_of_size(self) -> ModelConfig:
-        """The network's configuration: the size with this run's changes."""
-        base = SIZES[self.size]().model_dump()
-        return ModelConfig.model_validate({**base, **self.model})
+        """The network's configuration: the size with this run's changes, group by group."""
+        return ModelConfig.model_validate(merged(SIZES[self.size]().model_dump(), self.model))
 
     @property
     def warm_up_ticks(self) -> int:

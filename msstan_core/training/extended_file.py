@@ -28,10 +28,10 @@ class ExtendedFile:
     @property
     def content(self) -> dict[str, Any]:
         """All fields, merged."""
-        merged: dict[str, Any] = {}
+        fields: dict[str, Any] = {}
         for _, own in self.files:
-            merged = _merged(merged, own)
-        return merged
+            fields = merged(fields, own)
+        return fields
 
     def file_of(self, field: Sequence[object]) -> Path:
         """The file that has the last word on a field, or the last file where none has.
@@ -80,12 +80,13 @@ def _read(path: Path, extending: Path | None, example: str) -> dict[str, Any]:
     return content
 
 
-def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
+def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """``below`` with ``above``: mappings are merged key by key at every depth, everything else is replaced."""
+    both = dict(below)
     for key, value in above.items():
         known = below.get(key)
-        merged[key] = _merged(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
-    return merged
+        both[key] = merged(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
+    return both
 
 
 def _states(content: Any, field: Sequence[object]) -> bool:

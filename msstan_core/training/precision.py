@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from msstan_core.model.signals import Auxiliary, Output
+
 GRADIENT_NORM = 1.0
+_Answers = TypeVar("_Answers", Output, Auxiliary)
 
 
 class Precision:
@@ -26,7 +29,7 @@ class Precision:
         self._scaler = torch.amp.GradScaler("cuda", enabled=scaled)
 
     def forward(self) -> AbstractContextManager[Any]:
-        """Around the forward pass and the losses."""
+        """Around the forward pass; losses are computed outside, see :func:`in_single_precision`."""
         return torch.autocast("cuda", self._type) if self.mixed else nullcontext()
 
     def update(self, loss: Tensor, optimiser: torch.optim.Optimizer, parameters: Iterable[nn.Parameter]) -> None:
@@ -46,3 +49,8 @@ class Precision:
         """From the checkpoint."""
         if state:
             self._scaler.load_state_dict(state)
+
+
+def in_single_precision(answers: _Answers) -> _Answers:
+    """The same answers with every part of them in single precision: losses neither overflow nor round in it."""
+    return type(answers)(*(part.float() if isinstance(part, Tensor) else part for part in answers))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from msstan_core.errors import InputError
+from msstan_core.inference.model_card import ModelCard
 from msstan_core.observation import SECONDS_PER_HOUR
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.configuration import TrainingConfig
@@ -86,6 +87,25 @@ def limit_statements(
                 statements.append(f"{what} learnt on simulation only: {', '.join(only)}.")
     elif simulated:
         statements.append("Everything was learnt on simulation: nothing is known of how it does on real welds.")
+    return statements
+
+
+def beginning_statements(card: ModelCard, began_with: ModelCard) -> list[str]:
+    """What a model lacks or leaves open because it began with the weights of another.
+
+    Args:
+        card: of the model. began_with: of the other.
+    """
+    statements = []
+    if began_with.trained_groups is None and card.held_out_groups:
+        statements.append(
+            "The weights it began with do not say which recordings taught them: some of those it was calibrated on "
+            "may have, and then it is too confident."
+        )
+    lost = [name for name in began_with.trained_actions if name not in card.trained_actions]
+    lost += [str(code) for code in began_with.trained_imperfections if code not in card.trained_imperfections]
+    if lost:
+        statements.append(f"Answered by the model it began with, and no more: {', '.join(lost)}.")
     return statements
 
 

@@ -13,6 +13,7 @@ from msstan_core.model.ms_stan import MsStan
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.clips import ClipSampler
 from msstan_core.training.configuration import TrainingConfig
+from msstan_core.training.precision import Precision
 from msstan_core.training.recording_features import Recording
 
 
@@ -64,7 +65,7 @@ class Unlabelled:
         # A seed of its own: the labelled clips of a run do not depend on whether unlabelled ones are drawn.
         self._sampler = ClipSampler.of_config(config, bare, config.seed + 0x5E31)
 
-    def loss(self, model: MsStan, step: int, device: torch.device) -> Tensor | None:
+    def loss(self, model: MsStan, step: int, device: torch.device, precision: Precision) -> Tensor | None:
         """The weighted loss of one step; None when the mode is off. The teacher is the network itself, undisturbed."""
         if self._sampler is None:
             return None
@@ -72,10 +73,12 @@ class Unlabelled:
         plain, changed, weight = self._sampler.draw_views(settings.clips_per_step)
         plain, changed = (view.map(lambda part: part.to(device)) for view in (plain, changed))
         model.eval()
-        with torch.no_grad():
-            teacher = model.unroll(plain).action_logits.softmax(dim=2)
+        with torch.no_grad(), precision.forward():
+            teacher = model.unroll(plain).action_logits
         model.train()
-        logits = model.unroll(changed).action_logits
+        with precision.forward():
+            logits = model.unroll(changed).action_logits
+        teacher, logits = teacher.float().softmax(dim=2), logits.float()
         counted = weight.to(device) * (plain.valid.amax(dim=2) > 0) * (changed.valid.amax(dim=2) > 0)
         loss = (
             consistency_loss(teacher, logits, counted)

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from msstan_core.errors import InputError
-from msstan_core.recordings.bag_folders import DescribedBag
+from msstan_core.recordings.bag_folders import UNKNOWN_PAIR, DescribedBag
 from msstan_core.training.network_runs import fully_sensed
 from msstan_core.training.recording_features import Recording
 from msstan_core.vocabulary import Material
@@ -17,23 +17,30 @@ from msstan_core.vocabulary import Material
 _Bag = TypeVar("_Bag", bound=DescribedBag)
 
 
-def hold_out_groups(recordings: Sequence[_Bag], share: float, seed: int) -> tuple[list[_Bag], list[_Bag]]:
+def hold_out_groups(
+    recordings: Sequence[_Bag], share: float, seed: int, learnt: Collection[str] = ()
+) -> tuple[list[_Bag], list[_Bag]]:
     """Hold out about ``share`` of the groups, from real and simulated recordings alike.
 
+    Args:
+        recordings: all. share: of the groups of each kind. seed: of the draw.
+        learnt: groups that the weights to begin with have learnt from: they are never held out.
+
     Returns:
-        (kept, held out). With fewer than four groups of a kind none of that kind is held out.
+        (kept, held out). With fewer than four groups of a kind none of that kind is held out, and never all.
     """
     rng = np.random.default_rng(seed)
     held: set[str] = set()
     for simulated in (False, True):
         groups = sorted({r.group for r in recordings if r.simulated is simulated})
         if share > 0 and len(groups) >= 4:
-            held.update(rng.permutation(groups)[: max(1, round(share * len(groups)))])
+            count = min(max(1, round(share * len(groups))), len(groups) - 1)
+            held.update([group for group in rng.permutation(groups) if group not in learnt][:count])
     return [r for r in recordings if r.group not in held], [r for r in recordings if r.group in held]
 
 
 def hold_out_fully_sensed(
-    recordings: Sequence[Recording], share: float, seed: int
+    recordings: Sequence[Recording], share: float, seed: int, learnt: Collection[str] = ()
 ) -> tuple[list[Recording], list[Recording]]:
     """(kept, held out) as :func:`hold_out_groups`; simulated welds with fewer sensors than others only teach.
 
@@ -41,7 +48,7 @@ def hold_out_fully_sensed(
     neither side.
     """
     judged = fully_sensed(recordings)
-    kept, held_out = hold_out_groups(judged, share, seed)
+    kept, held_out = hold_out_groups(judged, share, seed, learnt)
     paths, apart = {r.path for r in judged}, {r.group for r in held_out}
     kept += [r for r in recordings if r.path not in paths and r.group not in apart]
     return kept, held_out
@@ -83,8 +90,15 @@ def without_metals(recordings: Sequence[_Bag], unseen: Collection[str], option: 
     """Those in which none of the unseen metals is joined.
 
     Raises:
-        InputError: naming the option, when none is left.
+        InputError: naming a recording whose metals are not known, or the option, when none is left.
     """
+    for recording in recordings:
+        if recording.material_pair == UNKNOWN_PAIR:
+            raise InputError(
+                recording.path,
+                f"does not say its metals, which {option} asks for",
+                "write material_a into its metadata",
+            )
     kept = [r for r in recordings if not set(r.material_pair.split("+")) & set(unseen)]
     if recordings and not kept:
         raise InputError(option, "leaves no recording for training", f"the data has {_pairs(recordings)}")

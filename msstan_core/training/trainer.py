@@ -24,7 +24,7 @@ from msstan_core.training.early_stopping import EarlyStopping, held_out_loss
 from msstan_core.training.losses.classification import action_loss, imperfection_loss
 from msstan_core.training.losses.total import mechanism_losses
 from msstan_core.training.measured_ticks import MeasuredTicks, TickSampler
-from msstan_core.training.precision import Precision
+from msstan_core.training.precision import Precision, in_single_precision
 from msstan_core.training.recording_features import Recording
 from msstan_core.training.semi_supervised import Unlabelled, is_labelled
 from msstan_core.training.training_log import TrainingLog
@@ -97,8 +97,8 @@ def train(
         )
     unlabelled = Unlabelled(config, recordings)
     weights, prior = class_weights(labelled, config.class_balance)
-    objective = _Objective(config, model, weights.to(device))
     precision = Precision(device, mixed=config.mixed_precision)
+    objective = _Objective(config, model, weights.to(device), precision)
     judged = [r for r in held_out if is_labelled(r)]
     stopping = EarlyStopping(
         config.early_stopping,
@@ -140,10 +140,9 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = rate
         batch = None if config.trained_part == "measured" else sampler.draw(config.clips_per_step)
-        with precision.forward():
-            loss, terms = objective(batch, ticks.draw(), device)
-            more = unlabelled.loss(model, step, device)
-            loss = loss if more is None else loss + more
+        loss, terms = objective(batch, ticks.draw(), device)
+        more = unlabelled.loss(model, step, device, precision)
+        loss = loss if more is None else loss + more
         precision.update(loss, optimiser, trainable)
         step += 1
         losses.append(float(loss.detach()))
@@ -191,8 +190,8 @@ def _schedule(step: int, steps: int) -> float:
 class _Objective:
     """The loss of a batch (32), adversarially perturbed now and then where the configuration says so."""
 
-    def __init__(self, config: TrainingConfig, model: MsStan, weights: Tensor) -> None:
-        self._config, self._model, self.weights = config, model, weights
+    def __init__(self, config: TrainingConfig, model: MsStan, weights: Tensor, precision: Precision) -> None:
+        self._config, self._model, self.weights, self._precision = config, model, weights, precision
 
     def __call__(
         self, batch: Batch | None, ticks: MeasuredTicks | None, device: torch.device
@@ -202,7 +201,9 @@ class _Objective:
             loss, terms = self._of_clips(batch, device)
         if ticks is not None:
             *inputs, labels = (part.to(device) for part in ticks)
-            measured = imperfection_loss(self._model.imperfections_measured(*inputs), labels)
+            with self._precision.forward():
+                logits = self._model.imperfections_measured(*inputs)
+            measured = imperfection_loss(logits.float(), labels)
             loss = loss + self._config.imperfection_weight * measured
             terms = {**terms, "measured_loss": measured}
         return loss, terms
@@ -216,7 +217,9 @@ class _Objective:
 
     def _loss(self, features: Features, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         config, device = self._config, features.valid.device
-        output, auxiliary = self._model.unroll_with_auxiliary(features)
+        with self._precision.forward():
+            said, beside = self._model.unroll_with_auxiliary(features)
+        output, auxiliary = in_single_precision(said), in_single_precision(beside)
         # Ticks where every modality was dropped teach nothing but the prior.
         seen = batch.weight.to(device) * (features.valid.amax(dim=2) > 0)
         labels = batch.action.to(device)

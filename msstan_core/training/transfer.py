@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from msstan_core.errors import InputError
 from msstan_core.inference.engine import TorchEngine
+from msstan_core.inference.model_card import ModelCard
 from msstan_core.inference.model_package import WEIGHTS_FILE, load_package
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.training.configuration import TrainingConfig, with_fixed_budget
@@ -40,15 +38,19 @@ def initial_weights(model_dir: Path, config: TrainingConfig) -> MsStan:
     return TorchEngine(package).model
 
 
-def initial_name(model_dir: Path) -> str:
-    """Name, version and weights of a model folder, as the card of a model says it that began with it."""
-    card = load_package(model_dir).card
+def initial_name(card: ModelCard) -> str:
+    """Name, version and weights of a model, as the card of one says it that began with it."""
     return f"{card.name} {card.version} (weights {card.files.get(WEIGHTS_FILE, 'unknown')[:12]})"
 
 
-def initial_prior(model_dir: Path) -> NDArray[np.float32]:
-    """[9] share of each action in the training of a model folder."""
-    return np.array(load_package(model_dir).card.action_prior, np.float32)
+def going_on(config: TrainingConfig) -> TrainingConfig:
+    """The configuration for weights that know something already: at a share of the learning rate.
+
+    The telemetry's own opinion (``trained_part: measured``) is taught at the whole rate: it may begin from nothing.
+    """
+    if config.trained_part == "measured":
+        return config
+    return config.model_copy(update={"learning_rate": RATE_SHARE * config.learning_rate})
 
 
 def adapt(
@@ -60,5 +62,5 @@ def adapt(
         model: to start from. config: it was trained with. recordings: of the new material.
         part: "all" weights or "head" only. steps: how many, at a quarter of the learning rate.
     """
-    changed = {"trained_part": part, "steps": steps, "learning_rate": RATE_SHARE * config.learning_rate}
-    return train(with_fixed_budget(config).model_copy(update=changed), recordings, initial=model)
+    changed = with_fixed_budget(config).model_copy(update={"trained_part": part, "steps": steps})
+    return train(going_on(changed), recordings, initial=model)

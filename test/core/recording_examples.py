@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from msstan_core.model.ms_stan import MsStan
-from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
 from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.recording_features import Recording, RecordingFeatures
@@ -39,7 +38,7 @@ def recording(group: str, seed: int = 0, *, ticks: int = 200, simulated: bool = 
         thermal=np.zeros((1, 16, 16), np.float16),
         thermal_row=np.full(ticks, -1),
         log_mel=rng.normal(-40 + 5 * labels[:, None, None], 3, (ticks, mel.bands, mel.frames)).astype(np.float16),
-        telemetry=rng.normal(size=(ticks, FEATURE_COUNT)).astype(np.float32),
+        telemetry=rng.normal(size=(ticks, config.inputs.telemetry_count)).astype(np.float32),
         context=np.zeros((ticks, 4), np.int64),
         valid=valid,
         age_s=np.zeros((ticks, 4), np.float32),

@@ -12,8 +12,9 @@ from training_examples import random_recording
 
 from msstan_core.errors import InputError
 from msstan_core.model.ms_stan import MsStan
-from msstan_core.training.ablations import load_ablations, merged
+from msstan_core.training.ablations import load_ablations
 from msstan_core.training.configuration import TrainingConfig, load_training_config
+from msstan_core.training.extended_file import merged
 from msstan_core.training.trainer import train
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,6 @@ from training_examples import fake
 
 from msstan_core.errors import InputError
 from msstan_core.model.branches import CameraBackbone
-from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
 from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
 from msstan_core.studies.cross_validation import score_of
 from msstan_core.studies.fold_streams import streams_of_folds
@@ -40,7 +39,7 @@ def silent(recording: Recording) -> Recording:
         thermal=np.zeros((1, config.inputs.thermal_px, config.inputs.thermal_px), np.float16),
         thermal_row=absent,
         log_mel=np.zeros((n, spec.bands, spec.frames), np.float16),
-        telemetry=np.zeros((n, FEATURE_COUNT), np.float32),
+        telemetry=np.zeros((n, config.inputs.telemetry_count), np.float32),
         context=np.zeros((n, 4), np.int64),
         valid=np.tile(np.float32([0, 0, 1, 0]), (n, 1)),
         age_s=np.zeros((n, 4), np.float32),

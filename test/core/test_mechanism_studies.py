@@ -55,6 +55,26 @@ def test_no_weld_teaches_and_judges(source: list[Recording], target: list[Record
         assert len(taught | judged) == 8
 
 
+def test_groups_of_several_welds_stay_on_one_side(source: list[Recording], target: list[Recording]) -> None:
+    def grouped(recordings: list[Recording], welds: int) -> list[Recording]:
+        return [
+            replace(r, path=Path(f"{r.path}-{n}"), attributes={**r.attributes, "group": r.group})
+            for r in recordings
+            for n in range(welds)
+        ]
+
+    for seed in range(5):
+        welds = split_welds(grouped(source, 2), grouped(target, 3), seed)
+        taught = {r.group for r in (*welds.source, *few_welds(welds, 6))}
+        judged = {r.group for r in (*welds.source_test, *welds.test)}
+        assert not taught & judged and len(taught | judged) == 8
+        assert len(welds.source) == 6 and len(welds.test) == 6
+    copper = [replace(r, attributes={**r.attributes, "material_a": "copper"}) for r in target]
+    with pytest.raises(InputError, match=r"the group 1[0-3] holds welds of several material pairs"):
+        for seed in range(9):
+            split_welds(source, [*target, *copper], seed)
+
+
 def test_what_cannot_be_split_is_one_line(source: list[Recording], target: list[Recording]) -> None:
     with pytest.raises(InputError, match="aluminium"):
         split_welds(source, [*target, source[0]], 0)

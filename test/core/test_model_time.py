@@ -14,7 +14,7 @@ from torch.nn import functional
 from msstan_core.model.importance import GateState, ImportanceGate, hold, last_looked
 from msstan_core.model.memory import RecurrentMemory
 from msstan_core.model.state import gate_state_shapes
-from msstan_core.model.temporal import MultiScaleMean, MultiScaleTemporalAttention
+from msstan_core.model.temporal import MultiScaleMean, MultiScaleTemporalAttention, blocks
 from msstan_core.model.temporal_convolution3d import PlaceReduction, TemporalConvolution3d, dilations_of
 
 VOLUME = {"aggregation": {"kind": "convolution", "channels": 4, "grid": 3}}
@@ -255,3 +255,18 @@ def test_a_unit_that_keeps_its_memory_for_an_hour_does_not_lose_what_is_added_ti
         single = memory.remember(x.transpose(0, 1))[0]
     assert (held[0] - exact[-1]).abs().max() < 1e-7
     assert (single[-1] - exact[-1]).abs().max() > 1e-6  # what the double precision is for
+
+
+@pytest.mark.parametrize("kind", ["attention", "mean"])
+def test_long_recordings_are_read_by_the_block_and_answered_the_same(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small(aggregation={"kind": kind}, windows=(2, 7))
+    model = (MultiScaleTemporalAttention if kind == "attention" else MultiScaleMean)(config)
+    h, visible = noise(2, 23, config.width), torch.rand(2, 23)
+    whole = model.unroll(h, visible)
+    monkeypatch.setattr("msstan_core.model.temporal.BLOCK_TICKS", 5)
+    parts = list(blocks(23, 7))
+    assert [now.stop for now, _ in parts] == [5, 10, 15, 20, 23]
+    assert max(seen.stop - seen.start for _, seen in parts) == 5 + 6
+    torch.testing.assert_close(model.unroll(h, visible), whole)

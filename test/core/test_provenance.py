@@ -9,9 +9,11 @@ import pytest
 from recording_examples import CONFIG, recording
 
 from msstan_core.errors import InputError
-from msstan_core.resources import share_path
+from msstan_core.inference.model_package import load_package
+from msstan_core.resources import default_model_dir, share_path
 from msstan_core.training.configuration import load_training_config
 from msstan_core.training.provenance import (
+    beginning_statements,
     data_statements,
     imperfections_learnt,
     labelled_imperfections,
@@ -42,6 +44,17 @@ def test_imperfections_are_learnt_where_seven_recordings_show_them() -> None:
     assert imperfections_learnt(CONFIG, bags) == (602,)
     with pytest.raises(InputError, match="401: occurs in no recording"):
         refuse_unshown(CONFIG.model_copy(update={"trained_imperfections": (602, 401)}), bags)
+
+
+def test_what_is_lost_of_the_model_that_training_began_with_is_said() -> None:
+    shipped = load_package(default_model_dir()).card
+    assert beginning_statements(shipped, shipped) == []
+    fewer = shipped.model_copy(update={"trained_actions": shipped.trained_actions[1:], "trained_imperfections": (602,)})
+    (said,) = beginning_statements(fewer, shipped)
+    assert said.startswith(f"Answered by the model it began with, and no more: {shipped.trained_actions[0]}, 104, ")
+    unknown = shipped.model_copy(update={"trained_groups": None})
+    assert "do not say which recordings taught them" in beginning_statements(shipped, unknown)[0]
+    assert beginning_statements(shipped.model_copy(update={"held_out_groups": ()}), unknown) == []
 
 
 def test_card_counts_what_there_is() -> None:

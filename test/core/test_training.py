@@ -91,6 +91,37 @@ def test_bags_for_calibration_are_held_out_and_belong_to_no_group_that_is_traine
     assert card.metrics["held_out_recordings"] == 1 and card.held_out_groups == ("another cell",)
 
 
+def test_what_a_model_has_learnt_from_does_not_calibrate_the_one_that_begins_with_it(
+    bags: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "config.yaml"
+    settings = CONFIG.model_dump(mode="json") | {"steps": 1, "validation_share": 0.3}
+    config.write_text(json.dumps(settings), encoding="utf-8")
+    for seed in range(4):
+        write_weld(tmp_path / "old" / f"weld{seed}", seed=seed, group=f"old{seed}")
+        write_weld(tmp_path / "new" / f"weld{seed}", seed=9 + seed, group=f"new{seed}")
+    old, new, first = str(tmp_path / "old"), str(tmp_path / "new"), str(tmp_path / "first")
+    assert main(["train", str(config), "--data", old, "--out", first]) == 0
+    card = load_package(tmp_path / "first").card
+    assert card.held_out_groups is not None and card.trained_groups is not None
+    assert sorted([*card.held_out_groups, *card.trained_groups]) == [f"old{seed}" for seed in range(4)]
+    went_on = ["train", str(config), "--from", first, "--out", str(tmp_path / "second"), "--data"]
+    taught = tmp_path / "old" / card.trained_groups[0].replace("old", "weld")
+    assert main([*went_on, new, "--calibration", str(taught)]) == 1
+    assert f"--calibration: holds the group {card.trained_groups[0]}, from which" in capsys.readouterr().err
+    four = [str(tmp_path / "old" / group.replace("old", "weld")) for group in card.trained_groups]
+    assert main([*went_on, *four]) == 1
+    assert "validation_share: 0.3: holds out nothing:" in capsys.readouterr().err
+    assert main([*went_on, old, new]) == 0
+    second = load_package(tmp_path / "second").card
+    assert second.trained_groups is not None and second.held_out_groups is not None
+    assert set(card.trained_groups) < set(second.trained_groups)
+    assert not set(card.trained_groups) & set(second.held_out_groups) and len(second.held_out_groups) == 2
+    assert main(["evaluate", first, "--data", old, "--json", str(tmp_path / "out.json")]) == 0
+    assert "3 of 4 bags are of groups that a model learnt from" in capsys.readouterr().err
+    assert json.loads((tmp_path / "out.json").read_text())["details"]["learnt_from"] == 3
+
+
 def test_metals_that_are_left_out_are_in_no_part_of_the_training(
     bags: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,7 +133,11 @@ def test_metals_that_are_left_out_are_in_no_part_of_the_training(
     assert main([*command, str(tmp_path / "apart")]) != 0
     assert "--leave-out: leaves no recording for training; the data has copper+stainless" in capsys.readouterr().err
     write_weld(tmp_path / "apart" / "steel", seed=9, group="steel", material_a="carbon_steel")
-    assert main([*command, str(bags), "--calibration", str(tmp_path / "apart")]) == 0
+    assert main([*command, str(bags), "--calibration", str(tmp_path / "apart")]) != 0
+    assert "weld0: does not say its metals, which --leave-out asks for" in capsys.readouterr().err
+    for seed in range(2):
+        write_weld(tmp_path / "known" / f"steel{seed}", seed=seed, group=f"cell{seed}", material_a="carbon_steel")
+    assert main([*command, str(tmp_path / "known"), "--calibration", str(tmp_path / "apart")]) == 0
     card = load_package(tmp_path / "out").card
     assert card.metrics["held_out_recordings"] == 1 and card.held_out_groups == ("steel",)
 

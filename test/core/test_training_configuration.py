@@ -8,8 +8,9 @@ import pytest
 
 from msstan_core.errors import InputError
 from msstan_core.inference.model_package import load_package
+from msstan_core.model.configuration import nano
 from msstan_core.resources import default_model_dir, share_path
-from msstan_core.training.configuration import load_training_config
+from msstan_core.training.configuration import TrainingConfig, load_training_config
 from msstan_core.training.transfer import initial_name, initial_weights
 
 
@@ -22,6 +23,7 @@ from msstan_core.training.transfer import initial_name, initial_weights
         ("withhold: [{where: {}, modalities: [smell]}]", "modalities"),
         ("trained_imperfections: [12345]", "trained_imperfections"),
         ("model: {width: 17}", "width"),
+        ("model: {attention_heads: 7}", "attention_heads 7 do not divide width 96"),
         ("- a\n- b", "mapping"),
         ("a: [", "YAML"),
     ],
@@ -31,6 +33,13 @@ def test_bad_configuration_names_its_field(tmp_path: Path, text: str, named: str
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=named):
         load_training_config(path)
+
+
+def test_a_part_of_a_group_leaves_the_rest_of_the_size_as_it_is() -> None:
+    whole, own = nano(), TrainingConfig(model={"memory": {"width": 128}, "inputs": {"camera_px": 160}})
+    found = own.model_config_of_size()
+    assert found.memory == whole.memory.model_copy(update={"width": 128}) and found.memory.enabled
+    assert found.inputs == whole.inputs.model_copy(update={"camera_px": 160}) and found.inputs.telemetry_history
 
 
 def test_a_configuration_states_what_differs_from_the_one_that_it_extends(tmp_path: Path) -> None:
@@ -81,7 +90,7 @@ def test_ones_own_training_can_begin_with_the_shipped_weights() -> None:
     found = initial_weights(default_model_dir(), config)
     assert sum(p.numel() for p in found.parameters()) > 1e5
     card = load_package(default_model_dir()).card
-    assert initial_name(default_model_dir()).startswith(f"{card.name} {card.version} (weights ")
+    assert initial_name(card).startswith(f"{card.name} {card.version} (weights ")
     wider = config.model_copy(update={"model": {"width": 64}})
     with pytest.raises(InputError, match="has another width than the configuration"):
         initial_weights(default_model_dir(), wider)

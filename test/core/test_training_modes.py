@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import Tensor
 from training_examples import random_recording, without_labels
 
 from msstan_core.errors import InputError
+from msstan_core.model.signals import Output
 from msstan_core.training.adversarial import perturbed
 from msstan_core.training.array_file import mapped_arrays
 from msstan_core.training.checkpoint import CHECKPOINT_FILE
@@ -24,7 +26,7 @@ from msstan_core.training.configuration import AugmentationConfig, TrainingConfi
 from msstan_core.training.early_stopping import EarlyStopping
 from msstan_core.training.losses.classification import action_loss
 from msstan_core.training.modes import EarlyStoppingConfig
-from msstan_core.training.precision import Precision
+from msstan_core.training.precision import Precision, in_single_precision
 from msstan_core.training.recording_features import Recording
 from msstan_core.training.semi_supervised import consistency_loss, pseudo_label_loss
 from msstan_core.training.trainer import train
@@ -217,8 +219,9 @@ def test_two_views_of_a_clip_are_the_clip_and_its_augmented_self(recordings: lis
 
 
 def test_head_only_training_changes_the_head_only(recordings: list[Recording]) -> None:
-    first = train(CONFIG.model_copy(update={"steps": 1}), recordings).model
-    head = train(CONFIG.model_copy(update={"trained_part": "head", "steps": 2}), recordings, initial=first).model
+    config = CONFIG.model_copy(update={"steps": 1, "model": {**MODEL, "magnification": {"enabled": True}}})
+    first = train(config, recordings).model
+    head = train(config.model_copy(update={"trained_part": "head", "steps": 2}), recordings, initial=first).model
     before = first.state_dict()
     moved = {name.split(".")[0] for name, value in head.state_dict().items() if not torch.equal(value, before[name])}
     assert moved == {"heads"}
@@ -235,6 +238,29 @@ def test_mixed_precision_is_nothing_on_a_cpu() -> None:
     precision.update(product.sum(), torch.optim.SGD([weight], lr=1.0), [weight])
     assert weight.item() == pytest.approx(1.0, abs=1e-5), "gradient 1.5, bounded to norm 1"
     precision.restore(precision.state())
+
+
+def test_under_mixed_precision_nothing_meets_that_a_gpu_would_not_join(
+    recordings: list[Recording], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a CPU autocast converts what ``index_copy`` joins; on a GPU it does not."""
+    joined: list[torch.dtype] = []
+
+    def strict(self: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+        assert source.dtype is self.dtype
+        joined.append(source.dtype)
+        return self.index_add(dim, index, source)  # there are zeros where it goes
+
+    class Half(Precision):
+        def forward(self) -> AbstractContextManager[Any]:
+            return torch.autocast("cpu", torch.bfloat16)
+
+    monkeypatch.setattr(Tensor, "index_copy", strict)
+    monkeypatch.setattr("msstan_core.training.trainer.Precision", Half)
+    trained = train(CONFIG.model_copy(update={"steps": 2}), recordings)
+    assert joined and np.isfinite(trained.final_loss)
+    halved = in_single_precision(Output(*(torch.zeros(1, dtype=torch.bfloat16) for _ in Output._fields)))
+    assert {part.dtype for part in halved} == {torch.float32}
 
 
 def test_tensorboard_that_is_not_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,17 @@ def test_no_group_stands_on_both_sides_of_a_split() -> None:
     assert len(kept) + len(held) == len(data)
 
 
+def test_what_weights_have_learnt_from_is_never_held_out_and_never_all_is() -> None:
+    data = [fake(f"g{i % 6}") for i in range(24)]
+    learnt = {"g0", "g1", "g2", "g3"}
+    for seed in range(9):
+        _, held = hold_out_groups(data, 0.3, seed, learnt)
+        assert {r.group for r in held} == {"g4", "g5"}
+        kept, _ = hold_out_groups(data, 0.95, seed)
+        assert len({r.group for r in kept}) == 1
+    assert not hold_out_groups(data, 0.3, 0, {f"g{i}" for i in range(6)})[1]
+
+
 def test_leave_one_group_out_never_tests_on_simulation() -> None:
     data = [fake("a"), fake("a"), fake("b"), fake("sim", simulated=True)]
     folds = list(leave_one_group_out(data))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from msstan_core.preprocessing.telemetry_features import FEATURE_COUNT
 from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.configuration import TrainingConfig
@@ -26,14 +25,14 @@ def random_recording(config: TrainingConfig, seed: int) -> Recording:
         "thermal": rng.uniform(20, 2000, (n, model.inputs.thermal_px, model.inputs.thermal_px)).astype(np.float16),
         "thermal_row": np.arange(n),
         "log_mel": rng.uniform(-90, 0, (n, sound.bands, sound.frames)).astype(np.float16),
-        "telemetry": rng.normal(size=(n, FEATURE_COUNT)).astype(np.float32),
+        "telemetry": rng.normal(size=(n, model.inputs.telemetry_count)).astype(np.float32),
         "context": np.ones((n, 4), np.int64),
         "valid": np.ones((n, 4), np.float32),
         "age_s": np.zeros((n, 4), np.float32),
         "thermal_statistics": rng.normal(size=(n, STATISTICS_COUNT)).astype(np.float32),
         "action": np.repeat([0, 4], n // 2),
         "imperfection": np.zeros((n, 13), np.float32),
-        "thumbnail": rng.integers(0, 256, (n, px // 4, px // 4)).astype(np.float16),
+        "thumbnail": rng.integers(0, 256, (n, px // 4, px // 4)).astype(np.float16) if model.uses_thumbnail else None,
     }
     arrays["valid"][5:8] = 0.0  # a gap, so that "nothing seen" is learnt too
     assert set(arrays) == {f.name for f in fields(RecordingFeatures)}
