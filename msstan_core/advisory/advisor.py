@@ -1,8 +1,10 @@
 """From anomaly events to advice: which remedy, how much of it, how long.
 
 A remedy begins with half of its change, grows while the imperfection is still seen, is held for a while after it has
-gone (its cause may last, and would bring it back at once) and is then taken back gradually. Advice is given only while
-metal is deposited: start, crater fill and end of the arc belong to the programme.
+gone (its cause may last, and would bring it back at once) and is then taken back gradually. What it makes up for shows
+less the better it works: it is kept while its cause lasts beside what is advised, and one that moves a parameter the
+other way begins at zero. Advice is given only while metal is deposited: start, crater fill and end of the arc belong to
+the programme.
 """
 
 from __future__ import annotations
@@ -61,6 +63,7 @@ class _Correction:
     event_id: int
     confidence: float
     share: float
+    after_opposite: bool = False  #: it took the place of one that moved a parameter the other way: it only grows
     cleared_ns: int | None = None  #: when the imperfection was gone; None: it is there
 
 
@@ -164,7 +167,7 @@ class Advisor:
         elapsed_s: float,
     ) -> None:
         for rule, seen in suspected:
-            remedy = self._remedy(rule, evidence)
+            remedy = self._remedy(rule, evidence, envelope)
             if remedy is not None and any(resolved(c, envelope) is not None for c in remedy.changes):
                 self._begin_or_grow(rule, seen, remedy, evidence, envelope, elapsed_s)
                 return
@@ -173,29 +176,33 @@ class Advisor:
         if self._correction is not None:
             self._hold_or_release(self._correction, evidence, stamp_ns, elapsed_s)
 
-    def _remedy(self, rule: Rule, evidence: MeasuredValues) -> Remedy | None:
-        """The one in force while its cause is still measured, else what the rule finds now."""
-        running = self._correction
-        if running is not None and running.rule is rule:
-            cause = running.remedy.when
-            if cause is not None and cause.shows(evidence):
-                return running.remedy
-        return rule.remedy(evidence)
+    def _remedy(self, rule: Rule, evidence: MeasuredValues, envelope: Envelope) -> Remedy | None:
+        """What the rule finds now, or the one in force where that may only look better because it works.
+
+        A remedy that makes up for its cause hides it; what is left then is no reason for the opposite. Another measured
+        cause is one for a remedy that goes with it.
+        """
+        running, found = self._correction, rule.remedy(evidence)
+        cause = running.remedy.when if running is not None and running.rule is rule else None
+        if running is None or cause is None or cause.lasts(evidence) is False:
+            return found
+        if found is None or found.when is None or cause.shows(evidence):
+            return running.remedy
+        return running.remedy if _opposes(found, running.remedy, envelope) else found
 
     def _begin_or_grow(
         self, rule: Rule, seen: _Open, remedy: Remedy, evidence: MeasuredValues, envelope: Envelope, elapsed_s: float
     ) -> None:
         running, needed = self._correction, _needed(remedy, evidence, envelope)
-        if running is not None and running.rule is rule:
-            running.share = min(max(running.share + self.config.growth_per_s * elapsed_s, needed), 1.0)
+        opposed = running is not None and not rule.at_once and _opposes(remedy, running.remedy, envelope)
+        if running is not None and running.rule is rule and not opposed:
+            grown = running.share + self.config.growth_per_s * elapsed_s
+            running.share = min(grown if running.after_opposite else max(grown, needed), 1.0)
             running.remedy, running.cleared_ns = remedy, None
             running.event_id, running.confidence = seen.event.event_id, seen.confidence
             return
-        share = 1.0 if rule.at_once else max(self.config.first_share, needed)
-        started = _Correction(rule, remedy, seen.event.event_id, seen.confidence, share)
-        if running is not None and _opposes(remedy, running.remedy, envelope):
-            started.share = 0.0
-        self._correction = started
+        share = 1.0 if rule.at_once else 0.0 if opposed else max(self.config.first_share, needed)
+        self._correction = _Correction(rule, remedy, seen.event.event_id, seen.confidence, share, opposed)
 
     def _hold_or_release(self, running: _Correction, evidence: MeasuredValues, stamp_ns: int, elapsed_s: float) -> None:
         if running.cleared_ns is None:

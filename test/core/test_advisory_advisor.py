@@ -6,15 +6,17 @@ import itertools
 import math
 
 import pytest
-from advised_weld import AS_SET, LAP, PROCEDURES, Weld, moved, telemetry
+from advised_weld import AS_SET, LAP, PERIOD_S, PROCEDURES, Weld, moved, telemetry
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from msstan_core.advisory.advice import Advice
 from msstan_core.advisory.advisor import Advisor
 from msstan_core.advisory.envelope import Envelope
-from msstan_core.advisory.parameters import Parameter
+from msstan_core.advisory.parameters import PARAMETERS, Parameter
 from msstan_core.advisory.wps import Wps
 from msstan_core.decision.result import AnomalyEvent, EventPhase
+from msstan_core.observation import TelemetryWindow
 from msstan_core.vocabulary import ISO_CODES, Action
 
 
@@ -56,6 +58,49 @@ def test_the_opposite_imperfection_takes_the_remedy_back_before_it_adds_its_own(
     first = weld.run(0.04, 502)[0]
     assert moved(first) == {}, "what was too little is now too much: perhaps zero is right"
     assert moved(weld.run(1.0, 502)[-1])["wire_feed_speed_m_s"] == -1
+
+
+def test_burn_through_is_answered_at_once_whatever_was_advised_before() -> None:
+    weld = Weld()
+    assert moved(weld.run(1.0, 402, window=telemetry())[-1])["travel_speed_m_s"] == -1
+    first = weld.run(0.04, 402, 510, window=telemetry())[0]
+    alone = Weld().run(0.04, 510, window=telemetry())[0]
+    assert first.cause_iso_code == 510 and first.deltas == alone.deltas
+
+
+def test_an_opposite_cause_that_is_measured_is_not_made_up_for_at_once_either() -> None:
+    weld = Weld(growth_per_s=0.5)
+    assert weld.run(1.0, 506, window=telemetry(voltage_v=18.5))[-1].deltas[Parameter.VOLTAGE] > 1.0
+    after = [a.deltas[Parameter.VOLTAGE] for a in weld.run(1.0, 501, window=telemetry(voltage_v=24.0))]
+    assert after[0] == 0.0 and all(0.0 <= before - now < 0.25 for before, now in itertools.pairwise(after))
+
+
+def factors(window: dict[str, float], advice: Advice | None) -> TelemetryWindow:
+    """Telemetry of a robot that follows: every channel at a factor on what is advised."""
+    deltas = {p.field: d for p, d in zip(PARAMETERS, advice.deltas, strict=True) if d == d} if advice else {}
+    return telemetry(**{name: (AS_SET[name] + deltas.get(name, 0.0)) * factor for name, factor in window.items()})
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        (504, {"wire_feed_speed_m_s": 1.12}),
+        (602, {"voltage_v": 0.95, "wire_feed_speed_m_s": 0.9}),
+        (602, {"voltage_v": 0.95}),
+        (402, {"wire_feed_speed_m_s": 0.88}),
+        (506, {"travel_speed_m_s": 0.88}),
+    ],
+)
+def test_a_remedy_that_works_is_not_followed_by_its_opposite(code: int, fault: dict[str, float]) -> None:
+    weld, turns = Weld(), 0
+    everything = {name: fault.get(name, 1.0) for name in ("voltage_v", "wire_feed_speed_m_s", "travel_speed_m_s")}
+    before: dict[str, int] = {}
+    for _ in range(150):
+        weld.run(PERIOD_S, code, window=factors(everything, weld.said[-1] if weld.said else None))
+        now = moved(weld.said[-1]) if weld.said else {}
+        turns += any(now[name] != before[name] for name in now.keys() & before.keys())
+        before = {**before, **now}
+    assert before and turns == 0
 
 
 @pytest.mark.parametrize(
