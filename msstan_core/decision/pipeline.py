@@ -27,7 +27,7 @@ from msstan_core.inference.model_card import ModelCard
 from msstan_core.inference.model_package import NOMINAL_FILE, STEP_FILE, WEIGHTS_FILE, load_package
 from msstan_core.inference.providers import Provider
 from msstan_core.linear_algebra import use_one_thread
-from msstan_core.observation import NANOSECONDS_PER_SECOND, Tick
+from msstan_core.observation import NANOSECONDS_PER_SECOND, Tick, WeldContext
 from msstan_core.preprocessing.preprocessor import NetworkInput, Preprocessor
 from msstan_core.vocabulary import ACTIONS, ARC_ON, IMPERFECTIONS, MODALITIES, Action, Modality
 
@@ -43,6 +43,10 @@ class ModelInfo:
     provider: str
     modalities: frozenset[Modality]
     revision: int = 1
+
+
+#: Job of ticks before the cell has said what is welded.
+_UNTOLD_JOB = job_of(WeldContext())
 
 
 class Monitor:
@@ -87,7 +91,7 @@ class Monitor:
         self._events = AnomalyEvents(self._anomalies, card.imperfection_thresholds, card.severity)
         self._seam, self._regions = SeamPosition(), PeakRegions()
         self._pending_events: tuple[AnomalyEvent, ...] = ()
-        self._last_stamp_ns = 0
+        self._last_stamp_ns, self._job = 0, _UNTOLD_JOB
         self.network_input: NetworkInput | None = None  #: of the newest tick; read only
         self.adapter: Adapter | None = None  #: corrects the action; set between two ticks
 
@@ -159,7 +163,7 @@ class Monitor:
     def begin(self) -> None:
         """Forget the past for a new session: nothing is open, nothing is left to say, and events count from 1."""
         self.reset()
-        self._pending_events = ()
+        self._pending_events, self._regions, self._job = (), PeakRegions(), _UNTOLD_JOB
         self._events.go_on_from(1)
 
     def leave(self) -> EventsLeft:
@@ -178,6 +182,7 @@ class Monitor:
         started = time.perf_counter()
         if tick.restarted:
             self.reset()
+        self._close_other_job(tick.context)
         self.network_input, degraded = self._preprocess(tick, self._engine.begin)
         return self._answer(tick, self.network_input, degraded, started)
 
@@ -194,7 +199,19 @@ class Monitor:
             raise ValueError("the other monitor has not answered a tick yet")
         if tick.restarted:
             self.reset()
+        self._close_other_job(tick.context)
         return self._answer(tick, whole.network_input.only(self.info.modalities), (), started)
+
+    def _close_other_job(self, context: WeldContext) -> None:
+        """Clear what belongs to the job before this one: open events, place along the seam, regions of the image."""
+        job = job_of(context)
+        if job in (self._job, _UNTOLD_JOB):  # one that falls silent has not ended
+            return
+        if self._job != _UNTOLD_JOB:
+            self._pending_events += self._events.clear_all(self._last_stamp_ns)
+            self._seam.reset()
+            self._regions = PeakRegions()
+        self._job = job
 
     def _answer(self, tick: Tick, network_input: NetworkInput, degraded: tuple[str, ...], started: float) -> Decision:
         output = self._engine.step(network_input)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
+from small_model import write_model
 
 from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
 from msstan_core.decision.evidence import PeakRegions, evidence_of, focus
+from msstan_core.decision.pipeline import Monitor
 from msstan_core.decision.result import EventPhase, Evidence, ImageRegion
 from msstan_core.decision.seam import SeamPosition
 from msstan_core.decision.severity import fit_severity, severity_of
-from msstan_core.observation import TelemetryWindow
+from msstan_core.observation import TelemetryWindow, Tick, WeldContext
 from msstan_core.vocabulary import IMPERFECTIONS, ISO_CODES
 
 MS = 1_000_000
+TICK_NS = 40 * MS
 NAN = math.nan
 
 
@@ -222,3 +226,36 @@ def test_a_monitor_that_takes_over_clears_what_was_open_and_goes_on_numbering() 
     new.go_on_from(left.next_id)
     again = [e for n in range(30) for e in new.update(round((2 + 0.04 * n) * 1e9), spatter(0.99), NAN, NAN)]
     assert {e.event_id for e in again} == {2}
+
+
+def test_another_job_closes_what_belongs_to_the_one_before(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "model", width=16, backbone_blocks=4, inputs={"camera_px": 32, "thermal_px": 16})
+    settings = AnomalyConfig(imperfection_threshold=0.05, onset_s=0.0, clear_s=10.0)
+    monitor = Monitor.load(folder.directory, anomalies=settings)
+    rows = np.array([[180.0, 20.0, 0.12, 0.01, 15.0]], np.float32)
+    number = 0
+
+    def events_of(context: WeldContext) -> list[tuple[int, str, int]]:
+        nonlocal number
+        number += 1
+        now = number * TICK_NS
+        decision = monitor.step(
+            Tick(
+                number,
+                now,
+                telemetry=TelemetryWindow(np.array([now]), rows),
+                context=context,
+                age_s=np.array([np.nan, np.nan, np.nan, 0.0], np.float32),
+                valid=np.array([False, False, False, True]),
+            )
+        )
+        return [(e.event_id, e.phase.name, e.onset_stamp_ns // TICK_NS) for e in decision.events]
+
+    first, second = WeldContext(job_id="a"), WeldContext(job_id="b")
+    assert events_of(WeldContext()) == [(1, "ONSET", 1)]
+    assert events_of(first) == [(1, "ONGOING", 1)], "the job was only not known yet"
+    assert events_of(WeldContext(stamp_ns=7, job_id="a")) == [(1, "ONGOING", 1)], "the same job, said again"
+    assert events_of(WeldContext()) == [(1, "ONGOING", 1)]
+    assert events_of(second) == [(1, "CLEARED", 1), (2, "ONSET", 5)]
+    monitor.begin()
+    assert events_of(first) == [(1, "ONSET", 6)], "a session of its own"
