@@ -36,7 +36,8 @@ class ProcessTime:
     """Measures the time that passes at the weld.
 
     On wall time that is the steady clock's, so that setting the wall clock moves nothing. On simulated time it is the
-    simulation's own, unless its clock stands still or jumps about: then nobody tells the time any more and the steady
+    simulation's own, as far as it goes beyond what was told before: a clock that goes to and fro, as of two
+    simulations, makes no time pass. Where it stands still or jumps about nobody tells the time any more, and the steady
     clock counts.
 
     Args:
@@ -46,12 +47,14 @@ class ProcessTime:
     def __init__(self, simulated: bool) -> None:
         self._simulated = simulated
         self._last: Moment | None = None
+        self._furthest_ns = 0  #: of the simulated clock, since it was last set back
         self._untold_s = 0.0  #: since simulated time last moved on as it should, by the steady clock
 
     def advance(self, moment: Moment) -> Passage:
         """Look at the clocks; nothing has passed at the first look."""
         last, self._last = self._last, moment
         if last is None:
+            self._furthest_ns = moment.now_ns
             return Passage(0.0, 0.0)
         steady = moment.steady_s - last.steady_s
         steady = steady if 0.0 <= steady < math.inf else 0.0
@@ -60,11 +63,15 @@ class ProcessTime:
             if abs(stamps - steady) > WALL_JUMP_S:
                 return Passage(steady, steady, f"the clock was set by {stamps - steady:+.1f} s")
             return Passage(steady, steady)
-        told = 0.0 < stamps <= SIMULATED_JUMP_S
+        beyond = (moment.now_ns - self._furthest_ns) / NANOSECONDS_PER_SECOND
+        told = 0.0 < beyond <= SIMULATED_JUMP_S
         self._untold_s = 0.0 if told else self._untold_s + steady
-        elapsed = steady if self._untold_s > STALL_S else stamps if told else 0.0
+        stalled = self._untold_s > STALL_S
+        if beyond > 0 or stamps < -SIMULATED_JUMP_S or stalled:
+            self._furthest_ns = moment.now_ns
+        elapsed = steady if stalled else beyond if told else 0.0
         if not 0.0 <= stamps <= SIMULATED_JUMP_S:
             return Passage(elapsed, steady, f"simulated time jumped by {stamps:+.1f} s")
-        if self._untold_s > STALL_S:
+        if stalled:
             return Passage(elapsed, steady, f"simulated time stands still for {self._untold_s:.1f} s")
         return Passage(elapsed, steady)

@@ -54,6 +54,21 @@ def test_in_simulated_time_the_rate_is_that_of_the_simulation() -> None:
     assert cell.output.deltas[Parameter.VOLTAGE] == pytest.approx(4.0 * 0.1)
 
 
+@pytest.mark.parametrize("swing_s", [0.05, 0.9, 1.5])
+def test_a_simulated_clock_that_goes_to_and_fro_moves_nothing_faster_than_the_steady_clock_would(
+    swing_s: float,
+) -> None:
+    cell = advised(simulated=True)
+    before, began_s = cell.output.deltas, cell.steady_s
+    for turn in range(60):  # as of two simulations that tell the time to one cell
+        cell.steady_s += 0.02
+        cell.now_ns += round((swing_s if turn % 2 else -swing_s) * 1e9)
+        now = cell.gate.step(cell.moment).deltas
+        for p in PARAMETERS:
+            largest = LAP.range_of(p).max_rate_per_s * (cell.steady_s - began_s)  # type: ignore[union-attr]
+            assert abs(now[p] - before[p]) <= largest * (1 + 1e-9)
+
+
 def test_a_simulated_clock_that_stands_still_leads_back_by_the_steady_clock() -> None:
     cell = advised(simulated=True)
     for _ in range(150):
