@@ -100,6 +100,10 @@ class WeldContext:
 Sample = CameraFrame | ThermalFrame | AudioChunk | TelemetrySample | WeldContext
 
 
+#: End of a reason that names a sensor which has fallen silent: "camera is stale".
+STALE = " is stale"
+
+
 @dataclass(frozen=True, slots=True)
 class AudioWindow:
     """The newest contiguous stretch of sound at or before a tick."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from msstan_core.observation import STALE
 from msstan_core.vocabulary import Modality
 
 #: A step that runs this long is hung, s.
@@ -99,7 +100,7 @@ def assess(
         undecided_s: how long samples have been arriving without a decision about any.
         undecided_limit_s: from this on nothing counts as decided.
         skipped_share: part of the recent ticks that inference was too slow for.
-        degraded: what the newest decision says is missing.
+        degraded: what the newest decision says has fallen silent or could not be used.
     """
     if failure:
         return Health.ERROR, f"inference fails ({failure}); see the log, then call ~/reset or ~/reload_model"
@@ -119,5 +120,6 @@ def assess(
     if skipped_share > OVERLOAD_SHARE:
         complaints.append(f"inference does not keep up, {skipped_share:.0%} of the ticks skipped")
     said = {text.split(":")[0] for text in complaints}
-    complaints += [text for text in degraded if text.split(":")[0].split(" ")[0] not in said]
+    # How long a sensor may be silent is judged by the inputs themselves: one tick without it is no complaint.
+    complaints += [text for text in degraded if not text.endswith(STALE) and text.split(":")[0] not in said]
     return (Health.DEGRADED, "; ".join(complaints)) if complaints else (Health.OK, "")

@@ -87,5 +87,5 @@ class Decision:
     inference_ms: float = float("nan")  #: preprocessing + network + decision, wall time
     looked: bool = True  #: False where the camera frame was skipped and an earlier one stood in for it (41)
     model_revision: int = 1
-    degraded: tuple[str, ...] = field(default=())  #: in words: what is missing, stale or corrupt at this tick
+    degraded: tuple[str, ...] = field(default=())  #: in words: what fell silent or could not be used
     embedding: NDArray[np.float32] | None = None  #: [d] what novelty is measured in; meaningless when nothing is valid

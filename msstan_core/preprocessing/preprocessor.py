@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.errors import InputError
-from msstan_core.observation import ThermalFrame, Tick
+from msstan_core.observation import STALE, ThermalFrame, Tick
 from msstan_core.preprocessing.images import FrameReader, thermal_image
 from msstan_core.preprocessing.input_spec import InputSpec
 from msstan_core.preprocessing.log_mel import FLOOR_DB, log_mel
@@ -86,14 +86,15 @@ class Preprocessor:
     def __call__(
         self, tick: Tick, on_camera: Callable[[NDArray[np.uint8]], None] = lambda _image: None
     ) -> tuple[NetworkInput, tuple[str, ...]]:
-        """The network's input and, in words, what had to be left out though it was sent.
+        """The network's input and, in words, which sensor has fallen silent or sent what cannot be used.
 
         Args:
             tick: to be answered.
             on_camera: gets the camera image as soon as it is read, before the other sensors are.
         """
         valid = tick.valid & self._allowed
-        degraded: list[str] = []
+        was_seen = np.isfinite(tick.age_s)
+        degraded = [f"{m.label}{STALE}" for m in MODALITIES if self._allowed[m] and was_seen[m] and not valid[m]]
         heat = self._no_heat
         camera, thermal, sound, telemetry = self._no_camera, self._no_thermal, self._no_sound, self._no_telemetry
         if valid[Modality.CAMERA] and tick.camera is not None:
@@ -113,6 +114,7 @@ class Preprocessor:
         if valid[Modality.ACOUSTIC] and tick.audio is not None:
             if len(tick.audio.samples) < self._spec.log_mel.window_s * tick.audio.sample_rate_hz:
                 valid[Modality.ACOUSTIC] = False
+                degraded.append(f"{Modality.ACOUSTIC.label}: less sound than the network reads")
             else:
                 sound = log_mel(tick.audio.samples, tick.audio.sample_rate_hz, self._spec.log_mel)
         if valid[Modality.TELEMETRY] and tick.telemetry is not None:
@@ -125,6 +127,7 @@ class Preprocessor:
                 telemetry = np.concatenate([telemetry, *told])
             else:
                 valid[Modality.TELEMETRY] = False
+                degraded.append(f"{Modality.TELEMETRY.label}: no channel is measured")
         context = tick.context
         ids = np.array([context.process, context.material_a, context.material_b, context.filler], np.int64)
         ages = np.nan_to_num(np.clip(tick.age_s, 0.0, OLDEST_AGE_S), nan=OLDEST_AGE_S).astype(np.float32)

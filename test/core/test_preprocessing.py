@@ -202,6 +202,18 @@ def test_png_that_states_an_enormous_size_masks_the_camera_and_says_so() -> None
     assert len(degraded) == 1 and "cannot be decoded" in degraded[0]
 
 
+def test_what_has_fallen_silent_or_says_nothing_is_named_and_what_never_came_is_not() -> None:
+    silent = {"age_s": np.array([0.9, np.nan, 0, 0], np.float32), "valid": np.array([False, False, True, True])}
+    _, degraded = Preprocessor(InputSpec())(all_valid(thermal=None, **silent))
+    assert degraded == ("camera is stale",)
+    _, degraded = Preprocessor(InputSpec(), frozenset({Modality.ACOUSTIC}))(all_valid(**silent))
+    assert degraded == (), "a sensor that may not be used is not missed"
+    nothing = TelemetryWindow(np.array([10**9]), np.full((1, 5), np.nan, np.float32))
+    short = AudioWindow(10**9, 16_000, np.zeros(100, np.float32))
+    _, degraded = Preprocessor(InputSpec())(all_valid(audio=short, telemetry=nothing))
+    assert degraded == ("acoustic: less sound than the network reads", "telemetry: no channel is measured")
+
+
 def test_telemetry_without_any_figure_is_masked() -> None:
     empty = TelemetryWindow(np.array([0]), np.full((1, 5), NAN, np.float32))
     network_input, _ = Preprocessor(InputSpec())(all_valid(telemetry=empty))

@@ -39,7 +39,7 @@ def test_stamps_survive_the_way_to_a_message_and_back(nanoseconds: int) -> None:
 
 
 def test_action_message_says_what_was_decided() -> None:
-    decision = decision_for(TICK, Action.COOLING, degraded=("thermal missing",), model_revision=4)
+    decision = decision_for(TICK, Action.COOLING, degraded=("thermal is stale",), model_revision=4)
     message = action_message(decision, "session", 7, 0.0125)
     assert stamp_nanoseconds(message.header.stamp) == TICK.stamp_ns
     assert message.header.frame_id == "weld_camera"
@@ -51,7 +51,7 @@ def test_action_message_says_what_was_decided() -> None:
     assert math.isnan(message.modality_age_s[1])
     assert message.inference_latency_s == pytest.approx(0.003)
     assert message.pipeline_latency_s == pytest.approx(0.0125)
-    assert message.degraded == ["thermal missing"]
+    assert message.degraded == ["thermal is stale"]
 
 
 def test_an_unknown_action_stays_unknown_with_nan_probability() -> None:

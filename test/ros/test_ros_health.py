@@ -138,3 +138,11 @@ def test_a_sensor_at_the_border_does_not_flap(monkeypatch: pytest.MonkeyPatch) -
         figures.add(0.003, 0.01, np.array([True, True, rng.random() < 0.5, True]), np.zeros(4, np.float32))
         said.append(bool(figures.unused()))
     assert sum(a != b for a, b in pairwise(said)) <= 3
+
+
+def test_one_tick_without_a_sensor_is_no_complaint_but_what_cannot_be_used_is() -> None:
+    assert assess([FRESH], degraded=("thermal is stale",)) == (Health.OK, "")
+    assert assess([FRESH], degraded=("telemetry: no channel is measured",)) == (
+        Health.DEGRADED,
+        "telemetry: no channel is measured",
+    )
