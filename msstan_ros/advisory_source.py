@@ -5,7 +5,7 @@ from __future__ import annotations
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from msstan_core.advisory.advice import Advice
-from msstan_core.advisory.advisor import Advisor
+from msstan_core.advisory.advisor import Advisor, AdvisorConfig
 from msstan_core.advisory.wps_files import ProcedureBook
 from msstan_core.decision.result import Decision
 from msstan_core.observation import Tick
@@ -16,13 +16,13 @@ class AdvisorySource:
     """Advice about the decisions of one session. Used by the inference thread only, but for :meth:`reset`.
 
     Args:
-        procedures: where the procedure in force is found.
+        procedures: where the procedure in force is found. config: how strongly and how long is advised.
         logger: hears when a procedure comes into force, and why none is.
     """
 
-    def __init__(self, procedures: ProcedureBook, logger: RcutilsLogger) -> None:
+    def __init__(self, procedures: ProcedureBook, config: AdvisorConfig, logger: RcutilsLogger) -> None:
         self._procedures, self._logger = procedures, logger
-        self._advisor = Advisor()
+        self._advisor = Advisor(config)
         self._said: str | None = None
 
     def reset(self) -> None:

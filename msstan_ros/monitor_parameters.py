@@ -8,6 +8,7 @@ from pathlib import Path
 from rclpy.node import Node
 
 from msstan_core.adaptation.settings import AdaptationSettings
+from msstan_core.advisory.advisor import AdvisorConfig
 from msstan_core.advisory.wps_files import ProcedureBook
 from msstan_core.alignment_config import AlignmentConfig
 from msstan_core.decision.action_smoothing import SmoothingConfig
@@ -23,6 +24,7 @@ from msstan_core.resources import default_model_dir
 from msstan_core.sensor_settings import ALIGNMENT_SPECS, SCALING_SPECS, SENSOR_SPECS, SensorSettings
 from msstan_core.vocabulary import MODALITIES, Modality, parse_modalities
 from msstan_ros.adaptation_parameters import ADAPTATION_SPECS, read_adaptation, read_adaptation_folder
+from msstan_ros.advisory_parameters import ADVISORY_SPECS, read_advisory
 from msstan_ros.decision_parameters import DECISION_SPECS, read_events, read_smoothing
 from msstan_ros.input_streams import AUTO, COMPRESSED, RAW
 from msstan_ros.parameters import folder_or_empty, modality_names, value_of
@@ -67,6 +69,7 @@ SPECS: tuple[ParameterSpec, ...] = (
     ),
     *SCALING_SPECS,
     *PROCEDURE_SPECS,
+    *ADVISORY_SPECS,
     *ADAPTATION_SPECS,
     ParameterSpec("state_rate_hz", 10.0, "heartbeat on weld/state, Hz", 2, 100, read_only=True),
     ParameterSpec(
@@ -104,6 +107,7 @@ class MonitorSettings:
     camera_transport: str  #: see InputStreams
     scaling: SensorScaling
     procedures: ProcedureBook
+    advisory: AdvisorConfig
     adaptation: AdaptationSettings
     adaptation_folder: Path | None  #: None: revisions in memory only
     snapshot_seconds: float
@@ -142,6 +146,7 @@ def read_settings(node: Node) -> MonitorSettings:
         camera_transport=value_of(node, "camera.transport"),
         scaling=sensors.scaling,
         procedures=read_procedures(node),
+        advisory=read_advisory(node),
         adaptation=read_adaptation(node),
         adaptation_folder=read_adaptation_folder(node),
         snapshot_seconds=value_of(node, "snapshot.seconds"),

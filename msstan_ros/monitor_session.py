@@ -62,7 +62,7 @@ class MonitorSession:
         self._node, self._settings, self._outputs = node, settings, outputs
         self._monitor, self._own_revision, self._clock = monitor, revision, clock
         self._aligner = TickAligner(settings.alignment)
-        self._advice = AdvisorySource(settings.procedures, node.get_logger())
+        self._advice = AdvisorySource(settings.procedures, settings.advisory, node.get_logger())
         self._figures = RecentFigures()
         self._limits_s = {m: 2 * getattr(settings.alignment.staleness_s, m.label) for m in MODALITIES}
         self._undecided_limit_s = _undecided_limit_s(settings.alignment)

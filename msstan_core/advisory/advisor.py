@@ -36,22 +36,22 @@ _LONGEST_STEP_S = 0.5
 
 
 class AdvisorConfig(BaseModel):
-    """How strongly and how long is advised."""
+    """How strongly and how long is advised; the fields are also parameters ``advisory.NAME`` of the monitor node."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    first_share: float = Field(0.5, gt=0, le=1, description="share of the remedy at the onset")
+    first_share: float = Field(0.5, ge=0.05, le=1, description="share of the remedy at the onset")
     growth_per_s: float = Field(1.0, ge=0, le=10, description="growth of the share while the imperfection lasts, 1/s")
     hold_s: float = Field(1.5, ge=0, le=30, description="held after the imperfection has cleared, s")
     hold_while_measured_s: float = Field(
         10.0, ge=0, le=120, description="held this long at most while the telemetry still shows the cause, s"
     )
-    release_per_s: float = Field(0.4, gt=0, le=10, description="share taken back per second afterwards, 1/s")
+    release_per_s: float = Field(0.4, ge=0.05, le=10, description="share taken back per second afterwards, 1/s")
     release_without_cause_per_s: float = Field(
-        2.0, gt=0, le=10, description="the same, at once, where the telemetry shows that the cause has gone, 1/s"
+        2.0, ge=0.05, le=10, description="the same, at once, where the telemetry shows that the cause has gone, 1/s"
     )
-    validity_s: float = Field(VALIDITY_S, gt=0, le=2, description="valid_until after the stamp, s")
-    period_s: float = Field(0.1, ge=0.02, le=1, description="time between two messages about one remedy, s")
-    evidence_s: float = Field(0.5, gt=0, le=5, description="telemetry whose median tells the cause, s")
+    validity_s: float = Field(VALIDITY_S, ge=0.4, le=2, description="valid_until after the stamp, s")
+    period_s: float = Field(0.1, ge=0.02, le=0.2, description="time between two messages about one remedy, s")
+    evidence_s: float = Field(0.5, ge=0.05, le=5, description="telemetry whose median tells the cause, s")
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""After training: the probability from which each imperfection is suspected (for alarms see joint_calibration)."""
+"""After training: the probability from which each imperfection is suspected (for alarms see joint.py)."""
 
 from __future__ import annotations
 

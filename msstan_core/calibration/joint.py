@@ -166,18 +166,18 @@ def least_joint_hours(rate_per_hour: float, block_s: float = BLOCK_S) -> float:
 
 def calibrate_jointly(
     nominal: Sequence[NominalScores],
-    trained: Sequence[int],
+    suspected: Sequence[int],
     *,
     rate_per_hour: float = 1.0,
     block_s: float = BLOCK_S,
     novelty: bool = False,
     config: AnomalyConfig | None = None,
 ) -> JointThresholds | TooFewBlocks:
-    """Alarm thresholds of the trained imperfections, and of novelty if it is to raise alarms, for one rate together.
+    """Alarm thresholds of the suspected imperfections, and of novelty if it is to raise alarms, for one rate together.
 
     Args:
         nominal: welds that neither network nor novelty detector have learnt from.
-        trained: ISO codes with a trained head.
+        suspected: ISO codes that are suspected at all.
         rate_per_hour: alarmed blocks an hour of judged time, all kinds together.
         block_s: see :mod:`msstan_core.calibration.conformal`. novelty: whether it is to raise alarms.
         config: how long an alarm's score must hold.
@@ -185,7 +185,8 @@ def calibrate_jointly(
     Returns:
         TooFewBlocks where the clean blocks cannot promise the rate: see :func:`least_joint_blocks`.
     """
-    kinds, maxima = joint_maxima(nominal, trained, block_s, (config or AnomalyConfig()).alarm_onset_s, novelty=novelty)
+    onset_s = (config or AnomalyConfig()).alarm_onset_s
+    kinds, maxima = joint_maxima(nominal, suspected, block_s, onset_s, novelty=novelty)
     needed = least_joint_blocks(rate_per_hour, block_s)
     if len(maxima) < needed:
         return TooFewBlocks(len(maxima), needed, rate_per_hour, block_s)
@@ -210,7 +211,7 @@ def calibrate_jointly(
 
 
 def joint_maxima(
-    nominal: Sequence[NominalScores], trained: Sequence[int], block_s: float, onset_s: float, *, novelty: bool = True
+    nominal: Sequence[NominalScores], suspected: Sequence[int], block_s: float, onset_s: float, *, novelty: bool = True
 ) -> tuple[list[int], NDArray[np.float64]]:
     """The largest sustained score of each kind in each block; the blocks are the same for all kinds.
 
@@ -219,7 +220,7 @@ def joint_maxima(
         [blocks, kinds] logits or distances, -inf where that kind was not judged in a block.
     """
     judged = novelty and any(np.isfinite(w.novelty).any() for w in nominal)
-    kinds = [*trained, NOVELTY_CODE] if judged else [*trained]
+    kinds = [*suspected, NOVELTY_CODE] if judged else [*suspected]
     if not kinds:
         return [], np.empty((0, 0))
 

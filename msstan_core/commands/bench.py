@@ -147,7 +147,7 @@ def gated_package(folder: Path) -> Any:
 
     package = _with_gate(load_package(folder))
     if package is None:
-        raise InputError("--gated", f"{folder} has no importance gate", "train one: config/training/sampling.yaml")
+        raise InputError("--gated", f"{folder} has no importance gate", "give a model with one, e.g. models/default")
     return package
 
 

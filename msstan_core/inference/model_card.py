@@ -28,7 +28,9 @@ class SmoothingCard(BaseModel):
     duration_stages: dict[str, Annotated[int, Field(ge=1, le=64)]] = Field(
         default_factory=dict, description="action -> stages of its duration, 1 where missing; more: less spread"
     )
-    emission_power: float = Field(0.3, gt=0, le=1, description="tempering of the network's probabilities")
+    emission_power: float = Field(
+        0.3, gt=0, le=1, description="tempering of the network's probabilities; 0.3: of cards from before it was fitted"
+    )
     filtered: bool = Field(
         True, description="False: on groups not trained on the network's own answer was better; it is taken unfiltered"
     )
@@ -67,7 +69,7 @@ ActionOffsets = Annotated[
 
 
 class SubsetCard(BaseModel):
-    """What holds while exactly these modalities are valid; measured with the others withheld (see training/)."""
+    """What holds while exactly these modalities are valid; measured without the others (calibration/subsets.py)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     temperature: float = Field(gt=0, description="calibration of the action logits")

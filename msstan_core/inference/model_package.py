@@ -1,5 +1,5 @@
-"""A model folder: ``card.json`` (what it is), ``step.onnx`` (what runs), ``weights.pt`` (what trains), ``nominal.npz``,
-``guard.npz`` (what adaptation is held to).
+"""A model folder: ``card.json`` (what it is), the graphs that run (``step.onnx`` and its parts), ``weights.pt`` (what
+trains), ``nominal.npz`` (what novelty is measured from), ``guard.npz`` (what adaptation is held to).
 
 The card holds the hash of every other file. A folder whose files do not match is refused: half-copied or tampered
 weights must not advise a robot.
@@ -24,7 +24,8 @@ STEP_FILE = "step.onnx"
 WEIGHTS_FILE = "weights.pt"
 NOMINAL_FILE = "nominal.npz"
 GUARD_FILE = "guard.npz"
-#: The step in parts, for models with an importance gate (inference/step_graph.py).
+#: The step in parts (inference/step_graph.py): the camera backbone and the rest, which a CPU runs side by side, and the
+#: gate of models that have one.
 GATE_FILE, LOOK_FILE, HELD_STEP_FILE = "gate.onnx", "look.onnx", "held_step.onnx"
 #: What ``msstan export`` makes from the weights.
 GRAPH_FILES = (STEP_FILE, GATE_FILE, LOOK_FILE, HELD_STEP_FILE)
