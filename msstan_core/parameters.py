@@ -6,8 +6,9 @@ import difflib
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 Value = bool | int | float | str | list[str]
@@ -59,7 +60,13 @@ class ParameterSpec:
             kind: getattr(m, kind) for m in field.metadata for kind in ("ge", "le") if hasattr(m, kind)
         }
         default = float(field.default) if field.annotation is float else field.default
-        return cls(name, default, field.description or "", limits.get("ge"), limits.get("le"))
+        choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+        return cls(name, default, field.description or "", limits.get("ge"), limits.get("le"), choices)
+
+    @classmethod
+    def of_settings(cls, prefix: str, settings: type[BaseModel]) -> tuple[ParameterSpec, ...]:
+        """All fields of a settings class as parameters ``prefix.FIELD``."""
+        return tuple(cls.of_setting(f"{prefix}.{name}", field) for name, field in settings.model_fields.items())
 
     def problem(self, value: Any) -> str:
         """What is wrong with ``value`` in words, or "" when it is fine."""

@@ -12,7 +12,7 @@ from msstan_core.paths import typed_path
 from msstan_ros.parameters import value_of
 
 ADAPTATION_SPECS: tuple[ParameterSpec, ...] = (
-    *(ParameterSpec.of_setting(f"adaptation.{name}", field) for name, field in AdaptationSettings.model_fields.items()),
+    *ParameterSpec.of_settings("adaptation", AdaptationSettings),
     ParameterSpec(
         "adaptation.folder",
         "",

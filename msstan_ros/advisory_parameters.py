@@ -8,9 +8,7 @@ from msstan_core.advisory.advisor import AdvisorConfig
 from msstan_core.parameters import ParameterSpec
 from msstan_ros.parameters import value_of
 
-ADVISORY_SPECS: tuple[ParameterSpec, ...] = tuple(
-    ParameterSpec.of_setting(f"advisory.{name}", field) for name, field in AdvisorConfig.model_fields.items()
-)
+ADVISORY_SPECS: tuple[ParameterSpec, ...] = ParameterSpec.of_settings("advisory", AdvisorConfig)
 
 
 def read_advisory(node: Node) -> AdvisorConfig:

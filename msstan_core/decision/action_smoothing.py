@@ -22,15 +22,19 @@ METHODS: tuple[Method, ...] = ("card", "duration", "markov", "window", "none")
 
 
 class SmoothingConfig(BaseModel):
-    """How the action is steadied over time."""
+    """How the action is steadied over time; the fields are also parameters ``smoothing.NAME`` of the monitor node."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    method: Method = Field("card", description="what the probabilities go through")
-    window_s: float = Field(0.3, ge=0.01, le=10, description="window: time constant of the weights (equation 49), s")
-    lead: float = Field(
-        0.3, ge=0, lt=1, description="probability by which another action must lead the one said before (hysteresis)"
+    method: Method = Field(
+        "card",
+        description="what steadies the action: duration (filter with durations), markov (without), window (equation "
+        "49), none; card: duration or none, whichever the model card found better for the sensors of the moment",
     )
-    hold_s: float = Field(0.0, ge=0, le=5, description="how long it must lead, s (debouncing)")
+    window_s: float = Field(0.3, ge=0.01, le=10, description="window: time constant of the weights, s")
+    lead: float = Field(
+        0.3, ge=0, le=0.99, description="probability by which another action must lead the one said before"
+    )
+    hold_s: float = Field(0.0, ge=0, le=5, description="how long it must lead, s")
 
 
 class Smoother(Protocol):

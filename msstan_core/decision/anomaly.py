@@ -30,19 +30,26 @@ NOVELTY_CODE = 0
 
 
 class AnomalyConfig(BaseModel):
-    """When a score becomes an event."""
+    """When a score becomes an event; the fields are also parameters ``events.NAME`` of the monitor node."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    imperfection_threshold: float = Field(0.5, gt=0, lt=1, description="probability from which an imperfection counts")
-    clear_ratio: float = Field(0.7, gt=0, le=1, description="cleared below threshold times this (hysteresis)")
-    onset_s: float = Field(0.3, ge=0, le=30, description="seconds above the threshold before an onset is said")
+    imperfection_threshold: float = Field(
+        0.5,
+        ge=0.01,
+        le=0.99,
+        description="probability from which an imperfection counts where the model has no calibrated threshold",
+    )
+    clear_ratio: float = Field(0.7, ge=0.01, le=1, description="an event is cleared below its threshold times this")
+    onset_s: float = Field(0.3, ge=0, le=30, description="time above the threshold before an onset is said, s")
     alarm_onset_s: float = Field(
-        0.8, ge=0, le=30, description="seconds at the alarm limit before a suspicion becomes an alarm"
+        0.8,
+        ge=0,
+        le=30,
+        description="time at its limit before a suspicion becomes an alarm, s; limits are calibrated with the default, "
+        "and a shorter time breaks what they promise",
     )
-    clear_s: float = Field(0.5, ge=0, le=30, description="seconds below before it is cleared")
-    unknown_s: float = Field(
-        5.0, ge=0.5, le=600, description="seconds without any score (arc out, input lost) after which it is cleared"
-    )
+    clear_s: float = Field(0.5, ge=0, le=30, description="time below before it is cleared, s")
+    unknown_s: float = Field(5.0, ge=0.5, le=600, description="time without a score after which it is cleared, s")
 
 
 #: Ticks further apart than this, and than so many of the periods before, have a hole between them.
