@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from functools import partial
 from typing import Any
 
 from rcl_interfaces.msg import SetParametersResult
@@ -21,7 +22,7 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import Float64MultiArray, MultiArrayDimension
 
 from msstan_core.advisory.follower import AdvisoryFollower
-from msstan_core.advisory.parameters import PARAMETERS, values
+from msstan_core.advisory.parameters import PARAMETERS, ZERO, Values, values
 from msstan_core.advisory.process_time import Moment
 from msstan_core.advisory.wps import plausible_range
 from msstan_core.errors import InputError
@@ -29,11 +30,15 @@ from msstan_core.parameters import ParameterSpec
 from msstan_msgs.msg import WeldParameterAdvisory
 from msstan_ros import qos
 from msstan_ros.advisory_messages import advice_from_message
-from msstan_ros.node_process import run_node
+from msstan_ros.node_process import last_word, run_node
 from msstan_ros.parameters import declare, value_of
 
 #: The same complaint is logged at most this often, s.
 LOG_INTERVAL_S = 5.0
+#: A node that is told to end goes on returning for no longer than this, s.
+LONGEST_RETURN_S = 10.0
+#: Then it says the programmed setpoints this many times: the last message of a publisher that ends may be lost.
+FAREWELLS = 5
 
 SPECS = (
     ParameterSpec("rate_hz", 50.0, "control cycle, Hz", 10.0, 1000.0, read_only=True),
@@ -82,6 +87,24 @@ class AdvisoryFollowerNode(Node):
         )
         self.create_timer(1 / value_of(self, "rate_hz"), self._cycle, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
+    def close(self) -> None:
+        """Back to the programmed setpoints: a forward controller holds its last command when this node has ended."""
+        if self._follower.deltas == ZERO:
+            return
+        period_s, programmed = 1 / value_of(self, "rate_hz"), self._programmed
+        self.get_logger().info(f"back to the programmed setpoints before the end, in {self._follower.return_s:.1f} s")
+        began = before = time.monotonic()
+        said = 0
+        while said < FAREWELLS and before - began < LONGEST_RETURN_S:
+            time.sleep(period_s)
+            now = time.monotonic()
+            deltas = self._follower.retreat(programmed, now - before)
+            last_word(self, partial(self._command, programmed, deltas))
+            said += deltas == ZERO
+            before = now
+        if self._follower.deltas != ZERO:
+            self.get_logger().error("ended before the programmed setpoints were reached: program them at the robot")
+
     def _keep_commanded(self, parameters: list[Parameter]) -> SetParametersResult:
         """Refuse a setpoint that begins or ceases to be commanded: the controller's interfaces were chosen for these.
 
@@ -107,16 +130,21 @@ class AdvisoryFollowerNode(Node):
 
     def _cycle(self) -> None:
         """One control cycle. The follower returns by itself: no event and no timeout has to be handled here."""
-        programmed = values(
-            value_of(self, f"programmed.{p.field}") if p in self._commanded else math.nan for p in PARAMETERS
-        )
-        deltas = self._follower.follow(programmed, self._moment())
-        message = Float64MultiArray(data=[programmed[p] + deltas[p] for p in self._commanded])
-        message.layout.dim = [MultiArrayDimension(label=p.field, size=1, stride=1) for p in self._commanded]
-        self._out.publish(message)
+        programmed = self._programmed
+        self._command(programmed, self._follower.follow(programmed, self._moment()))
         if self._follower.check_gas and not self._check_gas:
             self.get_logger().warning("look at the shielding gas: pores are suspected")
         self._check_gas = self._follower.check_gas
+
+    @property
+    def _programmed(self) -> Values:
+        """NaN: not commanded."""
+        return values(value_of(self, f"programmed.{p.field}") if p in self._commanded else math.nan for p in PARAMETERS)
+
+    def _command(self, programmed: Values, deltas: Values) -> None:
+        message = Float64MultiArray(data=[programmed[p] + deltas[p] for p in self._commanded])
+        message.layout.dim = [MultiArrayDimension(label=p.field, size=1, stride=1) for p in self._commanded]
+        self._out.publish(message)
 
     def _liveliness_changed(self, event: Any) -> None:
         if event.alive_count == 0:

@@ -18,6 +18,7 @@ from rclpy.node import Node
 
 from msstan_core.errors import InputError
 from msstan_core.linear_algebra import use_one_thread
+from msstan_ros.end_signals import EndSignals
 
 #: Set for a node that is to end when its standard input does: whoever started it holds the other end.
 LIFELINE = "MSSTAN_ENDS_WITH_STDIN"
@@ -54,8 +55,8 @@ def end_with_starter() -> None:
 def until_shutdown(node: Node, work: Callable[[], None]) -> Callable[[], None]:
     """``work`` for a thread of its own: what fails because the context was shut down meanwhile is no failure.
 
-    A signal may shut the context down at any moment, also between a check of it and the publication that follows.
-    Any other failure ends the process with status 1: a node without its thread would stay and do nothing.
+    Whoever ends the process may shut the context down at any moment, also between a check of it and the publication
+    that follows. Any other failure ends the process with status 1: a node without its thread would stay and do nothing.
     """
 
     def run() -> None:
@@ -81,11 +82,13 @@ def last_word(node: Node, say: Callable[[], None]) -> None:
     except Exception:
         if node.context.ok():
             raise
-        # The signal handler shut the context down between the check and the publication: nobody hears any more.
+        # Another thread shut the context down between the check and the publication: nobody hears any more.
 
 
 def run_node(make: Callable[[], Node], arguments: list[str] | None = None) -> int:
-    """Make a node, spin it in a single-threaded executor until the context is shut down, and close it.
+    """Make a node, spin it in a single-threaded executor until a signal comes or the context is shut down, close it.
+
+    ROS still runs while the node's ``close()`` does: what it says there is heard.
 
     Args:
         make: constructs the node; an InputError from it becomes one line and exit status 1.
@@ -98,9 +101,15 @@ def run_node(make: Callable[[], Node], arguments: list[str] | None = None) -> in
     use_one_thread()
     end_with_starter()
     try:
-        rclpy.init(args=arguments)
-    except KeyboardInterrupt:
+        with EndSignals() as signals:
+            return _run_node(make, arguments, signals)
+    except KeyboardInterrupt:  # in the moment before the signals are dealt with, or after
         return 0
+
+
+def _run_node(make: Callable[[], Node], arguments: list[str] | None, signals: EndSignals) -> int:
+    try:
+        rclpy.init(args=arguments, signal_handler_options=rclpy.SignalHandlerOptions.NO)
     except RuntimeError as error:  # of rcl, which has no error of its own for a command line that it cannot read
         said = " ".join(_SOURCE_PLACE.sub("", f"{type(error).__name__}: {error}").split())
         refusal = InputError("start of ROS 2", said, "correct the command line, the params file or the environment")
@@ -119,17 +128,19 @@ def run_node(make: Callable[[], Node], arguments: list[str] | None = None) -> in
     except Exception:
         if rclpy.ok():
             raise
-        return 0  # the signal handler shut the context down while the node was being made
-    status = 0
+        return 0  # the context was shut down while the node was being made
+    return _spun_and_closed(node, executor, signals)
+
+
+def _spun_and_closed(node: Node, executor: SingleThreadedExecutor, signals: EndSignals) -> int:
     try:
-        executor.add_node(node)
-        executor.spin()
+        signals.spin(executor, node)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass  # the ordinary ways to be told to end
     except Exception:
         if rclpy.ok():
             raise
-        # The signal handler shut the context down between two steps of the executor, which then trips over it.
+        # A thread of the node shut the context down between two steps of the executor, which then trips over it.
     finally:
         if hasattr(node, "close"):
             node.close()

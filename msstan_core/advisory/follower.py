@@ -105,7 +105,26 @@ class AdvisoryFollower:
             )
             aims = [_aim(advice, p, programmed[p]) for p in PARAMETERS]
             wanted = _moved(self._deltas, aims, self._rate, elapsed)
-        # The range outranks the rate: a step of the programme may have taken the room away.
+        return self._apply(wanted, programmed)
+
+    @property
+    def return_s(self) -> float:
+        """How long the way back to 0 takes from here."""
+        return max((abs(d) / r for d, r in zip(self._deltas, self._rate, strict=True) if r > 0), default=0.0)
+
+    def retreat(self, programmed: Values, elapsed_s: float) -> Values:
+        """Deltas to add when nothing is to be followed any more: back to 0 at the rates last stated.
+
+        For the last cycles of a controller that ends. The clocks are not asked: a simulated one may stand still then.
+
+        Args:
+            programmed: as for :meth:`follow`. elapsed_s: since the last cycle.
+        """
+        self._advice, self.check_gas = None, False
+        return self._apply(_shrunk(self._deltas, self._rate, min(elapsed_s, LONGEST_STEP_S)), programmed)
+
+    def _apply(self, wanted: Values, programmed: Values) -> Values:
+        """The range outranks the rate: a step of the programme may have taken the room away."""
         self._deltas = values(_inside(wanted[p], programmed[p], self._low[p], self._high[p]) for p in PARAMETERS)
         return self._deltas
 

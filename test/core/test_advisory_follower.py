@@ -75,6 +75,18 @@ def test_when_the_gate_dies_all_deltas_return_together_within_the_bound() -> Non
     assert max(map(abs, shares)) < 1e-9
 
 
+def test_a_controller_that_ends_leads_back_though_the_gate_still_advises_and_the_clock_stands() -> None:
+    robot = Robot(simulated=True)
+    robot.run(1.0)
+    assert robot.follower.return_s == pytest.approx(1.0 / 4.0)
+    first = robot.follower.retreat(robot.programmed, 0.02)
+    assert first[Parameter.VOLTAGE] == pytest.approx(1.0 - 0.02 * 4.0)
+    assert robot.follower.retreat(robot.programmed, 60.0) != ZERO, "a pause is no reason to jump"
+    for _ in range(13):
+        robot.follower.retreat(robot.programmed, 0.02)
+    assert robot.follower.deltas == ZERO and robot.follower.return_s == 0.0
+
+
 def test_a_controller_that_cycles_slowly_still_follows() -> None:
     robot = Robot()
     assert robot.run(4.0, step_s=0.4, valid_until_ns=2**62)[Parameter.VOLTAGE] == 1.0

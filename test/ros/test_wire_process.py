@@ -39,7 +39,7 @@ def test_a_process_interrupted_while_it_loads_prints_nothing_and_ends() -> None:
 @pytest.mark.parametrize("shut_down_first", [False, True])
 def test_an_interrupt_while_the_node_is_made_is_an_ordinary_end(shut_down_first: bool) -> None:
     def make() -> Node:
-        if shut_down_first:  # as the signal handler does while a constructor runs
+        if shut_down_first:  # as a thread may while a constructor runs
             rclpy.shutdown()
             return Node("late")
         raise KeyboardInterrupt
@@ -89,7 +89,7 @@ def test_a_thread_that_fails_ends_its_node_with_status_one(
 
 
 def test_a_node_shut_down_while_it_says_its_last_word_still_ends_in_order() -> None:
-    """A signal's handler shuts the context down in another thread, at any moment."""
+    """Another thread may shut the context down at any moment."""
     ended: list[str] = []
 
     class Talking(Node):
