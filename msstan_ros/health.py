@@ -85,6 +85,7 @@ def assess(
     inputs: Sequence[InputHealth],
     *,
     failure: str = "",
+    thread_ended: bool = False,
     step_running_s: float = 0.0,
     undecided_s: float = 0.0,
     undecided_limit_s: float = LEAST_UNDECIDED_S,
@@ -96,12 +97,15 @@ def assess(
     Args:
         inputs: the modalities that the node was told to expect.
         failure: why the last inference step failed; "": it did not.
+        thread_ended: nothing infers any more.
         step_running_s: how long the running inference step has taken so far.
         undecided_s: how long samples have been arriving without a decision about any.
         undecided_limit_s: from this on nothing counts as decided.
         skipped_share: part of the recent ticks that inference was too slow for.
         degraded: what the newest decision says has fallen silent or could not be used.
     """
+    if thread_ended:
+        return Health.ERROR, f"the inference thread has ended ({failure or 'see the log'}); restart the node"
     if failure:
         return Health.ERROR, f"inference fails ({failure}); see the log, then call ~/reset or ~/reload_model"
     if step_running_s > HUNG_STEP_S:

@@ -90,25 +90,36 @@ class MonitorSession:
             node.create_timer(DIAGNOSTICS_PERIOD_S, self._diagnose, clock=steady),
         ]
 
-    def close(self) -> None:
-        """Stop listening, deciding and the heartbeat; events that are open are cleared in this session."""
+    def close(self) -> bool:
+        """Stop listening, deciding and the heartbeat; events that are open are cleared in this session.
+
+        Returns:
+            False while the running step does not end: it works on the monitor, which nobody else may use meanwhile.
+        """
         self._streams.close()
         for timer in self._timers:
             self._node.destroy_timer(timer)
         if not self._worker.stop():
             self._node.get_logger().error("the inference thread does not end; restart the process")
-            return
+            return False
         left = self._monitor.leave()
         if self._newest is not None:
             closing = dataclasses.replace(self._newest, events=left.cleared)
             last_word(self._node, lambda: self._outputs.publish_events(closing, self._revision))
+        return True
+
+    @property
+    def runs(self) -> bool:
+        """Whether its thread lives, also after :meth:`close`."""
+        return self._worker.runs
 
     def exchange(self, monitor: MonitorLike, adopt: Callable[[], int]) -> None:
         """Go on with another model from the next tick. Waits for the running step: not for the executor's thread.
 
         Args:
             monitor: freshly reset.
-            adopt: called between the two models' ticks; returns the revision of the new one.
+            adopt: called between the two models' ticks; returns the revision of the new one. If it fails, the old
+                model stays.
 
         Raises:
             InputError: inference hangs, or the session ended; the old model stays.
@@ -116,8 +127,8 @@ class MonitorSession:
 
         def swap() -> None:
             self._own_revision = adopt()
-            monitor.succeed(self._monitor.leave())
-            self._monitor = monitor
+            before, self._monitor = self._monitor, monitor  # at once: whatever fails, node and session have one model
+            monitor.succeed(before.leave())
             self._advice.reset()
 
         self._worker.between_steps(swap, HUNG_STEP_S)
@@ -200,6 +211,7 @@ class MonitorSession:
         return assess(
             inputs,
             failure=status.last_failure,
+            thread_ended=not self._worker.runs,
             step_running_s=0.0 if busy_since is None else now - busy_since,
             undecided_s=0.0 if undecided_since is None else now - undecided_since,
             undecided_limit_s=self._undecided_limit_s,

@@ -49,9 +49,12 @@ class WeldMonitorNode(GuardedLifecycleNode):
         self._settings: MonitorSettings | None = None
         self._monitor: MonitorLike | None = None
         self._session: MonitorSession | None = None
+        self._hung: MonitorSession | None = None  #: ended, but its step did not
+        self._outputs: MonitorOutputs | None = None
         self._aside = MutuallyExclusiveCallbackGroup()  # services that wait must not hold up the sensors
         declare(self, SPECS, may_configure=lambda: self._settings is None)
-        self._adaptation = CellAdaptation(self, self._aside, self._say_revision)
+        # A rollback does not wait for a model that loads or a snapshot that is written.
+        self._adaptation = CellAdaptation(self, MutuallyExclusiveCallbackGroup(), self._say_revision)
         self.stamp_clock = StampClock(self.get_clock())
         # For the node's whole life: a service that a cleanup destroys while it is awaited could not answer any more.
         for kind, name, callback in (
@@ -72,9 +75,9 @@ class WeldMonitorNode(GuardedLifecycleNode):
         except InputError as error:
             self.get_logger().error(f"not configured: {error}")
             return TransitionCallbackReturn.FAILURE
-        self._settings, self._monitor = settings, monitor
-        self._adaptation.begin(monitor, settings)
         self._outputs = MonitorOutputs(self, value_of(self, "action_deadline_s"), self.stamp_clock)
+        self._adaptation.begin(monitor, settings)
+        self._monitor, self._settings = monitor, settings  # last: from here on it is configured
         listens = _labels(monitor.info.modalities)
         self.get_logger().info(f"{_in_words(monitor)}; listens to {listens}; {_alarms(monitor)}")
         self._say_unused(settings, monitor)
@@ -83,7 +86,10 @@ class WeldMonitorNode(GuardedLifecycleNode):
     @said
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and start deciding, under a new session id."""
-        assert self._settings is not None and self._monitor is not None
+        assert self._settings is not None and self._monitor is not None and self._outputs is not None
+        if self._hung is not None and self._hung.runs:
+            self.get_logger().error("not activated: the step of the session before still runs; restart the process")
+            return TransitionCallbackReturn.FAILURE
         result = super().on_activate(state)
         self._monitor.begin()
         self._outputs.begin_session(str(uuid.uuid4()))
@@ -104,18 +110,18 @@ class WeldMonitorNode(GuardedLifecycleNode):
 
     def stop(self) -> None:
         """Stop deciding and unsubscribe; the model stays."""
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+        session, self._session = self._session, None
+        if session is not None and not session.close():
+            self._hung = session
 
     def release(self) -> None:
         """Stop, and forget the model."""
         self.stop()
         self._adaptation.end()
         gc.unfreeze()
-        if self._settings is not None:
+        if self._outputs is not None:
             self._outputs.close()
-        self._settings = self._monitor = None
+        self._settings = self._monitor = self._outputs = None
 
     @property
     def _revision(self) -> int:
@@ -127,7 +133,7 @@ class WeldMonitorNode(GuardedLifecycleNode):
 
     def _say_revision(self) -> None:
         """Other weights are in use; called in the thread that learns, or in a service."""
-        if self._session is not None and self._monitor is not None:
+        if self._session is not None and self._monitor is not None and self._outputs is not None:
             self._outputs.publish_model_info(self._monitor, self._revision)
 
     # -- services -----------------------------------------------------------------------------------------------
@@ -151,8 +157,8 @@ class WeldMonitorNode(GuardedLifecycleNode):
             return response
 
         def adopt() -> int:
-            self._settings, self._monitor = settings, monitor
             self._adaptation.adopt(monitor, settings)
+            self._settings, self._monitor = settings, monitor  # after what may fail
             return self._revision
 
         if (session := self._session) is None:
@@ -163,7 +169,7 @@ class WeldMonitorNode(GuardedLifecycleNode):
             except InputError as error:
                 response.success, response.message = False, str(error)
                 return response
-            if self._session is not session:
+            if self._session is not session or self._outputs is None:
                 response.success, response.message = False, "the node was deactivated meanwhile; ask again"
                 return response
             session.listen_to(monitor.info.modalities)
@@ -188,12 +194,12 @@ class WeldMonitorNode(GuardedLifecycleNode):
         return response
 
     async def _snapshot(self, request: TakeSnapshot.Request, response: TakeSnapshot.Response) -> TakeSnapshot.Response:
-        session, monitor = self._session, self._monitor
-        if session is None or monitor is None:
+        session, monitor, outputs = self._session, self._monitor, self._outputs
+        if session is None or monitor is None or outputs is None:
             response.success, response.message = False, "the monitor is not active; activate it first"
             return response
         about: dict[str, object] = {
-            "session_id": self._outputs.session_id,
+            "session_id": outputs.session_id,
             "model": f"{monitor.info.card.name} {monitor.info.card.version}",
             "model_revision": self._revision,
             "weights_sha256": monitor.info.weights_sha256,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -31,11 +32,13 @@ class WorkerStatus:
 class InferenceWorker:
     """Takes the newest due tick, runs one step, delivers the decision; repeats.
 
+    What any of these raises is counted and reported, and does not end the worker.
+
     Args:
         poll: returns the next due tick or None; called only from the worker's thread.
-        step: tick -> decision; may raise, which is counted and reported and does not end the worker.
-        deliver: what to do with a decision; called in the worker's thread.
-        failed: told about every exception of ``step`` or ``deliver``.
+        step: tick -> decision.
+        deliver: what to do with a decision; called in the worker's thread, and not after :meth:`stop`.
+        failed: told about every exception of the others.
         recover: called after a failure, e.g. to drop a half-written streaming state.
     """
 
@@ -54,6 +57,11 @@ class InferenceWorker:
         """Begin; a worker can be started once."""
         self._thread = threading.Thread(target=self._run, name="inference", daemon=True)
         self._thread.start()
+
+    @property
+    def runs(self) -> bool:
+        """Whether the thread lives, also when it was told to stop and has not yet."""
+        return self._thread is not None and self._thread.is_alive()
 
     def notify(self) -> None:
         """A sample came: look for a tick now."""
@@ -118,24 +126,34 @@ class InferenceWorker:
                 done.set_result(None)
 
     def _one_step(self) -> bool:
-        """One tick, if one is due; False when there is none."""
-        tick = self.poll()
-        if tick is None:
-            return False
-        self.status.busy_since = time.monotonic()
+        """One tick, if one is due; False when there is none, or none can be had."""
+        tick = None
         try:
-            self.deliver(tick, self.step(tick))
+            if (tick := self.poll()) is None:
+                return False
+            self.status.busy_since = time.monotonic()
+            decision = self.step(tick)
+            if self._stop.is_set():  # it took longer than somebody waited: what it says is of a session that ended
+                return False
+            self.deliver(tick, decision)
         except Exception as error:  # a fault in one tick must not end the monitoring; it is counted and said
-            self.status.failures += 1
-            self.status.last_failure = f"{type(error).__name__}: {error}"
-            self.recover()
-            self.failed(error)
+            self._failed_with(error)
         else:
             self.status.decisions += 1
             self.status.last_failure = ""
         finally:
             self.status.busy_since = None
-        return True
+        return tick is not None
+
+    def _failed_with(self, error: Exception) -> None:
+        self.status.failures += 1
+        self.status.last_failure = f"{type(error).__name__}: {error}"
+        try:
+            self.recover()
+        except Exception as another:
+            self.status.last_failure += f"; the state cannot be reset: {type(another).__name__}: {another}"
+        with contextlib.suppress(Exception):  # where it cannot be told: it is counted
+            self.failed(error)
 
 
 def _ended() -> InputError:

@@ -66,6 +66,11 @@ def test_a_hung_step_is_an_error() -> None:
     assert assess([FRESH], step_running_s=60.0)[0] is Health.ERROR
 
 
+def test_a_thread_that_has_ended_is_an_error_of_its_own() -> None:
+    health, message = assess([InputHealth(Modality.CAMERA, None, 0.5)], thread_ended=True)
+    assert health is Health.ERROR and "thread has ended" in message and "restart the node" in message
+
+
 def test_skipped_ticks_are_said() -> None:
     health, message = assess([FRESH], skipped_share=0.5)
     assert health is Health.DEGRADED

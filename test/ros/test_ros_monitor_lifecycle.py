@@ -1,6 +1,7 @@
 """The monitor's transitions: what is refused, what can be tried again, and sessions."""
 
 import math
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,9 +16,12 @@ from monitor_cell import Cell
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
+from msstan_core.decision.result import Decision
 from msstan_core.inference.model_card import AlarmLimits, SubsetCard
+from msstan_core.observation import Tick
 from msstan_core.vocabulary import Modality
 from msstan_ros.weld_monitor_node import WeldMonitorNode
+from msstan_ros.worker import InferenceWorker
 
 
 @pytest.fixture
@@ -90,6 +94,50 @@ def test_an_unforeseen_failure_of_a_transition_is_said_and_can_be_tried_again(
     assert cell.spinner.run(cell.node.trigger_configure) == TransitionCallbackReturn.ERROR
     assert "ZeroDivisionError" in capfd.readouterr().err
     cell.node._make_monitor = make
+    cell.activate()
+    cell.send_images(1)
+
+
+def test_a_step_that_outlives_its_session_is_not_joined_by_another_one(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stop = InferenceWorker.stop
+    monkeypatch.setattr(InferenceWorker, "stop", lambda worker, timeout_s=0.1: stop(worker, timeout_s))
+    release, entered = threading.Event(), threading.Event()
+    cell.activate()
+    monitor = cell.monitors[-1]
+    step = monitor.step
+
+    def hang(tick: Tick) -> Decision:
+        entered.set()
+        release.wait(30)
+        return step(tick)
+
+    monitor.step = hang  # type: ignore[method-assign]
+    cell.send_image()
+    assert until(entered.is_set)
+    assert cell.spinner.run(cell.node.trigger_deactivate) == TransitionCallbackReturn.SUCCESS
+    assert cell.spinner.run(cell.node.trigger_activate) == TransitionCallbackReturn.FAILURE
+    assert "restart the process" in capfd.readouterr().err
+    release.set()
+    assert until(lambda: not cell.node._hung.runs)
+    monitor.step = step  # type: ignore[method-assign]
+    assert cell.spinner.run(cell.node.trigger_activate) == TransitionCallbackReturn.SUCCESS
+    assert until(lambda: cell.camera.get_subscription_count() > 0)
+    cell.send_images(1)
+    assert len(cell.actions) == 1, "the late decision is of a session that ended"
+
+
+def test_a_failure_in_the_middle_of_a_configuration_leaves_it_unconfigured_and_alive(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr("msstan_ros.weld_monitor_node.MonitorOutputs", fail)
+        assert cell.spinner.run(cell.node.trigger_configure) == TransitionCallbackReturn.ERROR
+    assert cell.node._state_machine.current_state[0] == State.PRIMARY_STATE_UNCONFIGURED
     cell.activate()
     cell.send_images(1)
 

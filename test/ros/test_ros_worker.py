@@ -132,3 +132,48 @@ def test_a_running_step_shows_how_long_it_takes() -> None:
     release.set()
     assert worker.stop()
     assert worker.status.busy_since is None
+
+
+def test_a_step_that_ends_after_the_stop_delivers_nothing() -> None:
+    release, delivered = threading.Event(), []
+
+    def step(tick: Tick) -> Decision:
+        release.wait(10)
+        return decision_for(tick)
+
+    worker = InferenceWorker(Queue(Tick(0, 0)), step, lambda tick, _: delivered.append(tick), failed=print)
+    worker.start()
+    assert until(lambda: worker.status.busy_since is not None)
+    assert not worker.stop(timeout_s=0.05) and worker.runs
+    release.set()
+    assert worker.stop() and not worker.runs
+    assert delivered == [] and worker.status.decisions == 0
+
+
+def test_no_failure_of_its_parts_ends_the_worker() -> None:
+    delivered: list[int] = []
+    due = Queue()
+    polls = iter([RuntimeError("no tick"), None])
+
+    def poll() -> Tick | None:
+        if isinstance(error := next(polls, None), Exception):
+            raise error
+        return due()
+
+    def step(tick: Tick) -> Decision:
+        if tick.index == 0:
+            raise RuntimeError("graph broke")
+        return decision_for(tick)
+
+    def cannot(_: object = None) -> None:
+        raise RuntimeError("nor this")
+
+    worker = InferenceWorker(poll, step, lambda tick, _: delivered.append(tick.index), cannot, cannot)
+    worker.start()
+    assert until(lambda: worker.status.failures == 1)
+    assert worker.status.last_failure.startswith("RuntimeError: no tick; the state cannot be reset: RuntimeError: nor")
+    due.ticks.extend([Tick(0, 0), Tick(1, 1)])
+    worker.notify()
+    assert until(lambda: delivered == [1])
+    assert worker.runs and worker.status.failures == 2 and worker.status.last_failure == ""
+    assert worker.stop()
