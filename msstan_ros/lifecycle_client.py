@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import rclpy
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.task import Future
 
 from msstan_core.errors import InputError
 from msstan_ros.node_thread import own_context
@@ -22,6 +27,67 @@ APPEARANCE_TIMEOUT_S = 120.0
 ANSWER_TIMEOUT_S = 3.0
 #: How often to look whether the process is still there, s.
 POLL_S = 0.1
+#: A node that runs is discovered in this time, s.
+SEARCH_S = 1.0
+#: A node that runs answers in this time, s; it is asked again meanwhile, as the first request may be lost.
+LIFE_SIGN_S, ASK_AGAIN_S = 1.0, 0.3
+
+
+@contextmanager
+def _own_node(purpose: str, domain: int | None) -> Iterator[tuple[Node, SingleThreadedExecutor]]:
+    """A node in an rclpy context of its own, for any thread and beside any other use of rclpy."""
+    context = own_context(domain)
+    node = rclpy.create_node(f"{purpose}_{time.monotonic_ns()}", context=context, enable_rosout=False)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    try:
+        yield node, executor
+    finally:
+        executor.shutdown(timeout_sec=1.0)
+        node.destroy_node()
+        context.try_shutdown()
+
+
+def refuse_running(node_names: Collection[str], domain: int | None = None) -> None:
+    """Look for managed nodes that run already, before others of their names start. Takes :data:`SEARCH_S`.
+
+    They are only asked for their state: no transition is ever sent to a stranger. One that does not answer is what is
+    left of a process that was killed, and in nobody's way.
+
+    Args:
+        node_names: fully qualified, e.g. ``/cell_1/weld_monitor``.
+        domain: ROS domain; None: that of ``ROS_DOMAIN_ID``.
+
+    Raises:
+        InputError: when one of them runs.
+    """
+    if not node_names:
+        return
+    with _own_node("search", domain) as (node, executor):
+        clients = {name: node.create_client(GetState, f"{name}/get_state") for name in node_names}
+        running = _first_to_answer(clients, executor)
+    if running:
+        where = domain if domain is not None else os.environ.get("ROS_DOMAIN_ID") or "0"
+        raise InputError(running, f"runs already in ROS domain {where}", "end it, or give namespace:=... or a domain")
+
+
+def _first_to_answer(clients: dict[str, Client], executor: SingleThreadedExecutor) -> str:
+    """Name of a node that says in which state it is; "" when none does."""
+    answers: list[tuple[str, Future]] = []
+    ask_next = time.monotonic()
+    until = ask_next + SEARCH_S
+    while time.monotonic() < until:
+        executor.spin_once(timeout_sec=POLL_S)
+        for name, answer in answers:
+            if answer.done():
+                return name
+        there = [name for name, client in clients.items() if client.service_is_ready()]
+        if there and time.monotonic() >= ask_next:
+            if not answers:
+                until = time.monotonic() + LIFE_SIGN_S
+            answers += [(name, clients[name].call_async(GetState.Request())) for name in there]
+            ask_next = time.monotonic() + ASK_AGAIN_S
+    return ""
 
 
 def bring_up(node_name: str, still_runs: Callable[[], bool], domain: int | None = None) -> None:
@@ -37,11 +103,7 @@ def bring_up(node_name: str, still_runs: Callable[[], bool], domain: int | None 
     Raises:
         InputError: when the node does not appear, or refuses a transition.
     """
-    context = own_context(domain)
-    node = rclpy.create_node(f"bring_up_{time.monotonic_ns()}", context=context, enable_rosout=False)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    try:
+    with _own_node("bring_up", domain) as (node, executor):
         change = node.create_client(ChangeState, f"{node_name}/change_state")
         look = node.create_client(GetState, f"{node_name}/get_state")
 
@@ -84,7 +146,3 @@ def bring_up(node_name: str, still_runs: Callable[[], bool], domain: int | None 
                     f"did not {name}{reached}",
                     "the reason is in its output above; does one of that name run already?",
                 )
-    finally:
-        executor.shutdown(timeout_sec=1.0)
-        node.destroy_node()
-        context.try_shutdown()

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from msstan_core.errors import InputError
-from msstan_ros.lifecycle_client import bring_up
+from msstan_ros.lifecycle_client import bring_up, refuse_running
 from msstan_ros.node_description import PACKAGE, NodeSpec
 from msstan_ros.node_process import LIFELINE
 from msstan_ros.transport import environment
@@ -65,20 +65,22 @@ class Supervisor:
             interrupted: once it is set the call returns soon, whatever is up by then.
 
         Raises:
-            InputError: when a node cannot be brought up; the others still run then.
+            InputError: when a managed node of one of these names runs already, and nothing is started; when a node
+                cannot be brought up, and the others still run then.
         """
         is_interrupted = (interrupted or threading.Event()).is_set
-        lifeline, self._lifeline = os.pipe()
         variables, remark = environment()
         if remark:
             self.say("up", remark)
+        # The bring-up talks to the nodes over DDS in this process: it needs the same transport settings.
+        os.environ.update(variables)
+        refuse_running([spec.full_name for spec in self._nodes if spec.lifecycle], self._domain)
+        lifeline, self._lifeline = os.pipe()
         try:
             for spec in self._nodes:
                 self._running.append(self._start(spec, variables, lifeline))
         finally:
             os.close(lifeline)
-        # The bring-up talks to the nodes over DDS in this process: it needs the same transport settings.
-        os.environ.update(variables)
         for running in self._running:
             if running.spec.lifecycle and running.spec.autostart:
                 bring_up(running.spec.full_name, lambda: self._all_run() and not is_interrupted(), self._domain)
