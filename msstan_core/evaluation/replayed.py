@@ -23,6 +23,7 @@ from msstan_core.evaluation.weld_region import weld_region
 from msstan_core.observation import WeldContext
 from msstan_core.recordings.annotations import UNLABELLED, action_track, imperfection_track, imperfections_complete
 from msstan_core.recordings.bag import BagReader
+from msstan_core.recordings.bag_folders import DescribedBag
 from msstan_core.recordings.rejections import unused_imperfections
 from msstan_core.sensor_settings import DEFAULT_SENSORS, SensorSettings
 from msstan_core.vocabulary import Material, Modality
@@ -118,12 +119,11 @@ def replay_bag(
             if e.iso_code
         )
         attributes, rejections = reader.attributes, reader.rejections
-    labels = action_track(annotations, time_s).astype(np.int64) - 1
+    labels = action_track(annotations, time_s)
     if not (labels != UNLABELLED).any():
         return None
     complete = imperfections_complete(attributes)
     rejections += unused_imperfections(annotations, complete)
-    imperfections = imperfection_track(annotations, time_s)
     spans = [a for a in annotations if a.kind == "imperfection"]
     maps = [d.attention for d in decisions]
     shape = next((own.shape for own in maps if own is not None), None)
@@ -131,7 +131,7 @@ def replay_bag(
     key = key_ticks(time_s, labels, [span.start_s for span in spans])
     return ReplayedBag(
         bag=bag.name,
-        group=attributes.get("group", bag.name),
+        group=DescribedBag(bag, attributes).group,
         process=context.process.name,
         materials=material_pair(context),
         time_s=time_s,
@@ -139,7 +139,7 @@ def replay_bag(
         predicted=np.array([int(d.action) - 1 for d in decisions]),
         probabilities=np.stack([d.action_probabilities for d in decisions]),
         network_probabilities=np.stack([d.raw_action_probabilities for d in decisions]),
-        imperfections=imperfections if complete else np.full_like(imperfections, np.nan),
+        imperfections=imperfection_track(annotations, time_s, complete=complete),
         imperfection_probabilities=np.stack([d.imperfection_probabilities for d in decisions]),
         imperfection_thresholds=np.stack([monitor.imperfection_thresholds(d.valid) for d in decisions]),
         labelled_spans=tuple(TimedSpan(a.iso_code, a.start_s, a.end_s, a.start_s) for a in spans) if complete else (),

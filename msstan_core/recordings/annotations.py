@@ -179,15 +179,17 @@ def write_annotations(path: Path, annotations: Iterable[Annotation]) -> None:
         raise InputError(path, f"cannot be written ({error.strerror})", "check its folder and the disk") from None
 
 
-def action_track(annotations: Sequence[Annotation], times_s: ArrayLike) -> NDArray[np.uint8]:
-    """Action at each time: [N] values of :class:`Action`, ``UNKNOWN`` (0) where nothing is labelled.
+def action_track(annotations: Sequence[Annotation], times_s: ArrayLike) -> NDArray[np.int64]:
+    """Action at each time: [N] indices into ``ACTIONS``, UNLABELLED where nothing is labelled.
 
     Where spans overlap the one that starts later wins: it is the more specific one (extinction inside deposition).
     """
     times = np.asarray(times_s, np.float64)
-    track = np.zeros(times.shape, np.uint8)
+    track = np.full(times.shape, UNLABELLED, np.int64)
     for a in sorted((a for a in annotations if a.kind == "action"), key=lambda a: a.start_s):
-        track[(times >= a.start_s) & (times < a.end_s)] = a.action
+        track[(times >= a.start_s) & (times < a.end_s)] = (
+            UNLABELLED if a.action is Action.UNKNOWN else ACTIONS.index(a.action)
+        )
     return track
 
 
@@ -196,12 +198,18 @@ def imperfections_complete(attributes: Mapping[str, str]) -> bool:
     return attributes.get("imperfections_complete", attributes.get("simulated", "")).lower() == "true"
 
 
-def imperfection_track(annotations: Sequence[Annotation], times_s: ArrayLike) -> NDArray[np.float32]:
+def imperfection_track(
+    annotations: Sequence[Annotation], times_s: ArrayLike, *, complete: bool = True
+) -> NDArray[np.float32]:
     """Presence of each imperfection at each time: [N, 13] of 0 or 1 in ``vocabulary.IMPERFECTIONS`` order.
 
-    Absence is only a statement where the recording's labels claim to be complete; that is the caller's to know.
+    Args:
+        annotations: of the recording. times_s: [N]. complete: whether the labels claim every imperfection, see
+            :func:`imperfections_complete`; what is not labelled is absent then, else nothing is known: all NaN.
     """
     times = np.asarray(times_s, np.float64)
+    if not complete:
+        return np.full((*times.shape, len(ISO_CODES)), np.nan, np.float32)
     track = np.zeros((*times.shape, len(ISO_CODES)), np.float32)
     for a in annotations:
         if a.kind == "imperfection":

@@ -99,7 +99,7 @@ def watch(
             stamps.append(reader.seconds(tick.stamp_ns))
             progress(min(1.0, stamps[-1] / duration))
     time_s = np.array(stamps)
-    labels = action_track(annotations, time_s).astype(np.int64) - 1
+    labels = action_track(annotations, time_s)
     if frames == 0 or not (labels != UNLABELLED).any():
         return None
     answers = np.array(actions)

@@ -153,7 +153,6 @@ class FeatureExtractor:
         annotations = reader.annotations
         # Absence of an imperfection is only known where the labels claim to be complete.
         complete = imperfections_complete(reader.attributes)
-        imperfection = imperfection_track(annotations, time_s)
         return RecordingFeatures(
             time_s=time_s,
             camera=self._backbone(images),
@@ -166,8 +165,8 @@ class FeatureExtractor:
             valid=valid,
             age_s=np.stack([i.age_s for i in inputs]),
             thermal_statistics=np.stack([i.thermal_statistics for i in inputs]),
-            action=action_track(annotations, time_s).astype(np.int64) - 1,  # UNKNOWN (0) -> UNLABELLED (-1)
-            imperfection=imperfection if complete else np.full_like(imperfection, np.nan),
+            action=action_track(annotations, time_s),
+            imperfection=imperfection_track(annotations, time_s, complete=complete),
             thumbnail=_thumbnails(images) if self._config.uses_thumbnail else None,
         )
 

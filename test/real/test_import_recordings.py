@@ -12,13 +12,13 @@ import pytest
 import soundfile
 
 from msstan_core.observation import AudioChunk, CameraFrame, TelemetrySample, ThermalFrame
-from msstan_core.recordings.annotations import Annotation, action_track
+from msstan_core.recordings.annotations import UNLABELLED, Annotation, action_track
 from msstan_core.recordings.bag import BagReader
 from msstan_core.recordings.importing import ImportReport
 from msstan_core.recordings.mig import import_mig_run
 from msstan_core.recordings.offsets import arc_from_current, arc_from_sound, estimate_offset
 from msstan_core.recordings.thermal import import_thermal
-from msstan_core.vocabulary import ARC_ON, Action
+from msstan_core.vocabulary import ACTIONS, ARC_ON, Action
 
 REAL_DATA = Path(os.environ.get("MSSTAN_REAL_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 RUNS = REAL_DATA / "robotic_mig" / "runs"
@@ -161,6 +161,8 @@ def test_thermal_recording_keeps_temperatures_and_arc_label(tmp_path: Path, name
         assert not bag.rejected
     np.testing.assert_array_equal([s.celsius for s in images], arrays["thermal_celsius"].astype(np.float32))
     labels = action_track(report.annotations, times)
-    labelled = labels != Action.UNKNOWN
+    labelled = labels != UNLABELLED
     assert labelled.mean() > 0.95
-    np.testing.assert_array_equal(np.isin(labels, list(ARC_ON))[labelled], arrays["arc_on"][labelled])
+    np.testing.assert_array_equal(
+        np.isin(labels, [ACTIONS.index(a) for a in ARC_ON])[labelled], arrays["arc_on"][labelled]
+    )
