@@ -46,6 +46,10 @@ class Head:
         """The differences to ``other``, part by part."""
         return Head(*(a - b for a, b in zip(self.parts(), other.parts(), strict=True)))
 
+    def equals(self, other: Head) -> bool:
+        """Whether both answer alike because every number is the same."""
+        return all(np.array_equal(a, b) for a, b in zip(self.parts(), other.parts(), strict=True))
+
     @property
     def finite(self) -> bool:
         """Whether every number is finite."""
@@ -95,7 +99,7 @@ class Correction:
     @classmethod
     def between(cls, revision: int, shipped: Head, head: Head) -> Correction:
         """The difference of two heads' logits as an affine map of the embedding; none where they are equal."""
-        if head is shipped or all(np.array_equal(a, b) for a, b in zip(head.parts(), shipped.parts(), strict=True)):
+        if head is shipped or head.equals(shipped):
             return cls(revision)
         weight = head.weight * head.scale - shipped.weight * shipped.scale
         offset = head.weight @ head.shift + head.bias - shipped.weight @ shipped.shift - shipped.bias

@@ -17,6 +17,10 @@ def job_of(context: WeldContext) -> str:
     return "|".join(str(getattr(context, field.name)) for field in fields(context) if field.name != "stamp_ns")
 
 
+#: No weld context has been heard yet: that ends no job, and none is known by it.
+UNTOLD = job_of(WeldContext())
+
+
 def input_flaw(tick: Tick, valid: NDArray[np.bool_], used: frozenset[Modality], degraded: tuple[str, ...]) -> str:
     """Why nothing may be learnt from a tick's input; "": it may.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import threading
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from msstan_core.vocabulary import ISO_CODES, Action
 
 JOURNAL_FILE = "feedback.csv"
 WHERE = "feedback"
+_WRITING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def write_down(folder: Path, feedback: Feedback, job: str) -> None:
     path = folder / JOURNAL_FILE
     row = {**asdict(feedback), "action": feedback.action.name, "job": job}
     try:
-        with path.open("a", newline="", encoding="utf-8") as stream:
+        with _WRITING, path.open("a", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, [f.name for f in fields(Feedback)] + ["job"], lineterminator="\n")
             if stream.tell() == 0:
                 writer.writeheader()

@@ -25,6 +25,8 @@ LEAST_ACTIONS, LEAST_TICKS = 2, 50
 #: A log probability counts no less than this: one sure error must not outweigh everything.
 LEAST_LOG = -5.0
 LEAST_SHARE = 1e-3
+#: The stored head and the network may differ by this much in a logit: half precision and another runtime.
+SAME_LOGIT = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,12 @@ class GuardSet:
     shipped: Head
     sealed: LabelledTicks  #: of held-out recordings; only ever answered, never learnt from
     reference: LabelledTicks  #: of training recordings; learnt from beside the feedback
+
+    def mismatch(self, embedding: NDArray[np.floating], logits: NDArray[np.floating]) -> str:
+        """Why this is not of the network that answered ``logits`` [K] by this embedding [d]; "": it is."""
+        difference = float(np.abs(self.shipped.logits(embedding) - logits).max())
+        other = f"guard.npz belongs to other weights (logits differ by {difference:.3g})"
+        return other if difference > SAME_LOGIT else ""
 
     def save(self, path: Path) -> None:
         """Write ``guard.npz``."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,11 +14,19 @@ from msstan_core.adaptation.promotion import FreshSpans, Promotion
 from msstan_core.adaptation.revisions import Revision, RevisionCounter, RevisionStore
 
 
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A revision to be taken into use once it is on disk, if nothing else has happened by then."""
+
+    revision: Revision
+    changes: int  #: of the head in use before it was proposed
+
+
 class HeadInUse:
     """The head in use; to begin with the shipped one.
 
-    The answering thread calls :meth:`corrected` and :meth:`drop`, which never wait; all else is called by one thread at
-    a time.
+    Any thread may call :meth:`corrected` and :meth:`drop`, which wait for nothing; all else is called by one thread at
+    a time. Nothing here waits for the disk.
 
     Args:
         promotion: the judge. store: where every change is recorded. counter: of the monitor's revisions.
@@ -25,11 +36,13 @@ class HeadInUse:
     def __init__(
         self, promotion: Promotion, store: RevisionStore, counter: RevisionCounter, weights_sha256: str
     ) -> None:
-        self._promotion, self._store, self._counter, self._sha256 = promotion, store, counter, weights_sha256
+        self._promotion, self._store, self._counter, self.weights_sha256 = promotion, store, counter, weights_sha256
         self._fresh = FreshSpans()
-        self._alarm = ""
+        self._swap = threading.Lock()  # held to exchange what answers, never longer
+        self.changes = 0  #: of what answers, drops included
+        self.alarm = ""  #: what a tick found wrong with it; "": nothing
         self.correction = Correction(counter.advance(store.highest_on_disk()))
-        #: With its guard accuracy and drift. Its number is the correction's until the answering thread drops that.
+        #: With its guard accuracy and drift. Its number is the correction's until that is dropped.
         self.revision = self._judged(self.correction.revision, promotion.shipped, "shipped", "shipped weights", "", 0)
 
     # -- answering thread ---------------------------------------------------------------------------------------
@@ -42,14 +55,20 @@ class HeadInUse:
         correction = self.correction
         out = correction.apply(logits, embedding)
         if out is not logits and np.isfinite(logits).all() and not np.isfinite(out).all():
-            self._alarm = "an answer was not finite"
+            self.alarm = "an answer was not finite"
             return logits, self.drop()
         return out, correction.revision
 
     def drop(self) -> int:
-        """Answer with the shipped head from now on, under the new number returned; :meth:`take` is to record it."""
-        self.correction = Correction(self._counter.advance())
-        return self.correction.revision
+        """Answer with the shipped head from now on, under the number returned, which is new if another one answered.
+
+        What was proposed is void. :meth:`take` or :meth:`reset` is to record it.
+        """
+        with self._swap:
+            self.changes += 1
+            if self.correction.weight is not None:
+                self.correction = Correction(self._counter.advance())
+            return self.correction.revision
 
     # -- what speaks against it ---------------------------------------------------------------------------------
 
@@ -65,7 +84,7 @@ class HeadInUse:
     @property
     def fault(self) -> str:
         """Why it must not answer, whatever feedback says; "": it may. The guard set is asked anew."""
-        return self._alarm or self._promotion.unsound(self.revision.head)
+        return self.alarm or self._promotion.unsound(self.revision.head)
 
     @property
     def complaint(self) -> str:
@@ -74,50 +93,61 @@ class HeadInUse:
 
     # -- changes ------------------------------------------------------------------------------------------------
 
-    def take(self, head: Head, kind: str, reason: str, job: str, spans: int) -> str:
-        """Answer with ``head`` under a new number; returns the change in words.
+    def take(self, head: Head, kind: str, reason: str, job: str, spans: int, changes: int | None = None) -> str:
+        """Answer with a head that was in use before, at once.
 
-        What is new is written first and then answered with. On the way back it is the other way round: a full disk must
-        neither keep a bad head in use nor cost a good one that it holds already.
+        The disk is owed the record: when full it must neither keep a bad head in use nor cost a good one that it holds
+        already. The shipped head takes the number of the correction that was dropped for it.
 
         Args:
-            head: sound. kind, reason, job, spans: see :class:`Revision`.
+            head: sound. kind, reason, job, spans: see :class:`Revision`. changes: see :meth:`answer_with`.
 
-        Raises:
-            InputError: when the revision cannot be written; on the way back ``head`` answers nevertheless.
+        Returns:
+            The change in words; "" where it was declined.
         """
-        revision = self._judged(self._counter.advance(), head, kind, reason, job, spans)
-        if kind == "step":
-            self._store.keep(revision)
-        self._answer_with(revision)
-        self.correction = Correction.between(revision.number, self._promotion.shipped, head)
-        if kind != "step":
-            self._store.keep(revision)
-        return _said(revision)
+        shipped = self._promotion.shipped
+        head = shipped if head.equals(shipped) else head
+        dropped = self.correction.weight is None and self.correction.revision != self.revision.number
+        number = self.correction.revision if head is shipped and dropped else self._counter.advance()
+        revision = self._judged(number, head, kind, reason, job, spans)
+        if not self.answer_with(revision, changes):
+            return ""
+        self._store.owe(revision)
+        return said(revision)
 
     def reset(self, reason: str, job: str) -> str:
-        """The shipped head answers, under the number of the correction that was dropped for it; recorded if it did not.
+        """The shipped head answers in another job; the disk is owed the record if another one did.
 
-        Raises:
-            InputError: when the revision cannot be written; the shipped head answers nevertheless.
+        Returns:
+            The change in words.
         """
-        if self.correction.weight is not None:  # a step was just being taken into use when the correction was dropped
-            self.drop()
-        revision = self._judged(self.correction.revision, self._promotion.shipped, "reset", reason, job, 0)
         adapted = self.adapted
-        self._answer_with(revision)
+        revision = self._judged(self.drop(), self._promotion.shipped, "reset", reason, job, 0)
+        self.answer_with(revision)
         if adapted:
-            self._store.keep(revision)
-        return _said(revision)
+            self._store.owe(revision)
+        return said(revision)
 
-    def _answer_with(self, revision: Revision) -> None:
-        self.revision, self._alarm = revision, ""
+    def proposed(self, head: Head, reason: str, job: str, spans: int, changes: int) -> Proposal:
+        """A new head: written first and then answered with, see :meth:`RevisionStore.keep`."""
+        return Proposal(self._judged(self._counter.advance(), head, "step", reason, job, spans), changes)
+
+    def answer_with(self, revision: Revision, changes: int | None = None) -> bool:
+        """Take a revision into use; declined where other changes were made after so many ``changes``."""
+        correction = Correction.between(revision.number, self._promotion.shipped, revision.head)
+        with self._swap:
+            if changes is not None and changes != self.changes:
+                return False
+            self.changes += 1
+            self.correction, self.revision, self.alarm = correction, revision, ""
         self._fresh.clear()
+        return True
 
     def _judged(self, number: int, head: Head, kind: str, reason: str, job: str, spans: int) -> Revision:
         accuracy, drift = self._promotion.guard_accuracy(head), self._promotion.drift(head)
-        return Revision(number, head, kind, reason, self._sha256, job, accuracy, drift, spans)
+        return Revision(number, head, kind, reason, self.weights_sha256, job, accuracy, drift, spans)
 
 
-def _said(revision: Revision) -> str:
+def said(revision: Revision) -> str:
+    """In words."""
     return f"revision {revision.number} ({revision.kind}): {revision.reason}"

@@ -27,7 +27,7 @@ def open_adapter(
     """See :class:`~msstan_core.adaptation.adapter.Adapter`.
 
     Raises:
-        InputError: when the model brings no guard set, or a damaged one, or the folder cannot be made.
+        InputError: when the model brings no guard set, or a damaged one, or the folder cannot be made or is another's.
     """
     if GUARD_FILE not in card.files:
         raise InputError(model_dir, "has no guard set, so that it must not adapt", "train it again on more recordings")

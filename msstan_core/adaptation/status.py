@@ -19,3 +19,4 @@ class AdaptationStatus:
     shipped_guard_accuracy: float
     drift: float
     last_change: str
+    unrecorded: str = ""  #: why the disk does not hold what is in use; "": it does, or there is no folder

@@ -221,6 +221,7 @@ class Monitor:
         novelty_threshold = calibration.novelty_threshold if self._nominal else float("nan")
         logits, revision, flaw = output.action_logits, self.info.revision, ""
         if self.adapter is not None:
+            self.adapter.hear_job(job_of(tick.context))
             logits, revision = self.adapter.corrected(logits, output.embedding)
             flaw = input_flaw(tick, valid, self.info.modalities, degraded)
         raw = action_probabilities(logits, calibration.action_scale, self._trained)
@@ -254,7 +255,7 @@ class Monitor:
         if self.adapter is not None:
             unusual = self._events.open or novelty > novelty_threshold
             held = observed(tick, output.embedding, probabilities, flaw, unusual)
-            self.adapter.observe(held, output.action_logits, job_of(tick.context))
+            self.adapter.observe(held, output.action_logits)
         events, self._pending_events = self._pending_events + events, ()
         self._last_stamp_ns = tick.stamp_ns
         return Decision(

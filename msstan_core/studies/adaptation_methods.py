@@ -79,9 +79,10 @@ class Bounded(Method):
         """Ticks are observed as the monitor would; learning happens between calls."""
         corrected = self.adapter.correction.apply(ticks.logits, ticks.embeddings)
         published = self._probabilities(corrected).astype(np.float32)
+        self.adapter.hear_job("job")
         for stamp, embedding, p, logits in zip(ticks.stamps_ns, ticks.embeddings, published, ticks.logits, strict=True):
             self._now_s = stamp / 1e9
-            self.adapter.observe(ObservedTick(int(stamp), embedding, p), logits, "job")
+            self.adapter.observe(ObservedTick(int(stamp), embedding, p), logits)
         return self._best(corrected)
 
     def label(self, ticks: Ticks, action: int) -> None:

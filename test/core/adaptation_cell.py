@@ -59,7 +59,8 @@ class Cell:
             logits = self.guard.shipped.logits(embedding).astype(np.float32)
             published = np.full(K, 1 / K, np.float32)
             tick = replace(ObservedTick(self.stamp_ns, embedding, published), **about)  # type: ignore[arg-type]
-            self.adapter.observe(tick, logits, self.job)
+            self.adapter.hear_job(self.job)
+            self.adapter.observe(tick, logits)
             self.stamp_ns += STEP_NS
             self.now_s += STEP_NS / 1e9
         return start, self.stamp_ns - STEP_NS

@@ -77,6 +77,7 @@ def test_false_labels_are_not_promoted_against_the_guard_set() -> None:
 def test_a_guard_set_of_other_weights_is_noticed_at_the_first_tick() -> None:
     cell = Cell()
     tick = ObservedTick(1, np.ones(WIDTH, np.float32), np.full(K, 1 / K, np.float32))
-    cell.adapter.observe(tick, np.full(K, 7.0, np.float32), "job a")
+    cell.adapter.hear_job("job a")
+    cell.adapter.observe(tick, np.full(K, 7.0, np.float32))
     with pytest.raises(InputError, match="other weights"):
         cell.adapter.enable()

@@ -15,7 +15,7 @@ def test_a_head_that_fails_the_guard_set_is_taken_back_at_the_next_check() -> No
     cell = Cell()
     cell.teach()
     bad = cell.guard.shipped.moved(Head(-2.5 * MEANS, np.zeros(K), np.zeros(WIDTH), np.zeros(WIDTH)))
-    cell.adapter._use(bad, "step", "a fault")
+    cell.adapter._rules._use(bad, "step", "a fault")
     assert "rollback" in cell.adapter.work()
     assert not cell.adapter.status.adapted
     assert not cell.adapter.status.adapting

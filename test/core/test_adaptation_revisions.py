@@ -116,6 +116,8 @@ def test_a_full_disk_does_not_cost_the_head_that_it_holds(tmp_path: Path) -> Non
     again.weld(LIKE, 1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", no_room)
+        assert "restored" in again.adapter.work()
         with pytest.raises(InputError, match="No space left"):
             again.adapter.work()
+        assert "No space left" in again.adapter.status.unrecorded
     np.testing.assert_array_equal(again.adapter.correction.weight, cell.adapter.correction.weight)

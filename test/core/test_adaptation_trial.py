@@ -71,9 +71,9 @@ def test_a_span_labelled_again_proves_nothing() -> None:
     for _ in range(3):
         cell.adapter.take(Feedback(start, end, "test", ACTIONS[LIKE]))
         cell.adapter.work()
-    whole = len(cell.adapter._trial)
+    whole = len(cell.adapter._teaching.trial)
     cell.adapter.take(Feedback(start, start + 1, "test", ACTIONS[LIKE]))  # its first tick is always remembered
-    assert len(cell.adapter._trial) == whole
+    assert len(cell.adapter._teaching.trial) == whole
 
 
 def test_no_head_is_used_on_the_word_of_one_span_that_is_labelled_often() -> None:
@@ -90,15 +90,15 @@ def test_no_head_is_used_on_the_word_of_one_span_that_is_labelled_often() -> Non
 def test_a_corrected_label_replaces_the_wrong_one() -> None:
     cell = Cell()
     cell.teach()
-    spans, judged = cell.adapter.status.spans, len(cell.adapter._trial)
+    spans, judged = cell.adapter.status.spans, len(cell.adapter._teaching.trial)
     start, end = cell.weld(MOVED)
     for says in (LIKE, MOVED):
         cell.adapter.take(Feedback(start, end, "test", ACTIONS[says]))
-        ticks = cell.adapter._memory.lessons().ticks
+        ticks = cell.adapter._teaching.memory.lessons().ticks
         held = {int(label) for (ns, _), label in zip(ticks.keys, ticks.labels, strict=True) if ns >= start}
         assert held == {says}
         assert cell.adapter.status.spans == spans + 1
-    assert len(cell.adapter._trial) == judged, "what was said wrongly judges nothing"
+    assert len(cell.adapter._teaching.trial) == judged, "what was said wrongly judges nothing"
 
 
 def test_a_label_that_is_corrected_while_it_is_learnt_is_learnt_anew() -> None:

@@ -54,11 +54,12 @@ class Seer(FakeMonitor):
         logits = self.shipped.logits(embedding).astype(np.float32)
         if self.adapter is None:
             return decision_for(tick)
+        self.adapter.hear_job(job_of(tick.context))
         corrected, revision = self.adapter.corrected(logits, embedding)
         decision = decision_for(tick, ACTIONS[int(corrected.argmax())], model_revision=revision)
         flaw = input_flaw(tick, tick.valid, self.info.modalities, ())
         held = observed(tick, embedding, decision.action_probabilities, flaw, False)
-        self.adapter.observe(held, logits, job_of(tick.context))
+        self.adapter.observe(held, logits)
         return decision
 
 
