@@ -62,11 +62,7 @@ class CellAdaptation:
         return self._counter.current if self._adapter is None else self._adapter.correction.revision
 
     def begin(self, monitor: MonitorLike, settings: MonitorSettings) -> None:
-        """Take up a freshly loaded model; its revision is 1, or follows those of the folder.
-
-        Raises:
-            InputError: when adaptation is enabled and the model cannot adapt.
-        """
+        """Take up a freshly loaded model; its revision is 1, or follows those of the folder."""
         self._counter = RevisionCounter()
         self.adopt(monitor, settings)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -75,7 +71,8 @@ class CellAdaptation:
     def adopt(self, monitor: MonitorLike, settings: MonitorSettings) -> None:
         """Go on with another model, which begins with its shipped weights under the next number.
 
-        A model without a guard set works as ever; asked to adapt, it says why it does not.
+        A model without a guard set works as ever, as one whose folder is in use does; asked to adapt, it says why it
+        does not.
         """
         self._stop_learning()
         info = monitor.info
@@ -91,9 +88,11 @@ class CellAdaptation:
         except InputError as error:
             self._adapter, self._refusal = None, error
             self._counter.advance()
-            if settings.adaptation.enabled:
-                self._node.get_logger().warning(f"adaptation is enabled, but this model does not adapt: {error}")
+            if settings.adaptation.enabled or settings.adaptation_folder is not None:
+                self._node.get_logger().warning(f"nothing is adapted or restored: {error}")
             return
+        if settings.adaptation.enabled and not adapter.status.adapting:
+            self._node.get_logger().warning("adaptation was frozen by command before the restart: ENABLE learns on")
         monitor.adapter = self._adapter = adapter
         self._background = BackgroundAdaptation(adapter, self._learnt, self._failed)
         self._background.start()
@@ -147,6 +146,8 @@ class CellAdaptation:
             status = await elsewhere(self._node, lambda: _carry_out(able, request))
             response.success, response.adapting = True, status.adapting
             response.message = status.paused or "learns from feedback"
+            if status.unrecorded:
+                response.message += f"; in effect, but a restart would not know it yet: {status.unrecorded}"
             self._node.get_logger().info(f"adaptation: {response.message}; {status.last_change}")
         except InputError as error:
             response.success, response.message = False, str(error)
@@ -167,7 +168,7 @@ class CellAdaptation:
         if not self._node.context.ok():
             return
         adapter = self._adapter
-        message = await elsewhere(self._node, self._state)  # the status waits for who writes to the disk
+        message = await elsewhere(self._node, self._state)  # the status waits for who judges a head
         if self._adapter is adapter and self._node.context.ok():
             self._publish(message)
 
