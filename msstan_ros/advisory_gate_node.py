@@ -23,8 +23,9 @@ from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 from std_srvs.srv import Trigger
 
-from msstan_core.advisory.gate import AdvisoryGate, Heartbeat
+from msstan_core.advisory.gate import AdvisoryGate
 from msstan_core.advisory.gate_output import GateOutput, GateState
+from msstan_core.advisory.monitor_watch import Heartbeat
 from msstan_core.advisory.process_time import Moment
 from msstan_core.errors import InputError
 from msstan_core.messages import TopicKind, sample_from_message

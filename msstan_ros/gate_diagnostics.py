@@ -13,7 +13,8 @@ from msstan_ros.health import Health
 
 
 def gate_diagnostics(name: str, gate: AdvisoryGate, output: GateOutput, stamp: Time) -> DiagnosticArray:
-    """Level OK while the gate could pass good advice, WARN while something speaks against all, ERROR while latched.
+    """Level OK while the gate could pass good advice, ERROR while latched, WARN while something speaks against all or a
+    second monitor speaks.
 
     Args:
         name: fully qualified node name with the task.
@@ -21,7 +22,8 @@ def gate_diagnostics(name: str, gate: AdvisoryGate, output: GateOutput, stamp: T
         output: its newest.
         stamp: time of the statement.
     """
-    health = Health.ERROR if gate.latched else Health.DEGRADED if gate.objection else Health.OK
+    doubtful = gate.objection or gate.foreign_session
+    health = Health.ERROR if gate.latched else Health.DEGRADED if doubtful else Health.OK
     values: dict[str, object] = {
         "state": output.state.value,
         "reason": output.reason,
@@ -36,10 +38,14 @@ def gate_diagnostics(name: str, gate: AdvisoryGate, output: GateOutput, stamp: T
         "check gas": output.check_gas,
         "advice accepted": gate.accepted,
         "advice clamped": gate.clamped,
-        "heartbeats not listened to": gate.foreign_heartbeats,
+        "heartbeats not listened to": sum(gate.refused_heartbeats.values()),
+        "second monitor": gate.foreign_session or "none",
         "advice refused": sum(gate.refused.values()),
         "last refusal": gate.last_refusal or "none",
     }
     values |= {f"refused, {refusal.text}": count for refusal, count in gate.refused.items()}
+    values |= {f"heartbeats {refusal.value}": count for refusal, count in gate.refused_heartbeats.items()}
     text = output.reason if health is not Health.OK or output.state is GateState.ADVISING else output.state.value
+    if gate.foreign_session:
+        text += f"; a second monitor speaks, in session {gate.foreign_session}: end one of them"
     return diagnostics_message(name, health, text, values, stamp)

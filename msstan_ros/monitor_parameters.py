@@ -71,7 +71,14 @@ SPECS: tuple[ParameterSpec, ...] = (
     *PROCEDURE_SPECS,
     *ADVISORY_SPECS,
     *ADAPTATION_SPECS,
-    ParameterSpec("state_rate_hz", 10.0, "heartbeat on weld/state, Hz", 2, 100, read_only=True),
+    ParameterSpec(
+        "state_rate_hz",
+        10.0,
+        "heartbeat on weld/state, Hz; several must fit in the gate's heartbeat_timeout_s",
+        10,
+        100,
+        read_only=True,
+    ),
     ParameterSpec(
         "action_deadline_s",
         0.5,

@@ -8,29 +8,32 @@ can be tested.
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
-from dataclasses import dataclass
+from collections import Counter
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from msstan_core.advisory.advice import VALIDITY_S, Advice
 from msstan_core.advisory.envelope import Envelope
 from msstan_core.advisory.gate_output import GateOutput, GateState
+from msstan_core.advisory.monitor_watch import REMEMBERED_SESSIONS, BeatRefusal, Heartbeat, MonitorWatch
 from msstan_core.advisory.parameters import PARAMETERS, ZERO, Values, values
 from msstan_core.advisory.process_time import Moment, ProcessTime
 from msstan_core.advisory.refusals import FLOAT32_ROUNDING, Refusal, content_refusal
 from msstan_core.advisory.wps import Wps
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 
-#: Sessions that ended; their messages may still be on the way or be played again.
-_REMEMBERED_SESSIONS = 64
-
 
 class GateSettings(BaseModel):
     """When the gate trusts, and for how long."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-    heartbeat_timeout_s: float = Field(0.5, ge=0.3, le=5, description="silence of weld/state that means no monitor, s")
+    heartbeat_timeout_s: float = Field(
+        0.5,
+        ge=0.3,
+        le=5,
+        description="silence of weld/state that means no monitor, s; several heartbeats "
+        "(state_rate_hz, at least 10 Hz) must fit in",
+    )
     max_age_s: float = Field(0.5, ge=0.01, le=5, description="oldest samples an advice may rest on, s")
     future_tolerance_s: float = Field(0.1, ge=0, le=1, description="a stamp may lie this far ahead of the clock, s")
     max_validity_s: float = Field(2.0, ge=VALIDITY_S, le=10, description="longest valid_until after the stamp, s")
@@ -44,18 +47,6 @@ class GateSettings(BaseModel):
         0.2, ge=0.005, le=1, description="a longer pause moves the deltas no further than this, s"
     )
     output_validity_s: float = Field(0.25, ge=0.02, le=2, description="valid_until of the output after its stamp, s")
-
-
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
-    """One message of ``weld/state``, as far as the gate needs it."""
-
-    stamp_ns: int  #: when it was sent, by the monitor's clock
-    session_id: str
-    sequence_id: int
-    model_revision: int
-    usable: bool  #: decisions are made that may be followed
-    complaint: str = ""  #: why not
 
 
 class AdvisoryGate:
@@ -78,11 +69,8 @@ class AdvisoryGate:
         self._why_none = "nothing is suspected"
         self._last_sequence = -1
         self._last_stamp_ns: int | None = None
-        self._session = ""
-        self._ended: deque[str] = deque(maxlen=_REMEMBERED_SESSIONS)
-        self._beat: Heartbeat | None = None
-        self._beat_at_s = -math.inf
-        self._beat_problem = ""
+        self._last_sequences: dict[str, int] = {}  #: of advice, by sessions that ended
+        self._monitor = MonitorWatch(self.settings.heartbeat_timeout_s, self.settings.future_tolerance_s)
         self._violations = 0.0
         self.objection = ""  #: what spoke against any advice at the last step; "": nothing did
         self.latched = ""  #: why, in words; "": it is not
@@ -90,7 +78,7 @@ class AdvisoryGate:
         self.last_refusal = ""
         self.accepted = 0
         self.clamped = 0  #: accepted, but asked for more than the procedure allows
-        self.foreign_heartbeats = 0
+        self.foreign_session = ""  #: of a second monitor that spoke within the last second of the last step
 
     # -- what it is told ------------------------------------------------------------------------------------------
 
@@ -107,29 +95,16 @@ class AdvisoryGate:
     def heartbeat(self, beat: Heartbeat, moment: Moment) -> None:
         """The monitor lives, unless the message is old: one that was held up somewhere is no sign of life.
 
-        A second monitor is not listened to while the first one lives; neither is a past one.
+        A second monitor is not listened to while the first one lives; neither is a past one that does not go on.
         """
-        age_s = (moment.now_ns - beat.stamp_ns) / NANOSECONDS_PER_SECOND
-        if not -self.settings.future_tolerance_s <= age_s <= self.settings.heartbeat_timeout_s:
-            self.foreign_heartbeats += 1
-            self._beat_problem = f"the monitor's heartbeat is stamped {age_s:+.1f} s ago: held up, or another clock"
-            return
-        if beat.session_id != self._session:
-            if not beat.session_id or beat.session_id in self._ended or self._monitor_lives(moment):
-                self.foreign_heartbeats += 1
-                return
-            if self._session:
-                self._ended.append(self._session)
-            self._session = beat.session_id
-            self._last_sequence, self._last_stamp_ns, self._beat = -1, None, None
-            self._forget("a new session of the monitor began")
-        if self._beat is not None:
-            if beat.sequence_id <= self._beat.sequence_id:
-                self.foreign_heartbeats += 1
-                return
-            if beat.model_revision != self._beat.model_revision:
-                self._forget("the monitor's model changed")
-        self._beat, self._beat_at_s, self._beat_problem = beat, moment.steady_s, ""
+        before = self._monitor.session_id
+        if void := self._monitor.hear(beat, moment):
+            self._forget(void)
+        if self.session_id != before:
+            self._last_sequences[before] = self._last_sequence
+            while len(self._last_sequences) > REMEMBERED_SESSIONS:
+                self._last_sequences.pop(next(iter(self._last_sequences)))
+            self._last_sequence, self._last_stamp_ns = self._last_sequences.pop(self.session_id, -1), None
 
     def receive(self, advice: Advice, moment: Moment) -> Refusal | None:
         """Take an advice, or refuse it.
@@ -170,6 +145,7 @@ class AdvisoryGate:
         if passage.broken:
             self._forget(passage.broken)
             self._last_stamp_ns = None
+        self.foreign_session = self._monitor.foreign_session(moment)
         self.objection = self._standing_objection(moment)
         if self.objection:
             self._advice = None
@@ -186,7 +162,12 @@ class AdvisoryGate:
     @property
     def session_id(self) -> str:
         """The monitor that is listened to; "" before the first heartbeat."""
-        return self._session
+        return self._monitor.session_id
+
+    @property
+    def refused_heartbeats(self) -> Counter[BeatRefusal]:
+        """How many did not count, by reason."""
+        return self._monitor.refused
 
     def _output(self, moment: Moment) -> GateOutput:
         advice = self._advice
@@ -207,7 +188,7 @@ class AdvisoryGate:
             cause_event_id=advice.cause_event_id if advice else 0,
             cause_iso_code=advice.cause_iso_code if advice else 0,
             confidence=advice.confidence if advice else 0.0,
-            model_revision=self._beat.model_revision if self._beat else 0,
+            model_revision=self._monitor.beat.model_revision if self._monitor.beat else 0,
             check_gas=advice.check_gas if advice else False,
         )
 
@@ -219,13 +200,14 @@ class AdvisoryGate:
             return Refusal.LATCHED
         if self._envelope is None or self._envelope.wps != self._wanted:
             return Refusal.NO_PROCEDURE
-        if self._beat is None or not self._monitor_lives(moment):
+        beat = self._monitor.beat
+        if beat is None or not self._monitor.lives(moment):
             return Refusal.NO_MONITOR
-        if advice.session_id != self._session:
+        if advice.session_id != self.session_id:
             return Refusal.FOREIGN_SESSION
-        if advice.model_revision != self._beat.model_revision:
+        if advice.model_revision != beat.model_revision:
             return Refusal.FOREIGN_REVISION
-        if not self._beat.usable:
+        if not beat.usable:
             return Refusal.UNHEALTHY
         if advice.sequence_id <= self._last_sequence:
             return Refusal.NOT_NEWER
@@ -249,10 +231,10 @@ class AdvisoryGate:
             return f"latched: {self.latched}"
         if self._wanted is None:
             return self._no_procedure
-        if not self._monitor_lives(moment):
-            return self._beat_problem or ("the monitor is silent" if self._session else Refusal.NO_MONITOR.text)
-        if self._beat is not None and not self._beat.usable:
-            return f"monitor: {self._beat.complaint or Refusal.UNHEALTHY.text}"
+        if not self._monitor.lives(moment):
+            return self._monitor.problem or ("the monitor is silent" if self.session_id else Refusal.NO_MONITOR.text)
+        if (beat := self._monitor.beat) is not None and not beat.usable:
+            return f"monitor: {beat.complaint or Refusal.UNHEALTHY.text}"
         return ""
 
     def _expire(self, moment: Moment) -> None:
@@ -262,9 +244,6 @@ class AdvisoryGate:
         validity_s = (self._advice.valid_until_ns - self._advice.stamp_ns) / NANOSECONDS_PER_SECOND
         if moment.now_ns >= self._advice.valid_until_ns or self._advice_age_s >= validity_s:
             self._forget("the last advice has expired")
-
-    def _monitor_lives(self, moment: Moment) -> bool:
-        return 0.0 <= moment.steady_s - self._beat_at_s <= self.settings.heartbeat_timeout_s
 
     def _take_up_procedure(self) -> None:
         in_use = self._envelope.wps if self._envelope is not None else None

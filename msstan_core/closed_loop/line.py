@@ -13,7 +13,8 @@ import numpy as np
 from msstan_core.advisory.advice import Advice, as_transmitted
 from msstan_core.advisory.envelope import Envelope
 from msstan_core.advisory.follower import AdvisoryFollower
-from msstan_core.advisory.gate import AdvisoryGate, Heartbeat
+from msstan_core.advisory.gate import AdvisoryGate
+from msstan_core.advisory.monitor_watch import Heartbeat
 from msstan_core.advisory.parameters import PARAMETERS, ZERO, Values, values
 from msstan_core.advisory.process_time import Moment
 from msstan_core.advisory.wps import Wps

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 
 from msstan_core.advisory.advice import Advice, as_transmitted
 from msstan_core.advisory.advisor import Advisor
-from msstan_core.advisory.gate import AdvisoryGate, GateSettings, Heartbeat
+from msstan_core.advisory.gate import AdvisoryGate, GateSettings
 from msstan_core.advisory.gate_output import GateState
+from msstan_core.advisory.monitor_watch import Heartbeat
 from msstan_core.advisory.parameters import Values
 from msstan_core.advisory.process_time import Moment
 from msstan_core.advisory.wps import Wps

@@ -9,8 +9,9 @@ import pytest
 
 from msstan_core.advisory.advice import Advice
 from msstan_core.advisory.envelope import Envelope
-from msstan_core.advisory.gate import AdvisoryGate, GateSettings, Heartbeat
+from msstan_core.advisory.gate import AdvisoryGate, GateSettings
 from msstan_core.advisory.gate_output import GateOutput, GateState
+from msstan_core.advisory.monitor_watch import Heartbeat
 from msstan_core.advisory.parameters import PARAMETERS, ZERO, Values, values
 from msstan_core.advisory.process_time import Moment
 from msstan_core.advisory.refusals import Refusal

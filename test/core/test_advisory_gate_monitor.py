@@ -8,6 +8,7 @@ import pytest
 from gate_cell import NAN, RETURN_S, Cell, advised, returns
 
 from msstan_core.advisory.gate_output import GateState
+from msstan_core.advisory.monitor_watch import BeatRefusal
 from msstan_core.advisory.parameters import ZERO
 from msstan_core.advisory.refusals import Refusal
 
@@ -75,7 +76,7 @@ def test_always_asking_for_more_than_allowed_latches() -> None:
 def test_a_second_monitor_is_not_heard_while_the_first_one_lives() -> None:
     cell = advised()
     cell.beat(session_id="intruder", sequence_id=0)
-    assert cell.gate.session_id == "monitor" and cell.gate.foreign_heartbeats == 1
+    assert cell.gate.session_id == "monitor" and cell.gate.refused_heartbeats == {BeatRefusal.OTHER_MONITOR: 1}
     assert cell.advise(session_id="intruder") is Refusal.FOREIGN_SESSION
     assert cell.run(0.1, advising=True).state is GateState.ADVISING
 
@@ -87,8 +88,34 @@ def test_a_restarted_monitor_is_heard_after_the_old_one_has_been_silent() -> Non
     cell.beat()
     assert cell.advise() is None
     cell.run(0.6, beating=False)
-    cell.beat(session_id="monitor", sequence_id=10**6)
-    assert cell.gate.session_id == "monitor again", "a session that has ended does not come back"
+    cell.beat(session_id="monitor", sequence_id=3)
+    assert cell.gate.session_id == "monitor again", "what a session said before it ended does not bring it back"
+    assert cell.gate.refused_heartbeats == {BeatRefusal.ENDED: 1}
+
+
+def test_a_second_monitor_is_said_for_as_long_as_it_speaks() -> None:
+    cell = advised()
+    assert cell.gate.foreign_session == ""
+    cell.beat(session_id="intruder", sequence_id=0)
+    cell.run(0.9, advising=True)
+    assert cell.gate.foreign_session == "intruder" and not cell.gate.objection
+    cell.run(0.2, advising=True)
+    assert cell.gate.foreign_session == ""
+
+
+def test_a_monitor_that_stalled_while_another_one_spoke_is_heard_once_that_has_ended() -> None:
+    cell = advised()
+    stalled, last_advice = cell.beats, cell.sequence - 1
+    returns(cell, 0.6 + RETURN_S, beating=False)
+    cell.beat(session_id="other", sequence_id=0)
+    assert cell.gate.session_id == "other"
+    cell.beat(session_id="monitor", sequence_id=stalled + 5)
+    assert cell.gate.session_id == "other", "the other one lives"
+    cell.run(0.6, beating=False)
+    cell.beat(session_id="monitor", sequence_id=stalled + 6)
+    assert cell.gate.session_id == "monitor"
+    assert cell.advise(sequence_id=last_advice) is Refusal.NOT_NEWER, "its numbers go on"
+    assert cell.advise(sequence_id=last_advice + 1) is None
 
 
 @pytest.mark.parametrize("age_s", [0.7, 60.0, -0.5])

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msstan_core.advisory.advice import Advice, as_transmitted, towards
-from msstan_core.advisory.gate import AdvisoryGate, Heartbeat
+from msstan_core.advisory.gate import AdvisoryGate
+from msstan_core.advisory.monitor_watch import Heartbeat
 from msstan_core.advisory.parameters import values
 from msstan_core.advisory.process_time import Moment
 from msstan_core.advisory.wps_files import WPS_FOLDER, load_wps

@@ -12,7 +12,8 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
-from msstan_core.advisory.gate import AdvisoryGate, Heartbeat
+from msstan_core.advisory.gate import AdvisoryGate
+from msstan_core.advisory.monitor_watch import Heartbeat
 from msstan_core.advisory.process_time import Moment
 from msstan_core.advisory.wps_files import WPS_FOLDER, load_wps
 from msstan_core.decision.result import AnomalyEvent, EventPhase

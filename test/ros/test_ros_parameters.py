@@ -137,3 +137,13 @@ def test_ticks_that_come_too_seldom_for_the_promised_deadline_are_refused(spinne
 def test_a_text_of_digits_is_refused_with_how_it_is_quoted(spinner: Spinner) -> None:
     with pytest.raises(InputError, match="in quotes of their own"):
         monitor_node(spinner, wps=4711)
+
+
+def test_several_heartbeats_fit_in_the_shortest_silence_that_a_gate_may_take_for_the_monitors_end(
+    spinner: Spinner,
+) -> None:
+    slowest = next(spec.minimum for spec in SPECS if spec.name == "state_rate_hz")
+    shortest = next(spec.minimum for spec in GATE_SPECS if spec.name == "heartbeat_timeout_s")
+    assert slowest is not None and shortest is not None and slowest * shortest >= 3
+    with pytest.raises(InputError, match="state_rate_hz"):
+        monitor_node(spinner, state_rate_hz=2.0)
