@@ -18,6 +18,7 @@ from msstan_ros import qos
 from msstan_ros.conversions import stamp_nanoseconds
 from msstan_ros.health import Health
 from msstan_ros.node_thread import BackgroundNode
+from msstan_ros.open_events import OpenEvents
 
 #: Rows of history held: ten minutes at 30 Hz.
 MAX_ROWS = 18_000
@@ -50,7 +51,7 @@ class AnomalySpan:
     until_s: float
     score: float  #: highest so far
     threshold: float
-    cleared: bool
+    cleared: bool  #: or the monitor no longer speaks of it
     alarm_s: float = math.nan  #: since when it is an alarm; NaN: a suspicion
 
     @property
@@ -107,6 +108,7 @@ class LiveListener(BackgroundNode):
         super().__init__(f"weld_watch_{np.random.default_rng().integers(1 << 31)}", namespace)
         self._lock = threading.Lock()
         self._status = LiveStatus()
+        self._spoken_of: OpenEvents[tuple[str, int]] = OpenEvents()
         self._heard_s = math.nan  #: steady clock
         for kind, topic, profile, take in (
             (WeldAction, "weld/action", qos.RESULT_READER, self._take_action),
@@ -139,11 +141,18 @@ class LiveListener(BackgroundNode):
         )
         with self._lock:
             self._status.rows.append(row)
+            for key in self._spoken_of.lost():
+                if (span := self._status.anomalies.get(key)) is not None:
+                    self._status.anomalies[key] = replace(span, cleared=True)
 
     def _take_anomaly(self, message: WeldAnomaly) -> None:
         key = (message.session_id, message.event_id)
         with self._lock:
             before = self._status.anomalies.get(key)
+            if message.phase == WeldAnomaly.CLEARED:
+                self._spoken_of.end(key)
+            else:
+                self._spoken_of.renew(key)
             self._status.anomalies[key] = AnomalySpan(
                 code=message.iso_6520_1_code,
                 name=message.name,

@@ -41,6 +41,7 @@ from msstan_ros.conversions import image_message, image_region, stamp_nanosecond
 from msstan_ros.health import Health
 from msstan_ros.message_types import message_class
 from msstan_ros.node_process import run_node
+from msstan_ros.open_events import OpenEvents
 from msstan_ros.parameters import declare, value_of
 from msstan_ros.scaling_parameters import SCALING_SPECS_ANY_TIME, read_scaling
 
@@ -90,6 +91,7 @@ class OverlayNode(Node):
         self._attention: NDArray[np.float32] | None = None
         self._session_id = ""
         self._open: dict[int, WeldAnomaly] = {}  #: of this session, by event id
+        self._spoken_of: OpenEvents[int] = OpenEvents()
         self._warning = ""
 
     def _publisher(self, kind: type[Any], topic: str) -> Publisher:
@@ -167,8 +169,10 @@ class OverlayNode(Node):
         self._of_session(message.session_id)
         if message.phase == WeldAnomaly.CLEARED:
             self._open.pop(message.event_id, None)
+            self._spoken_of.end(message.event_id)
         else:
             self._open[message.event_id] = message
+            self._spoken_of.renew(message.event_id)
 
     def _state(self, message: WeldMonitorState) -> None:
         health = known(Health, message.health)
@@ -181,9 +185,12 @@ class OverlayNode(Node):
         if session_id != self._session_id:
             self._session_id = session_id
             self._open.clear()
+            self._spoken_of = OpenEvents()
 
     def _decided(self, message: WeldAction) -> None:
         self._of_session(message.session_id)
+        for event_id in self._spoken_of.lost():
+            self._open.pop(event_id, None)
         shown = sorted(self._open.values(), key=lambda anomaly: not anomaly.alarm)  # few are shown: alarms first
         content = OverlayContent(
             action=known(Action, message.action),
