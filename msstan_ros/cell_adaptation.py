@@ -6,6 +6,7 @@ The rules are :class:`msstan_core.adaptation.adapter.Adapter`'s. Nothing here ru
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
@@ -19,7 +20,7 @@ from msstan_core.adaptation.adapter import Adapter
 from msstan_core.adaptation.feedback import Feedback
 from msstan_core.adaptation.learning_thread import BackgroundAdaptation
 from msstan_core.adaptation.opening import open_adapter
-from msstan_core.adaptation.revisions import RevisionCounter
+from msstan_core.adaptation.revisions import RevisionCounter, RevisionStore
 from msstan_core.adaptation.status import AdaptationStatus
 from msstan_core.errors import InputError
 from msstan_core.vocabulary import Action
@@ -48,6 +49,7 @@ class CellAdaptation:
     def __init__(self, node: Node, group: CallbackGroup, changed: Callable[[], None]) -> None:
         self._node, self._group, self._changed = node, group, changed
         self._counter = RevisionCounter()
+        self._store: RevisionStore | None = None
         self._adapter: Adapter | None = None
         self._refusal = _NO_MODEL
         self._background: BackgroundAdaptation | None = None
@@ -82,7 +84,7 @@ class CellAdaptation:
                 info.card,
                 info.weights_sha256,
                 settings.adaptation,
-                settings.adaptation_folder,
+                self._opened(settings.adaptation_folder),
                 self._counter,
             )
         except InputError as error:
@@ -92,15 +94,21 @@ class CellAdaptation:
                 self._node.get_logger().warning(f"nothing is adapted or restored: {error}")
             return
         if settings.adaptation.enabled and not adapter.status.adapting:
-            self._node.get_logger().warning("adaptation was frozen by command before the restart: ENABLE learns on")
+            self._node.get_logger().warning("adaptation is frozen by an earlier command or fault: ENABLE learns on")
         monitor.adapter = self._adapter = adapter
         self._background = BackgroundAdaptation(adapter, self._learnt, self._failed)
         self._background.start()
 
+    def _opened(self, folder: Path | None) -> RevisionStore | None:
+        """The store until cleanup: of what the disk refused the next model must know, too."""
+        if self._store is None and folder is not None:
+            self._store = RevisionStore(folder)
+        return self._store
+
     def end(self) -> None:
         """Stop learning; the last state that late readers get says so."""
         self._stop_learning()
-        self._adapter, self._refusal = None, _NO_MODEL
+        self._adapter, self._store, self._refusal = None, None, _NO_MODEL
         if self._timer is not None:
             self._node.destroy_timer(self._timer)
             self._timer = None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,13 +36,10 @@ class Adapter:
     Args:
         guard: of the model. shares: [K] of each action in training, 0 for those it does not know.
         weights_sha256: of the network.
-        settings: bounds. folder: for revisions and the journal; None: memory only.
+        settings: bounds. store: of revisions, in whose folder the journal is, too; None: memory only.
         counter: of the monitor's revisions. clock: seconds, for staleness.
         presumed: [K] shares that the published probabilities presume; None: those of training. What a card's offsets
             make of the logits is the same for every head: heads are taught and judged without.
-
-    Raises:
-        InputError: see :class:`RevisionStore`.
     """
 
     def __init__(
@@ -52,16 +48,16 @@ class Adapter:
         shares: NDArray[np.floating],
         weights_sha256: str,
         settings: AdaptationSettings,
-        folder: Path | None = None,
+        store: RevisionStore | None = None,
         counter: RevisionCounter | None = None,
         clock: Callable[[], float] = time.monotonic,
         presumed: NDArray[np.floating] | None = None,
     ) -> None:
         self._guard, self._shares = guard, np.asarray(shares, float)
-        self.settings, self._folder, self._clock = settings, folder, clock
+        self.settings, self._clock = settings, clock
         bound, scale = DriftBound(guard.shipped, settings.largest_drift), Scale(self._shares)
         self._promotion = Promotion(bound, guard.sealed, scale, settings.guard_tolerance)
-        self._teaching, self._store = Teaching(guard, bound, scale, settings), RevisionStore(folder)
+        self._teaching, self._store = Teaching(guard, bound, scale, settings), store or RevisionStore(None)
         self._in_use = HeadInUse(self._promotion, self._store, counter or RevisionCounter(), weights_sha256)
         self._rules = HeadRules(self._in_use, self._promotion, self._store, self._teaching, settings.enabled)
         self._lock = self._rules.lock
@@ -125,8 +121,8 @@ class Adapter:
             if not span:
                 remedy = "label what was seen within adaptation.history_s"
                 raise InputError(WHERE, "no tick of this span is held", remedy)
-        if self._folder is not None:
-            write_down(self._folder, feedback, job.text if job else "")
+        if self._store.folder is not None:
+            write_down(self._store.folder, feedback, job.text if job else "")
         with self._lock:
             self._rules.settle()
             if self._rules.settled is not job:
@@ -138,7 +134,7 @@ class Adapter:
             cleared = self.ticks.declare_nominal(feedback.start_ns, feedback.end_ns)
             return len(span), f"{cleared} ticks with an open anomaly may be learnt from once their action is labelled"
         if feedback.action is Action.UNKNOWN:
-            if self._folder is None:
+            if self._store.folder is None:
                 raise InputError(WHERE, "imperfections are never learnt online", "set adaptation.folder to keep it")
             return len(span), "kept in feedback.csv: what finds imperfections is never adapted online"
         action = ACTIONS.index(feedback.action)

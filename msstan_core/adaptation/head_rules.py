@@ -46,7 +46,7 @@ class HeadRules:
         self.unwritten: Proposal | None = None  #: a step that could not be written
         self.last_change = self.in_use.revision.reason
         if store.frozen:
-            self.last_change = "frozen by command before the restart; ENABLE learns on"
+            self.last_change = "frozen by an earlier command or fault; ENABLE learns on"
         self._news: list[str] = []  # changes not told yet
         self._seen: JobStretch | None = None  # by the answering thread
         self.settled: JobStretch | None = None  #: that memory, store and head are about

@@ -8,7 +8,7 @@ import numpy as np
 
 from msstan_core.adaptation.adapter import Adapter
 from msstan_core.adaptation.guard import GuardSet
-from msstan_core.adaptation.revisions import RevisionCounter
+from msstan_core.adaptation.revisions import RevisionCounter, RevisionStore
 from msstan_core.adaptation.settings import AdaptationSettings
 from msstan_core.errors import InputError
 from msstan_core.inference.model_card import ModelCard
@@ -21,13 +21,13 @@ def open_adapter(
     card: ModelCard,
     weights_sha256: str,
     settings: AdaptationSettings,
-    folder: Path | None = None,
+    store: RevisionStore | None = None,
     counter: RevisionCounter | None = None,
 ) -> Adapter:
     """See :class:`~msstan_core.adaptation.adapter.Adapter`.
 
     Raises:
-        InputError: when the model brings no guard set, or a damaged one, or the folder cannot be made or is another's.
+        InputError: when the model brings no guard set, or a damaged one.
     """
     if GUARD_FILE not in card.files:
         raise InputError(model_dir, "has no guard set, so that it must not adapt", "train it again on more recordings")
@@ -40,7 +40,7 @@ def open_adapter(
         shares / shares.sum(),
         weights_sha256,
         settings,
-        folder,
+        store,
         counter,
         presumed=presumed / presumed.sum(),
     )

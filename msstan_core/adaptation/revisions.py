@@ -75,7 +75,7 @@ class RevisionStore:
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self._folder = folder
+        self.folder = folder
         self._held: dict[int, Revision] = {}
         self._owed: Revision | None = None
         self._memory, self._disk = threading.Lock(), threading.Lock()
@@ -101,8 +101,8 @@ class RevisionStore:
         """
         with self._disk:
             stamped = replace(revision, frozen=self.frozen)
-            if self._folder is not None:
-                self._write(self._folder, stamped)
+            if self.folder is not None:
+                self._write(self.folder, stamped)
             if not use():
                 self._remove(revision.number)
                 return False
@@ -141,8 +141,8 @@ class RevisionStore:
             owed = self._owed
             if owed is None:
                 return
-            if self._folder is not None:
-                self._write(self._folder, owed)
+            if self.folder is not None:
+                self._write(self.folder, owed)
             self._refusal = ""
             with self._memory:
                 if self._owed is owed:
@@ -194,12 +194,12 @@ class RevisionStore:
             self._remove(number)
 
     def _remove(self, number: int) -> None:
-        if self._folder is not None:
+        if self.folder is not None:
             with suppress(OSError):  # what cannot be removed now is the next time
-                _path(self._folder, number).unlink(missing_ok=True)
+                _path(self.folder, number).unlink(missing_ok=True)
 
     def _files(self) -> list[Path]:
-        return [] if self._folder is None else [p for p in self._folder.glob(f"revision-*{SUFFIX}") if _number(p) > 0]
+        return [] if self.folder is None else [p for p in self.folder.glob(f"revision-*{SUFFIX}") if _number(p) > 0]
 
     def _write(self, folder: Path, revision: Revision) -> None:
         path = _path(folder, revision.number)

@@ -13,6 +13,7 @@ from msstan_core.adaptation.adapter import Adapter
 from msstan_core.adaptation.feedback import Feedback
 from msstan_core.adaptation.guard import GuardSet, LabelledTicks
 from msstan_core.adaptation.observed_ticks import ObservedTick
+from msstan_core.adaptation.revisions import RevisionStore
 from msstan_core.adaptation.settings import AdaptationSettings
 from msstan_core.vocabulary import ACTIONS, Action
 
@@ -46,10 +47,11 @@ def guard() -> GuardSet:
 class Cell:
     """Welds in front of an adapter; time passes by ticks."""
 
-    def __init__(self, folder: Path | None = None, **chosen: object) -> None:
+    def __init__(self, folder: Path | None = None, store: RevisionStore | None = None, **chosen: object) -> None:
         self.guard, self.rng, self.stamp_ns, self.now_s = guard(), np.random.default_rng(1), 10**9, 0.0
         asked = AdaptationSettings.model_validate({"enabled": True, **chosen})
-        self.adapter = Adapter(self.guard, SHARES, "sha", asked, folder, clock=lambda: self.now_s)
+        self.store = store or RevisionStore(folder)
+        self.adapter = Adapter(self.guard, SHARES, "sha", asked, self.store, clock=lambda: self.now_s)
         self.job = "job a"
 
     def weld(self, action: int, count: int = 20, **about: object) -> tuple[int, int]:

@@ -72,6 +72,21 @@ def test_a_rollback_that_the_disk_refuses_holds_after_a_restart(
     assert not again.adapting
 
 
+def test_a_model_that_is_loaded_again_knows_what_the_disk_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = Cell(tmp_path)
+    cell.teach()
+    monkeypatch.setattr(os, "fsync", no_room)
+    cell.adapter.roll_back()
+    again = Cell(store=cell.store)
+    again.weld(LIKE, 1)
+    with pytest.raises(InputError, match="No space left"):
+        again.adapter.work()
+    assert not again.adapter.status.adapted
+    assert not again.adapter.status.adapting
+
+
 def test_what_the_disk_owes_outlives_another_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cell = Cell(tmp_path)
     cell.teach()
