@@ -28,7 +28,7 @@ def stalled(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
     def slowly(descriptor: int) -> None:
         waits.set()
-        assert go_on.wait(30)
+        assert go_on.wait(60)
         fsync(descriptor)
 
     with monkeypatch.context() as patch:
@@ -147,7 +147,7 @@ def test_a_journal_that_stalls_holds_up_neither_rollback_nor_watch(
     cell.teach()
     with stalled(monkeypatch) as waits:
         label = beside(lambda: cell.label(LIKE))
-        assert waits.wait(10)
+        assert waits.wait(30)
         assert cell.adapter.correction.weight is not None
         cell.adapter.correction.weight[:] = np.nan
         cell.adapter.corrected(np.zeros(K, np.float32), np.zeros(WIDTH, np.float32))
@@ -156,7 +156,7 @@ def test_a_journal_that_stalls_holds_up_neither_rollback_nor_watch(
         until(lambda: cell.adapter.status.last_change.endswith("as commanded"))
         assert label.is_alive()
     for thread in (label, watch, command):
-        thread.join(10)
+        thread.join(30)
 
 
 def test_a_step_that_stalls_holds_up_no_rollback_and_is_not_used_after_it(
@@ -173,7 +173,7 @@ def test_a_step_that_stalls_holds_up_no_rollback_and_is_not_used_after_it(
         until(lambda: cell.adapter.status.last_change.endswith("as commanded"))
         assert learning.is_alive()
     for thread in (learning, command):
-        thread.join(10)
+        thread.join(30)
     assert not cell.adapter.status.adapted
     files = list(tmp_path.glob("revision-*"))
     assert [path.name for path in files] == [f"revision-{cell.adapter.status.revision:08d}.npz"]
@@ -193,7 +193,7 @@ def test_fresh_labels_take_a_head_back_while_a_step_stalls(tmp_path: Path, monke
             cell.label(LIKE)
         assert learning.is_alive()
         assert cell.adapter.correction.weight is None
-    learning.join(10)
+    learning.join(30)
     assert not cell.adapter.status.adapted
 
 
@@ -216,7 +216,7 @@ def test_learning_is_given_up_where_the_head_in_use_must_go() -> None:
 
 def until(condition: Callable[[], bool]) -> None:
     waiting = threading.Event()
-    for _ in range(1000):
+    for _ in range(3000):
         if condition():
             return
         waiting.wait(0.01)
