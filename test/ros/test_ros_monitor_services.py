@@ -16,7 +16,7 @@ from msstan_core.decision.result import AnomalyEvent, Decision, EventPhase
 from msstan_core.observation import Tick
 from msstan_core.vocabulary import Modality
 from msstan_msgs.msg import WeldContext, WeldMonitorState
-from msstan_msgs.srv import ReloadModel, ResetMonitor, TakeSnapshot
+from msstan_msgs.srv import ReloadModel, ResetMonitor, SetAdaptation, TakeSnapshot
 from msstan_ros import qos
 from msstan_ros.model_loading import MonitorLike
 from msstan_ros.monitor_parameters import MonitorSettings
@@ -74,6 +74,49 @@ def test_what_a_service_did_not_foresee_is_its_answer(cell: Cell, monkeypatch: p
     answer = cell.call(ReloadModel, "reload_model")
     assert not answer.success and "ZeroDivisionError" in answer.message
     cell.send_images(1)
+
+
+def test_a_reload_that_fails_in_the_exchange_leaves_node_and_session_on_the_old_model(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell.activate()
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cell.node._adaptation, "adopt", broken)
+        answer = cell.call(ReloadModel, "reload_model")
+    assert not answer.success and "ZeroDivisionError" in answer.message
+    assert cell.node._monitor is cell.node._session._monitor is cell.monitors[0]
+    cell.send_images(1)
+    assert cell.actions[-1].model_revision == 1
+
+
+def test_a_reload_whose_old_model_cannot_leave_has_node_and_session_on_the_new_one(cell: Cell) -> None:
+    cell.activate()
+    cell.monitors[0].leave = lambda: 1 / 0  # type: ignore[assignment,method-assign,return-value]
+    answer = cell.call(ReloadModel, "reload_model")
+    assert not answer.success and "ZeroDivisionError" in answer.message
+    assert cell.node._monitor is cell.node._session._monitor is cell.monitors[1]
+    cell.send_images(1)
+    assert cell.actions[-1].model_revision == 2
+
+
+def test_a_rollback_does_not_wait_for_a_model_that_loads(cell: Cell) -> None:
+    cell.activate()
+    release, make = threading.Event(), cell.node._make_monitor
+
+    def slow(settings: MonitorSettings) -> MonitorLike:
+        release.wait(60)
+        return make(settings)
+
+    cell.node._make_monitor = slow
+    reload = cell.request(ReloadModel, "reload_model")
+    assert cell.call(SetAdaptation, "adaptation", command=SetAdaptation.Request.ROLLBACK).message
+    assert not reload.done()
+    release.set()
+    assert until(reload.done) and reload.result().success
 
 
 def test_a_failed_reload_keeps_the_old_model(cell: Cell) -> None:
