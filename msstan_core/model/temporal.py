@@ -66,7 +66,7 @@ class MultiScaleTemporalAttention(nn.Module):
         self.age_bias = nn.Parameter(torch.zeros(len(config.windows), self.heads, self.ring))
         self.fuse = nn.Linear(d * len(config.windows), d)
         self.norm = nn.LayerNorm(d)
-        self.scale = 1.0 / math.sqrt(d // self.heads)  # (18)
+        self.scale = 1.0 / math.sqrt(d // self.heads)  # (18), each head with its own width
 
     def unroll(self, h: Tensor, visible: Tensor | None = None) -> Tensor:
         """h: [B, T, d], visible: [B, T] share of each tick that nothing hides (28) -> multi-scale feature [B, T, d]."""

@@ -29,7 +29,7 @@ from msstan_core.training.recording_features import Recording
 from msstan_core.training.semi_supervised import Unlabelled, is_labelled
 from msstan_core.training.training_log import TrainingLog
 
-__all__ = ["CHECKPOINT_FILE", "TrainedModel", "train"]
+__all__ = ["CHECKPOINT_FILE", "Objective", "TrainedModel", "train"]
 
 WARM_UP_SHARE = 0.05
 #: What ``trained_part`` trains, other than all: parameters whose names begin so.
@@ -98,7 +98,7 @@ def train(
     unlabelled = Unlabelled(config, recordings)
     weights, prior = class_weights(labelled, config.class_balance)
     precision = Precision(device, mixed=config.mixed_precision)
-    objective = _Objective(config, model, weights.to(device), precision)
+    objective = Objective(config, model, weights.to(device), precision)
     judged = [r for r in held_out if is_labelled(r)]
     stopping = EarlyStopping(
         config.early_stopping,
@@ -187,7 +187,7 @@ def _schedule(step: int, steps: int) -> float:
     return 0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
 
 
-class _Objective:
+class Objective:
     """The loss of a batch (32), adversarially perturbed now and then where the configuration says so."""
 
     def __init__(self, config: TrainingConfig, model: MsStan, weights: Tensor, precision: Precision) -> None:
@@ -196,6 +196,7 @@ class _Objective:
     def __call__(
         self, batch: Batch | None, ticks: MeasuredTicks | None, device: torch.device
     ) -> tuple[Tensor, dict[str, Tensor]]:
+        """(loss, its main terms before they are weighted) of clips, of single ticks with telemetry, or of both."""
         loss, terms = torch.zeros((), device=device), dict[str, Tensor]()
         if batch is not None:
             loss, terms = self._of_clips(batch, device)

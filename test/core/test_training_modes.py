@@ -17,6 +17,7 @@ from torch import Tensor
 from training_examples import random_recording, without_labels
 
 from msstan_core.errors import InputError
+from msstan_core.model.ms_stan import MsStan
 from msstan_core.model.signals import Output
 from msstan_core.training.adversarial import perturbed
 from msstan_core.training.array_file import mapped_arrays
@@ -29,7 +30,7 @@ from msstan_core.training.modes import EarlyStoppingConfig
 from msstan_core.training.precision import Precision, in_single_precision
 from msstan_core.training.recording_features import Recording
 from msstan_core.training.semi_supervised import consistency_loss, pseudo_label_loss
-from msstan_core.training.trainer import train
+from msstan_core.training.trainer import Objective, train
 from msstan_core.training.training_log import LOG_FILE, TrainingLog
 from msstan_core.vocabulary import ACTIONS, Modality
 
@@ -288,3 +289,22 @@ def test_a_checkpoint_that_lacks_a_part_is_refused(recordings: list[Recording], 
     torch.save(saved, tmp_path / CHECKPOINT_FILE)
     with pytest.raises(InputError, match="stopping"):
         train(config, recordings, tmp_path)
+
+
+def test_the_objective_is_the_weighted_sum_of_its_terms(recordings: list[Recording]) -> None:
+    """Equation 32: twice the weight, twice the part."""
+
+    def parts(action: float, imperfection: float) -> tuple[float, float, float]:
+        torch.manual_seed(0)
+        losses = CONFIG.losses.model_copy(update={"action": action})
+        config = CONFIG.model_copy(update={"losses": losses, "imperfection_weight": imperfection})
+        model = MsStan(config.model_config_of_size()).eval()
+        objective = Objective(config, model, torch.ones(len(ACTIONS)), Precision(torch.device("cpu"), mixed=False))
+        batch = ClipSampler.of_config(config, recordings[:3], 0, 0.0).draw(2)
+        loss, terms = objective(batch, None, torch.device("cpu"))
+        return loss.item(), terms["action_loss"].item(), terms["imperfection_loss"].item()
+
+    for action, imperfection in ((1.0, 0.0), (0.0, 1.0), (0.3, 20.0)):
+        total, of_actions, of_imperfections = parts(action, imperfection)
+        assert of_actions > 0 and of_imperfections > 0
+        assert total == pytest.approx(action * of_actions + imperfection * of_imperfections, rel=1e-5)
