@@ -21,17 +21,13 @@ from msstan_core.observation import (
     AudioChunk,
     CameraFrame,
     Sample,
-    TelemetrySample,
     ThermalFrame,
     Tick,
     WeldContext,
 )
 from msstan_core.sample_buffers import Frame, FrameBuffer, TelemetryBuffer
-from msstan_core.stream_times import StreamTimes
+from msstan_core.stream_order import StreamOrder, StreamSample, modality_of
 from msstan_core.vocabulary import MODALITIES, Modality
-
-#: What has a stream of its own.
-StreamSample = CameraFrame | ThermalFrame | AudioChunk | TelemetrySample
 
 #: A frame this much earlier than the rate limit asks for is still taken, so that jitter does not halve the rate.
 RATE_TOLERANCE = 0.2
@@ -51,9 +47,6 @@ class TickAligner:
         self.config = config or AlignmentConfig()
         self.statistics = AlignmentStatistics()
         self._lock = threading.Lock()
-        self._offset_ns: list[int] = [
-            round(getattr(self.config.offset_s, m.label) * NANOSECONDS_PER_SECOND) for m in MODALITIES
-        ]
         self._time_jump_ns = round(self.config.time_jump_s * NANOSECONDS_PER_SECOND)
         self._staleness_s = np.array([getattr(self.config.staleness_s, m.label) for m in MODALITIES])
         self._context = context or WeldContext()
@@ -77,41 +70,15 @@ class TickAligner:
             if isinstance(sample, WeldContext):
                 self._context = sample
                 return
-            for accepted in self._in_order(sample):
-                self._keep(accepted)
-
-    def _in_order(self, sample: StreamSample) -> list[StreamSample]:
-        """Count the sample; what of its stream may be used now, oldest first.
-
-        One stamped a time jump before its stream's newest, or after it, is held back until the next one. If that
-        follows it, the stream's time was set back, and the stream begins anew with both, or the stream had a hole;
-        else the stamp was wrong.
-        """
-        modality = _MODALITY_OF[type(sample)]
-        statistics, newest = self.statistics.modality[modality], self._times.newest(modality)
-        statistics.received += 1
-        held, end_ns = self._held_back.pop(modality, None), self._end_ns(sample)
-        begin_ns = sample.stamp_ns + self._offset_ns[modality]
-        if newest is None or self._times.goes_on(modality, begin_ns, end_ns, self._time_jump_ns):
-            statistics.out_of_order += held is not None
-            return [sample]
-        if 0 <= newest - end_ns < self._time_jump_ns:
-            statistics.out_of_order += 1 + (held is not None)
-            return []
-        before_ns = end_ns if held is None else self._end_ns(held)
-        if held is not None and before_ns < end_ns and (before_ns < newest) == (end_ns < newest):
-            if end_ns < newest:
-                self._begin_stream(modality)
-            return [held, sample]
-        statistics.out_of_order += held is not None
-        self._held_back[modality] = sample
-        return []
+            accepted, begins_anew = self._order.accepted(sample)
+            if begins_anew:
+                self._begin_stream(modality_of(sample))
+            for one in accepted:
+                self._keep(one)
 
     def _keep(self, sample: StreamSample) -> None:
-        modality = _MODALITY_OF[type(sample)]
-        stamp_ns = sample.stamp_ns + self._offset_ns[modality]
-        self._times.seen(modality, self._end_ns(sample))
-        self.statistics.modality[modality].newest_stamp_ns = self._times.newest(modality)
+        modality, stamp_ns = modality_of(sample), self._order.begin_ns(sample)
+        self._order.seen(sample)
         if isinstance(sample, CameraFrame):
             self._keep_frame(self._camera, stamp_ns, sample, modality)
         elif isinstance(sample, ThermalFrame):
@@ -121,11 +88,6 @@ class TickAligner:
                 self.statistics.modality[modality].gaps += 1
         else:
             self._telemetry.append(stamp_ns, sample)
-
-    def _end_ns(self, sample: StreamSample) -> int:
-        """Stamp of its end, on the common clock."""
-        end_ns: int = sample.end_stamp_ns if isinstance(sample, AudioChunk) else sample.stamp_ns
-        return end_ns + self._offset_ns[_MODALITY_OF[type(sample)]]
 
     def _keep_frame(self, frames: FrameBuffer, stamp_ns: int, frame: Frame, modality: Modality) -> None:
         pushed_out = frames.append(stamp_ns, frame)
@@ -143,11 +105,11 @@ class TickAligner:
                 slower than the camera thereby stays current instead of falling behind.
         """
         with self._lock:
-            agreed = self._times.agreed()
+            agreed = self._order.times.agreed()
             if not agreed:
                 return None
             self._ticking = self._clock(agreed)
-            newest = max(agreed.values()) if self._ticking is None else self._times.newest(self._ticking)
+            newest = max(agreed.values()) if self._ticking is None else self._order.times.newest(self._ticking)
             if newest is None:  # the clock that the configuration names has not begun
                 return None
             # A camera that comes back with what it had queued is late: time has not gone back, the others know.
@@ -271,8 +233,7 @@ class TickAligner:
     # -- beginnings ---------------------------------------------------------------------------------------------
 
     def _clear(self) -> None:
-        self._times = StreamTimes(round(self.config.clock_timeout_s * NANOSECONDS_PER_SECOND))
-        self._held_back: dict[Modality, StreamSample] = {}
+        self._order = StreamOrder(self.config, self.statistics)
         for modality in MODALITIES:
             self._begin_stream(modality)
 
@@ -287,8 +248,7 @@ class TickAligner:
                 self._audio = AudioRing(keep_s=self.config.audio_window_s + self.config.clock_timeout_s + 1.0)
             case Modality.TELEMETRY:
                 self._telemetry = TelemetryBuffer(self.config.telemetry_window_s + self.config.clock_timeout_s + 1.0)
-        self._times.forget(modality)
-        self.statistics.modality[modality].newest_stamp_ns = None
+        self._order.forget(modality)
 
     def _begin_ticks(self) -> None:
         """Count ticks anew, from whatever stamp comes next; the first one says so."""
@@ -312,11 +272,3 @@ def ticks_of(samples: Iterable[Sample], config: AlignmentConfig | None = None) -
     for sample in samples:
         aligner.push(sample)
         yield from aligner.drain()
-
-
-_MODALITY_OF: dict[type, Modality] = {
-    CameraFrame: Modality.CAMERA,
-    ThermalFrame: Modality.THERMAL,
-    AudioChunk: Modality.ACOUSTIC,
-    TelemetrySample: Modality.TELEMETRY,
-}
