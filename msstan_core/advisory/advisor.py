@@ -64,7 +64,7 @@ class _Correction:
     confidence: float
     share: float
     after_opposite: bool = False  #: it took the place of one that moved a parameter the other way: it only grows
-    cleared_ns: int | None = None  #: when the imperfection was gone; None: it is there
+    held_since_ns: int | None = None  #: since when nothing asks for more of it; None: something does
 
 
 @dataclass(slots=True)
@@ -167,8 +167,10 @@ class Advisor:
         elapsed_s: float,
     ) -> None:
         for rule, seen in suspected:
-            remedy = self._remedy(rule, evidence, envelope)
+            remedy = self._remedy(rule, evidence)
             if remedy is not None and any(resolved(c, envelope) is not None for c in remedy.changes):
+                if self._would_undo(rule, remedy, evidence, envelope):
+                    break
                 self._begin_or_grow(rule, seen, remedy, evidence, envelope, elapsed_s)
                 return
             if rule.check_gas:  # in air everything else is a consequence
@@ -176,19 +178,22 @@ class Advisor:
         if self._correction is not None:
             self._hold_or_release(self._correction, evidence, stamp_ns, elapsed_s)
 
-    def _remedy(self, rule: Rule, evidence: MeasuredValues, envelope: Envelope) -> Remedy | None:
-        """What the rule finds now, or the one in force where that may only look better because it works.
+    def _remedy(self, rule: Rule, evidence: MeasuredValues) -> Remedy | None:
+        """The one in force while its cause is still measured, else what the rule finds now."""
+        running = self._correction
+        if running is not None and running.rule is rule:
+            cause = running.remedy.when
+            if cause is not None and cause.shows(evidence):
+                return running.remedy
+        return rule.remedy(evidence)
 
-        A remedy that makes up for its cause hides it; what is left then is no reason for the opposite. Another measured
-        cause is one for a remedy that goes with it.
-        """
-        running, found = self._correction, rule.remedy(evidence)
-        cause = running.remedy.when if running is not None and running.rule is rule else None
-        if running is None or cause is None or cause.lasts(evidence) is False:
-            return found
-        if found is None or found.when is None or cause.shows(evidence):
-            return running.remedy
-        return running.remedy if _opposes(found, running.remedy, envelope) else found
+    def _would_undo(self, rule: Rule, remedy: Remedy, evidence: MeasuredValues, envelope: Envelope) -> bool:
+        """Whether a remedy is the opposite of the one in force, which hides its cause because it works: it is held."""
+        running = self._correction
+        if running is None or running.rule is not rule or running.remedy.when is None:
+            return False
+        lasts = running.remedy.when.lasts(evidence) is not False
+        return lasts and _opposes(remedy, running.remedy, envelope)
 
     def _begin_or_grow(
         self, rule: Rule, seen: _Open, remedy: Remedy, evidence: MeasuredValues, envelope: Envelope, elapsed_s: float
@@ -198,20 +203,20 @@ class Advisor:
         if running is not None and running.rule is rule and not opposed:
             grown = running.share + self.config.growth_per_s * elapsed_s
             running.share = min(grown if running.after_opposite else max(grown, needed), 1.0)
-            running.remedy, running.cleared_ns = remedy, None
+            running.remedy, running.held_since_ns = remedy, None
             running.event_id, running.confidence = seen.event.event_id, seen.confidence
             return
         share = 1.0 if rule.at_once else 0.0 if opposed else max(self.config.first_share, needed)
         self._correction = _Correction(rule, remedy, seen.event.event_id, seen.confidence, share, opposed)
 
     def _hold_or_release(self, running: _Correction, evidence: MeasuredValues, stamp_ns: int, elapsed_s: float) -> None:
-        if running.cleared_ns is None:
-            running.cleared_ns = stamp_ns
-        cleared_s = (stamp_ns - running.cleared_ns) / NANOSECONDS_PER_SECOND
+        if running.held_since_ns is None:
+            running.held_since_ns = stamp_ns
+        held_s = (stamp_ns - running.held_since_ns) / NANOSECONDS_PER_SECOND
         cause_lasts = running.remedy.when.lasts(evidence) if running.remedy.when is not None else None
         if cause_lasts is False and evidence.arc_holds:  # now the remedy itself is what is wrong
             running.share -= self.config.release_without_cause_per_s * elapsed_s
-        elif cleared_s <= (self.config.hold_while_measured_s if cause_lasts else self.config.hold_s):
+        elif held_s <= (self.config.hold_while_measured_s if cause_lasts else self.config.hold_s):
             return
         else:
             running.share -= self.config.release_per_s * elapsed_s
@@ -254,7 +259,7 @@ class Advisor:
         self._said_ns, self._said = (stamp_ns, cause) if asks else (None, (0, False))
         reasons, iso_code, confidence = ["nothing is suspected any more: weld as programmed"], 0, 1.0
         if running is not None:
-            state = "" if running.cleared_ns is None else "cleared, still held: "
+            state = "" if running.held_since_ns is None else _held(running, self._open)
             reasons = [state + _in_words(running.remedy, envelope)]
             iso_code, confidence = running.rule.iso_code, running.confidence
         if gas is not None:
@@ -276,6 +281,10 @@ class Advisor:
             check_gas=gas is not None,
             reason="; ".join(reasons),
         )
+
+
+def _held(running: _Correction, still_open: dict[int, _Open]) -> str:
+    return "held: " if running.event_id in still_open else "cleared, still held: "
 
 
 def _opposes(new: Remedy, old: Remedy, envelope: Envelope) -> bool:
