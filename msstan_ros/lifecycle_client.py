@@ -68,7 +68,7 @@ def refuse_running(node_names: Collection[str], domain: int | None = None) -> No
         running = _first_to_answer(clients, executor)
     if running:
         where = domain if domain is not None else os.environ.get("ROS_DOMAIN_ID") or "0"
-        raise InputError(running, f"runs already in ROS domain {where}", "end it, or give namespace:=... or a domain")
+        raise InputError(running, f"runs already in ROS domain {where}", "end it, or give namespace:=...")
 
 
 def _first_to_answer(clients: dict[str, Client], executor: SingleThreadedExecutor) -> str:
