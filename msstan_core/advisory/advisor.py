@@ -17,10 +17,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from msstan_core.advisory.advice import VALIDITY_S, Advice
+from msstan_core.advisory.correction import Correction, in_words, needed_share, opposes
 from msstan_core.advisory.envelope import Envelope
 from msstan_core.advisory.measured import MeasuredValues, collect
-from msstan_core.advisory.parameters import ZERO, Parameter, Values, values
-from msstan_core.advisory.remedies import Remedy, Rule, resolved, room
+from msstan_core.advisory.parameters import ZERO, Parameter, values
+from msstan_core.advisory.remedies import Remedy, Rule, resolved
 from msstan_core.advisory.rules import rule_for
 from msstan_core.advisory.wps import Wps
 from msstan_core.decision.result import AnomalyEvent, EventPhase
@@ -55,19 +56,6 @@ class AdvisorConfig(BaseModel):
 
 
 @dataclass(slots=True)
-class _Correction:
-    """The remedy in force."""
-
-    rule: Rule
-    remedy: Remedy
-    event_id: int
-    confidence: float
-    share: float
-    after_opposite: bool = False  #: it took the place of one that moved a parameter the other way: it only grows
-    held_since_ns: int | None = None  #: since when nothing asks for more of it; None: something does
-
-
-@dataclass(slots=True)
 class _Open:
     event: AnomalyEvent
     heard_ns: int
@@ -89,7 +77,7 @@ class Advisor:
     def reset(self) -> None:
         """Forget events and remedies."""
         self._open: dict[int, _Open] = {}
-        self._correction: _Correction | None = None
+        self._correction: Correction | None = None
         self._deltas = ZERO
         self._last_ns: int | None = None
         self._said_ns: int | None = None  #: stamp of the last message that asked for something
@@ -133,7 +121,7 @@ class Advisor:
             self._correction = None
         else:
             self._correct(suspected, self._evidence(telemetry, envelope), envelope, stamp_ns, elapsed_s)
-        self._deltas = self._wanted(envelope)
+        self._deltas = ZERO if self._correction is None else self._correction.deltas(envelope)
         gas = next((seen for rule, seen in suspected if rule.check_gas), None)
         return self._message(stamp_ns, envelope, gas)
 
@@ -193,13 +181,13 @@ class Advisor:
         if running is None or running.rule is not rule or running.remedy.when is None:
             return False
         lasts = running.remedy.when.lasts(evidence) is not False
-        return lasts and _opposes(remedy, running.remedy, envelope)
+        return lasts and opposes(remedy, running.remedy, envelope)
 
     def _begin_or_grow(
         self, rule: Rule, seen: _Open, remedy: Remedy, evidence: MeasuredValues, envelope: Envelope, elapsed_s: float
     ) -> None:
-        running, needed = self._correction, _needed(remedy, evidence, envelope)
-        opposed = running is not None and not rule.at_once and _opposes(remedy, running.remedy, envelope)
+        running, needed = self._correction, needed_share(remedy, evidence, envelope)
+        opposed = running is not None and not rule.at_once and opposes(remedy, running.remedy, envelope)
         if running is not None and running.rule is rule and not opposed:
             grown = running.share + self.config.growth_per_s * elapsed_s
             running.share = min(grown if running.after_opposite else max(grown, needed), 1.0)
@@ -207,9 +195,9 @@ class Advisor:
             running.event_id, running.confidence = seen.event.event_id, seen.confidence
             return
         share = 1.0 if rule.at_once else 0.0 if opposed else max(self.config.first_share, needed)
-        self._correction = _Correction(rule, remedy, seen.event.event_id, seen.confidence, share, opposed)
+        self._correction = Correction(rule, remedy, seen.event.event_id, seen.confidence, share, opposed)
 
-    def _hold_or_release(self, running: _Correction, evidence: MeasuredValues, stamp_ns: int, elapsed_s: float) -> None:
+    def _hold_or_release(self, running: Correction, evidence: MeasuredValues, stamp_ns: int, elapsed_s: float) -> None:
         if running.held_since_ns is None:
             running.held_since_ns = stamp_ns
         held_s = (stamp_ns - running.held_since_ns) / NANOSECONDS_PER_SECOND
@@ -229,16 +217,6 @@ class Advisor:
         if envelope.wire_sets_current and wire > 0:  # the current follows, and that is no fault
             advised[Parameter.CURRENT] *= advised[Parameter.WIRE_FEED_SPEED] / wire
         return collect(telemetry, self.config.evidence_s, envelope.nominal, values(advised))
-
-    def _wanted(self, envelope: Envelope) -> Values:
-        if self._correction is None:
-            return ZERO
-        deltas = list(ZERO)
-        for change in self._correction.remedy.changes:
-            parameter = resolved(change, envelope)
-            if parameter is not None:
-                deltas[parameter] = self._correction.share * abs(change.share) * room(parameter, change.share, envelope)
-        return envelope.clamp(values(deltas))
 
     def _withdrawn(self, stamp_ns: int) -> Advice | None:
         """The last message under a procedure that is not in force any more: zero, if something was asked for."""
@@ -260,7 +238,7 @@ class Advisor:
         reasons, iso_code, confidence = ["nothing is suspected any more: weld as programmed"], 0, 1.0
         if running is not None:
             state = "" if running.held_since_ns is None else _held(running, self._open)
-            reasons = [state + _in_words(running.remedy, envelope)]
+            reasons = [state + in_words(running.remedy, envelope)]
             iso_code, confidence = running.rule.iso_code, running.confidence
         if gas is not None:
             text = "pores: air reaches the pool, look at nozzle, hose, flow and draught"
@@ -283,41 +261,5 @@ class Advisor:
         )
 
 
-def _held(running: _Correction, still_open: dict[int, _Open]) -> str:
+def _held(running: Correction, still_open: dict[int, _Open]) -> str:
     return "held: " if running.event_id in still_open else "cleared, still held: "
-
-
-def _opposes(new: Remedy, old: Remedy, envelope: Envelope) -> bool:
-    """Whether a parameter goes up by one and down by the other: taking the old one back may be all that is needed."""
-
-    def directions(remedy: Remedy) -> dict[Parameter, float]:
-        found = {}
-        for change in remedy.changes:
-            if (parameter := resolved(change, envelope)) is not None:
-                found[parameter] = change.share
-        return found
-
-    mine, theirs = directions(new), directions(old)
-    return any(mine[p] * theirs[p] < 0 for p in mine.keys() & theirs.keys())
-
-
-def _needed(remedy: Remedy, evidence: MeasuredValues, envelope: Envelope) -> float:
-    """Share of the remedy that makes up for the measured deviation, 0 to 1; 0 where it is not known."""
-    if remedy.when is None:
-        return 0.0
-    parameter, size = remedy.when.parameter, remedy.when.size(evidence)
-    for change in remedy.changes:
-        if resolved(change, envelope) is parameter and math.isfinite(size):
-            reach = abs(change.share * room(parameter, change.share, envelope))
-            missing = evidence.programmed[parameter] * size  # at a factor on the setpoint somewhat more is needed
-            return min(max(missing / reach, 0.0), 1.0) if reach > 0 else 0.0
-    return 0.0
-
-
-def _in_words(remedy: Remedy, envelope: Envelope) -> str:
-    parts = []
-    for change in remedy.changes:
-        parameter = resolved(change, envelope)
-        if parameter is not None:
-            parts.append(f"{parameter.words} {'up' if change.share > 0 else 'down'} ({change.reason})")
-    return ", ".join(parts)
