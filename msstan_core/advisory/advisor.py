@@ -3,7 +3,7 @@
 A remedy begins with half of its change, grows while the imperfection is still seen, is held for a while after it has
 gone (its cause may last, and would bring it back at once) and is then taken back gradually. What it makes up for shows
 less the better it works: it is kept while its cause lasts beside what is advised, and one that moves a parameter the
-other way begins at zero. Advice is given only while metal is deposited: start, crater fill and end of the arc belong to
+other way begins with what is measured to be missing, else at zero. Advice is given only while metal is deposited: start, crater fill and end of the arc belong to
 the programme.
 """
 
@@ -190,12 +190,12 @@ class Advisor:
         opposed = running is not None and not rule.at_once and opposes(remedy, running.remedy, envelope)
         if running is not None and running.rule is rule and not opposed:
             grown = running.share + self.config.growth_per_s * elapsed_s
-            running.share = min(grown if running.after_opposite else max(grown, needed), 1.0)
+            running.share = min(max(grown, needed), 1.0)
             running.remedy, running.held_since_ns = remedy, None
             running.event_id, running.confidence = seen.event.event_id, seen.confidence
             return
-        share = 1.0 if rule.at_once else 0.0 if opposed else max(self.config.first_share, needed)
-        self._correction = Correction(rule, remedy, seen.event.event_id, seen.confidence, share, opposed)
+        share = 1.0 if rule.at_once else max(0.0 if opposed else self.config.first_share, needed)
+        self._correction = Correction(rule, remedy, seen.event.event_id, seen.confidence, share)
 
     def _hold_or_release(self, running: Correction, evidence: MeasuredValues, stamp_ns: int, elapsed_s: float) -> None:
         if running.held_since_ns is None:

@@ -20,7 +20,6 @@ class Correction:
     event_id: int
     confidence: float
     share: float
-    after_opposite: bool = False  #: it took the place of one that moved a parameter the other way: it only grows
     held_since_ns: int | None = None  #: since when nothing asks for more of it; None: something does
 
     def deltas(self, envelope: Envelope) -> Values:
