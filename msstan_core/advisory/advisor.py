@@ -2,9 +2,9 @@
 
 A remedy begins with half of its change, grows while the imperfection is still seen, is held for a while after it has
 gone (its cause may last, and would bring it back at once) and is then taken back gradually. What it makes up for shows
-less the better it works: it is kept while its cause lasts beside what is advised, and one that moves a parameter the
-other way begins with what is measured to be missing, else at zero. Advice is given only while metal is deposited: start, crater fill and end of the arc belong to
-the programme.
+less the better it works: it is kept while its cause lasts beside what is advised. One that moves a parameter the other
+way begins with what is measured to be missing, else at zero. Advice is given only while metal is deposited: start,
+crater fill and end of the arc belong to the programme.
 """
 
 from __future__ import annotations

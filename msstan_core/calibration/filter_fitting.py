@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from msstan_core.decision.smoothing import ActionFilter
+from msstan_core.decision.action_filter import ActionFilter
 from msstan_core.inference.model_card import SmoothingCard
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.metrics import PHASES, macro_f1, shifted_phase_macro_f1
@@ -40,7 +40,7 @@ def choose_smoothing(
 
     Args:
         runs: held-out recordings. probabilities: [N, 9] of each, calibrated. durations: to filter with.
-        prior, trained: see :class:`~msstan_core.decision.smoothing.ActionFilter`.
+        prior, trained: see :class:`~msstan_core.decision.action_filter.ActionFilter`.
 
     Returns:
         (``durations`` with the power and ``filtered``, power or "unfiltered" -> mean score over groups).

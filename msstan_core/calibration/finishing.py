@@ -26,9 +26,9 @@ from msstan_core.calibration.logit_lines import along, fit_logit_lines
 from msstan_core.calibration.novelty import CalibratedNovelty, calibrate_novelty
 from msstan_core.calibration.recalibration import alarm_limits
 from msstan_core.calibration.subsets import Thresholds, calibrate_subsets, fit_actions
+from msstan_core.decision.action_filter import ActionFilter
 from msstan_core.decision.probabilities import ActionScale
 from msstan_core.decision.severity import SeverityMap
-from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.card_text import CARD_TEXT_FILE, card_markdown
 from msstan_core.inference.export import export_step
 from msstan_core.inference.model_card import AlarmLimits, ModelCard, SmoothingCard, SubsetCard, suspected_among

@@ -21,9 +21,9 @@ from msstan_core.calibration.anomaly_fitting import HeldOutRun, imperfection_thr
 from msstan_core.calibration.filter_fitting import choose_smoothing
 from msstan_core.calibration.logit_lines import after, along, fit_logit_lines
 from msstan_core.calibration.novelty import novelty_alarm
+from msstan_core.decision.action_filter import ActionFilter
 from msstan_core.decision.novelty import NoveltyDetector
 from msstan_core.decision.probabilities import action_probabilities
-from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.model_card import SmoothingCard, SubsetCard, subset_name
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.training.network_runs import (

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from msstan_core.decision.smoothing import ActionFilter, ExponentialWindow
+from msstan_core.decision.action_filter import ActionFilter, ExponentialWindow
 from msstan_core.inference.model_card import SmoothingCard
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 

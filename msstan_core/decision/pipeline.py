@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from msstan_core.adaptation.adapter import Adapter
 from msstan_core.adaptation.answering import input_flaw, job_of, observed
+from msstan_core.decision.action_filter import ActionFilter
 from msstan_core.decision.action_smoothing import Hysteresis, SmoothingConfig, smoother
 from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents, EventsLeft
 from msstan_core.decision.evidence import PeakRegions, evidence_of
@@ -20,7 +21,6 @@ from msstan_core.decision.novelty import NoveltyDetector, load_novelty
 from msstan_core.decision.probabilities import action_probabilities, imperfection_probabilities, tempered
 from msstan_core.decision.result import AnomalyEvent, Decision
 from msstan_core.decision.seam import SeamPosition
-from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.engine import Backend, Engine, load_engine
 from msstan_core.inference.frame_sampling import FrameSampling
 from msstan_core.inference.model_card import ModelCard

@@ -21,7 +21,7 @@ LogitLine = tuple[Annotated[float, Field(gt=0)], float]
 
 
 class SmoothingCard(BaseModel):
-    """Parameters of the action filter, learnt from the training labels (decision/smoothing.py)."""
+    """Parameters of the action filter, learnt from the training labels (decision/action_filter.py)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     mean_duration_s: dict[str, float] = Field(description="action -> mean seconds it lasts")

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from msstan_core.calibration.action_scales import expected_calibration_error
 from msstan_core.calibration.finishing import filtered_actions
+from msstan_core.decision.action_filter import ActionFilter
 from msstan_core.decision.probabilities import ActionScale, action_probabilities
 from msstan_core.decision.ranking import at_threshold, average_precision
-from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.model_card import SmoothingCard
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.clips import class_weights

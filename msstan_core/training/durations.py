@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import gamma
 
-from msstan_core.decision.smoothing import LEAST_DURATION_S
+from msstan_core.decision.action_filter import LEAST_DURATION_S
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.recording_features import Recording
 from msstan_core.vocabulary import ACTIONS, Action

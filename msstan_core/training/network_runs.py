@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from msstan_core.decision.action_filter import ActionFilter
 from msstan_core.decision.action_smoothing import default_hysteresis
-from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.model.ms_stan import MsStan, Output
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.preprocessing.preprocessor import OLDEST_AGE_S

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from msstan_core.calibration.action_scales import OFFSET_PENALTY, fit_across_groups, fit_scale
+from msstan_core.decision.action_filter import ActionFilter
 from msstan_core.decision.live_calibration import SubsetCalibration
 from msstan_core.decision.probabilities import ActionScale, action_probabilities
-from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.card_text import card_markdown
 from msstan_core.inference.model_card import ModelCard, SmoothingCard, SubsetCard
 from msstan_core.model.configuration import ModelConfig

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from scipy.stats import gamma
 
 from msstan_core.calibration.action_scales import expected_calibration_error, fit_scale
+from msstan_core.decision.action_filter import ActionFilter, Duration, ExponentialWindow
 from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
 from msstan_core.decision.novelty import NominalEmbeddings
 from msstan_core.decision.probabilities import ActionScale, action_probabilities, imperfection_probabilities
 from msstan_core.decision.result import EventPhase
-from msstan_core.decision.smoothing import ActionFilter, Duration, ExponentialWindow
 from msstan_core.decision.weld_sequence import SUCCESSORS
 from msstan_core.vocabulary import ACTIONS, ARC_ON, IMPERFECTIONS, ISO_CODES, Action
 

@@ -10,9 +10,9 @@ from recording_examples import PERIOD_S, recording
 
 from msstan_core.calibration.filter_fitting import UNFILTERED, USUAL_POWER, choose_smoothing
 from msstan_core.calibration.subsets import fit_actions
+from msstan_core.decision.action_filter import ActionFilter
 from msstan_core.decision.live_calibration import SubsetCalibration
 from msstan_core.decision.pipeline import Monitor
-from msstan_core.decision.smoothing import ActionFilter
 from msstan_core.inference.model_card import ModelCard, SmoothingCard, SubsetCard
 from msstan_core.observation import AudioWindow, Tick
 from msstan_core.resources import default_model_dir

@@ -105,14 +105,16 @@ def test_a_reload_whose_old_model_cannot_leave_has_node_and_session_on_the_new_o
 
 def test_a_rollback_does_not_wait_for_a_model_that_loads(cell: Cell) -> None:
     cell.activate()
-    release, make = threading.Event(), cell.node._make_monitor
+    entered, release, make = threading.Event(), threading.Event(), cell.node._make_monitor
 
     def slow(settings: MonitorSettings) -> MonitorLike:
+        entered.set()
         release.wait(60)
         return make(settings)
 
     cell.node._make_monitor = slow
     reload = cell.request(ReloadModel, "reload_model")
+    assert until(entered.is_set)
     assert cell.call(SetAdaptation, "adaptation", command=SetAdaptation.Request.ROLLBACK).message
     assert not reload.done()
     release.set()
