@@ -220,7 +220,6 @@ class TickAligner:
             context=self._context,
             age_s=ages,
             valid=valid,
-            dropped=np.array([self.statistics.modality[m].dropped for m in MODALITIES], np.int64),
             frame_id=source.frame_id if source else "",
             restarted=self._restarted,
         )

@@ -129,10 +129,6 @@ def _none_valid() -> NDArray[np.bool_]:
     return np.zeros(len(MODALITIES), bool)
 
 
-def _no_drops() -> NDArray[np.int64]:
-    return np.zeros(len(MODALITIES), np.int64)
-
-
 @dataclass(frozen=True, slots=True)
 class Tick:
     """Everything known at one instant: the network's input before preprocessing.
@@ -149,7 +145,6 @@ class Tick:
     context: WeldContext = field(default_factory=WeldContext)
     age_s: NDArray[np.float32] = field(default_factory=_no_ages)  #: [4] tick stamp minus sample stamp; NaN: never seen
     valid: NDArray[np.bool_] = field(default_factory=_none_valid)  #: [4] present, fresh and well-formed
-    dropped: NDArray[np.int64] = field(default_factory=_no_drops)  #: [4] samples lost or superseded since start
     frame_id: str = ""  #: of the clock's source (the camera where there is one)
     restarted: bool = False  #: time jumped back before this tick: streaming state must be reset
 

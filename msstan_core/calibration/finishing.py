@@ -36,7 +36,7 @@ from msstan_core.inference.model_package import GUARD_FILE, NOMINAL_FILE, WEIGHT
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.durations import fit_durations
-from msstan_core.training.network_runs import NetworkRun, decided, filtered_beliefs, fully_sensed, run_network, run_on
+from msstan_core.training.network_runs import NetworkRun, decided, filtered_beliefs, fully_sensed, run_on
 from msstan_core.training.provenance import (
     beginning_statements,
     data_statements,
@@ -47,7 +47,7 @@ from msstan_core.training.recording_features import Recording
 from msstan_core.training.trainer import TrainedModel
 from msstan_core.vocabulary import ACTIONS, MODALITIES
 
-__all__ = ["Anomalies", "Fitted", "filtered_actions", "fit", "fit_anomalies", "run_network", "save_model"]
+__all__ = ["Anomalies", "Fitted", "filtered_actions", "fit", "fit_anomalies", "save_model"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,14 +53,6 @@ class NominalEmbeddings(NoveltyDetector):
         covariance = np.cov(embeddings, rowvar=False)
         return cls(embeddings.mean(axis=0).astype(np.float32), _whitening(covariance, shrinkage))
 
-    @classmethod
-    def load(cls, path: Path) -> NominalEmbeddings:
-        """Read ``nominal.npz``; raises InputError when it is damaged or holds another detector."""
-        detector = load_novelty(path)
-        if not isinstance(detector, cls):
-            raise InputError(path, f"holds the detector {detector.kind}", "use load_novelty")
-        return detector
-
     def save(self, path: Path) -> None:
         """Write ``nominal.npz``."""
         np.savez_compressed(path, kind=self.kind, mean=self._mean, whitening=self._whitening)

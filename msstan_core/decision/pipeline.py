@@ -259,7 +259,6 @@ class Monitor:
         events, self._pending_events = self._pending_events + events, ()
         self._last_stamp_ns = tick.stamp_ns
         return Decision(
-            tick_index=tick.index,
             stamp_ns=tick.stamp_ns,
             frame_id=tick.frame_id,
             action=action,
@@ -272,7 +271,6 @@ class Monitor:
             modality_weights=output.modality_weights,
             valid=valid,
             age_s=tick.age_s,
-            dropped=tick.dropped,
             attention=attention,
             events=events,
             looked=output.looked,

@@ -64,7 +64,6 @@ class AnomalyEvent:
 class Decision:
     """The monitor's answer to one tick."""
 
-    tick_index: int
     stamp_ns: int  #: of its tick: the newest sample's acquisition plus its sensor's offset
     frame_id: str
     action: Action  #: UNKNOWN when no modality is valid
@@ -79,7 +78,6 @@ class Decision:
     modality_weights: NDArray[np.float32]  #: [4] fusion attention, sums to 1; all 0 when nothing is valid
     valid: NDArray[np.bool_]  #: [4] which modalities entered
     age_s: NDArray[np.float32]  #: [4] sample age at the tick; NaN: never seen
-    dropped: NDArray[np.int64]  #: [4] samples lost or superseded so far
     attention: NDArray[np.float32] | None  #: [h, w] spatial attention over the camera image, sums to 1
     events: tuple[AnomalyEvent, ...] = field(default=())
     #: what the alarms among ``events`` keep to with the sensors of this tick; NaN: no alarm can be raised

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from msstan_core.calibration.finishing import run_network
 from msstan_core.errors import InputError
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.peers.hog_svm import HogSvm, hog
@@ -22,6 +21,7 @@ from msstan_core.peers.training import train_peer
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.configuration import TrainingConfig, with_fixed_budget
 from msstan_core.training.measured_ticks import TickSampler
+from msstan_core.training.network_runs import run_network
 from msstan_core.training.recording_features import Recording
 from msstan_core.training.trainer import TrainedModel, train
 from msstan_core.vocabulary import ACTIONS, MODALITIES, Modality

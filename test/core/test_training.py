@@ -12,13 +12,13 @@ import pytest
 from sound_welds import CONFIG, sound_bags, sound_recordings, write_weld
 
 from msstan_core.alignment import ticks_of
-from msstan_core.calibration.finishing import run_network
 from msstan_core.cli import main
 from msstan_core.decision.pipeline import Monitor
 from msstan_core.errors import InputError
 from msstan_core.inference.model_package import load_package
 from msstan_core.recordings.bag import BagReader
 from msstan_core.recordings.bag_folders import find_bags
+from msstan_core.training.network_runs import run_network
 from msstan_core.training.recording_features import Recording
 from msstan_core.training.trainer import train
 from msstan_core.training.transfer import initial_weights

@@ -140,7 +140,6 @@ def decision_for(tick: Tick, action: Action = Action.MATERIAL_DEPOSITION, **chan
     probabilities[ACTIONS.index(action)] = 0.8
     weights = tick.valid / max(tick.valid.sum(), 1)
     fields: dict[str, object] = {
-        "tick_index": tick.index,
         "stamp_ns": tick.stamp_ns,
         "frame_id": tick.frame_id,
         "action": action,
@@ -153,7 +152,6 @@ def decision_for(tick: Tick, action: Action = Action.MATERIAL_DEPOSITION, **chan
         "modality_weights": weights.astype(np.float32),
         "valid": tick.valid,
         "age_s": tick.age_s,
-        "dropped": tick.dropped,
         "attention": np.full((4, 5), 0.05, np.float32),
         "inference_ms": 3.0,
     }
