@@ -21,10 +21,9 @@ def decision(tick: int, action: Action, *events: AnomalyEvent) -> Decision:
     nine, thirteen = np.full(9, 1 / 9, np.float32), np.full(13, np.nan, np.float32)
     valid = np.array([True, False, True, False])
     weights = np.array([0.4, 0, 0.6, 0], np.float32)
-    none = np.zeros(4, np.int64)
     return Decision(
-        tick, tick * SECOND, "camera", action, 0.8, nine, nine, thirteen, 1.0, 2.0, weights, valid,
-        np.zeros(4, np.float32), none, None, events,
+        tick * SECOND, "camera", action, 0.8, nine, nine, thirteen, 1.0, 2.0, weights, valid,
+        np.zeros(4, np.float32), None, events,
     )  # fmt: skip
 
 
