@@ -12,7 +12,8 @@ from msstan_core.vocabulary import Modality
 
 #: What is perturbed: what comes from a sensor. Context, validity and ages are statements, not measurements.
 PERTURBED: dict[str, Modality] = {m.label: m for m in (Modality.CAMERA, Modality.THERMAL, Modality.TELEMETRY)} | {
-    "log_mel": Modality.ACOUSTIC
+    "log_mel": Modality.ACOUSTIC,
+    "thermal_statistics": Modality.THERMAL,
 }
 
 
@@ -29,9 +30,12 @@ def perturbed(features: Features, loss_of: Callable[[Features], Tensor], epsilon
         name: modality for name, modality in PERTURBED.items() if bool((features.valid[..., modality] > 0).any())
     }
     leaves = {name: getattr(features, name).float().detach().requires_grad_() for name in present}
-    gradients = torch.autograd.grad(loss_of(features._replace(**leaves)), list(leaves.values()))
+    loss = loss_of(features._replace(**leaves))
+    gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
     changed: dict[str, Tensor] = {}
     for (name, leaf), gradient in zip(leaves.items(), gradients, strict=True):
+        if gradient is None:  # a part that this network does not read
+            continue
         valid = features.valid[..., present[name]] > 0
         spread = leaf.detach()[valid].std()
         # The gradient is exactly zero where a modality is invalid, and so is its sign.

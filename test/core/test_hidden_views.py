@@ -8,8 +8,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from msstan_core.preprocessing.thermal_statistics import STATISTICS_COUNT, ThermalStatistics
 from msstan_core.training.configuration import AugmentationConfig
-from msstan_core.training.hidden_views import add_noise, hide_parts
+from msstan_core.training.hidden_views import TICK_NS, add_noise, hide_parts
 
 
 def arrays(seed: int) -> dict[str, Any]:
@@ -17,6 +18,8 @@ def arrays(seed: int) -> dict[str, Any]:
     return {
         "camera": rng.normal(size=(20, 8, 6, 6)).astype(np.float16),
         "thermal": rng.uniform(20, 1500, (20, 12, 12)).astype(np.float16),
+        "valid": np.ones((20, 4), np.float32),
+        "thermal_statistics": np.zeros((20, STATISTICS_COUNT), np.float32),
         "telemetry": (rng.normal(size=(20, 5)) * [1, 10, 100, 1, 0]).astype(np.float32),
     }
 
@@ -36,6 +39,26 @@ def test_a_box_hides_one_rectangle_for_one_span_and_nothing_else(seed: int, size
         hidden = after[name][changed] if name == "thermal" else np.zeros(0)
         assert (hidden == before["thermal"].min()).all(), "what stands before the weld is cold"
     assert (before["telemetry"] == after["telemetry"]).all()
+
+
+def test_what_is_hidden_is_hidden_wherever_it_is_read() -> None:
+    before, after = arrays(3), arrays(3)
+    for content in (before, after):
+        content["thumbnail"] = np.random.default_rng(9).uniform(0, 255, (20, 24, 24)).astype(np.float16)
+        content["thermal"][:4] = 0.0  # no frame yet
+        content["valid"][:4, [0, 1]] = 0.0
+    hide_parts(after, AugmentationConfig(occlusion=1.0, occlusion_size=1.0), np.random.default_rng(1))
+    hidden = (before["camera"] != after["camera"]).any(axis=1)
+    finer = (before["thumbnail"] != after["thumbnail"]).reshape(20, 6, 4, 6, 4)
+    np.testing.assert_array_equal(finer.any(axis=(2, 4)), hidden)
+    cold = (before["thermal"] != after["thermal"]) & (after["valid"][:, 1] > 0)[:, None, None]
+    assert (after["thermal"][cold] == before["thermal"][4:].min()).all(), "ticks without a frame are not the coldest"
+    statistics, covered = ThermalStatistics(), cold.any(axis=(1, 2))
+    assert covered.any()
+    for tick in range(4, 20):
+        found = statistics.update(tick * TICK_NS, after["thermal"][tick].astype(np.float32))
+        expected = found if covered[tick] else before["thermal_statistics"][tick]
+        np.testing.assert_array_equal(after["thermal_statistics"][tick], expected)
 
 
 def test_boxes_come_as_often_as_asked_and_never_without_being_asked() -> None:
