@@ -116,5 +116,7 @@ DECISIONS: tuple[Section, ...] = (
             Row("recovered_fraction", "recovered share"),
             Row("worst_vs_frozen_points", "worst stream against frozen weights, points"),
         ),
+        command="msstan study adaptation config/training/default.yaml --steps 2000 --data SIMULATED REAL "
+        "--json docs/results/adaptation.json",
     ),
 )

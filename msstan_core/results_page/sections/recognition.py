@@ -47,8 +47,8 @@ RECOGNITION: tuple[Section, ...] = (
             Row("macro_f1_unshifted", "macro-F1 without the shift"),
             Row("macro_f1_raw", "macro-F1 without the action filter, unshifted"),
         ),
-        command="msstan cross-validate config/training/mig_phases.yaml --withhold camera --data BAGS --json "
-        "docs/results/phases.json",
+        command="msstan cross-validate config/training/mig_phases.yaml --withhold camera thermal "
+        "telemetry --data REAL --json docs/results/phases.json",
     ),
     Section(
         "phases_pretrained",
