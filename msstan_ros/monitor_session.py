@@ -26,6 +26,7 @@ from msstan_ros.monitor_parameters import MonitorSettings
 from msstan_ros.node_process import last_word
 from msstan_ros.parameters import value_of
 from msstan_ros.recent_figures import RecentFigures
+from msstan_ros.session_values import processing_values, sensor_values
 from msstan_ros.snapshot import DecisionHistory
 from msstan_ros.stamp_clock import DISAGREEMENT_S, StampClock
 from msstan_ros.worker import InferenceWorker
@@ -68,7 +69,7 @@ class MonitorSession:
         self._undecided_limit_s = _undecided_limit_s(settings.alignment)
         self._undecided_since: float | None = None  #: monotonic, of the first sample since the last decision
         self._newest: Decision | None = None
-        self._skipped = 0  #: ticks whose camera frame was not worth the backbone
+        self._frames_held = 0  #: ticks whose camera frame was not worth the backbone
         self._health = Health.UNKNOWN
         self.history = DecisionHistory(settings.snapshot_seconds)
         self._worker = InferenceWorker(
@@ -152,7 +153,7 @@ class MonitorSession:
             self._advice.reset()
             self._figures = RecentFigures()
             self._streams.forget()
-            self._newest, self._skipped, self._undecided_since = None, 0, None
+            self._newest, self._frames_held, self._undecided_since = None, 0, None
             self._worker.status.failures = 0
             self._worker.status.last_failure = ""
 
@@ -248,32 +249,13 @@ class MonitorSession:
 
     def _diagnose(self) -> None:
         health, reason = self._assess(self._inputs())
-        rate, i50, i99, p50, p99 = self._figures.latencies()
-        statistics = self._aligner.statistics
-        values: dict[str, object] = {
-            "tick rate (Hz)": rate,
-            "inference p50 (ms)": i50 * 1e3,
-            "inference p99 (ms)": i99 * 1e3,
-            "stamp to publication p50 (ms)": p50 * 1e3,
-            "stamp to publication p99 (ms)": p99 * 1e3,
-            "decisions": self._worker.status.decisions,
-            "camera frames held (sampling)": self._skipped,
-            "failed steps": self._worker.status.failures,
+        values = {
+            **processing_values(self._figures, self._aligner.statistics, self._worker.status),
+            "camera frames held (sampling)": self._frames_held,
             "false alarms promised (1/h)": self._promised(),
-            "time jumps": statistics.time_jumps,
-            "frames above the largest rate": statistics.rate_limited,
-            "ticks skipped (inference busy)": statistics.skipped,
-            "ticks left out in holes": statistics.hole_ticks,
             "model revision": self._revision,
+            **sensor_values(self._aligner.statistics, self._streams.arrivals),
         }
-        for modality, arrivals in self._streams.arrivals.items():
-            counters = statistics.modality[modality]
-            values[f"{modality.label} received / dropped / out of order / gaps / malformed"] = (
-                f"{counters.received} / {counters.dropped} / {counters.out_of_order} / {counters.gaps} "
-                f"/ {arrivals.malformed}"
-            )
-            if arrivals.reason:
-                values[f"{modality.label} last refusal"] = arrivals.reason
         info = self._monitor.info
         stamp = self._node.get_clock().now().to_msg()
         name = f"{self._node.get_fully_qualified_name()}: inference"
@@ -297,7 +279,7 @@ class MonitorSession:
         self._newest = decision
         if decision.valid.any():  # about nothing, it is no statement
             self._undecided_since = None
-        self._skipped += not decision.looked
+        self._frames_held += not decision.looked
 
     def _failed(self, error: Exception) -> None:
         if self._node.context.ok():

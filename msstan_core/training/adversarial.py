@@ -31,7 +31,7 @@ def perturbed(features: Features, loss_of: Callable[[Features], Tensor], epsilon
     }
     leaves = {name: getattr(features, name).float().detach().requires_grad_() for name in present}
     loss = loss_of(features._replace(**leaves))
-    gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+    gradients: tuple[Tensor | None, ...] = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
     changed: dict[str, Tensor] = {}
     for (name, leaf), gradient in zip(leaves.items(), gradients, strict=True):
         if gradient is None:  # a part that this network does not read
