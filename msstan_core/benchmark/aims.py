@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Aim:
+class SpeedAim:
     """One figure of ``bench.json`` and its limits.
 
     Args:
@@ -51,30 +51,30 @@ class Aim:
 
 
 AIMS = (
-    Aim("tick_ms", "network, one tick, ms", most=5, most_p99=10),
-    Aim("monitor_tick_ms", "samples to decision, ms", most=5, most_p99=10),
-    Aim("backbone_ratio", "network over its camera backbone alone", most=1.3),
-    Aim("preprocessing_ratio", "preprocessing over network", most=1),
-    Aim("adaptation_ratio", "tick while adaptation learns without pause, over one without adaptation"),
-    Aim("adaptation_p99_ratio", "the same of the 99th percentiles"),
-    Aim("end_to_end_ms", "acquisition to message through DDS, ms", most_p99=33),
-    Aim("lost", "samples, frames and results lost", most=0, plain=True),
-    Aim("cpu_share", "share of one core, live"),
-    Aim("rss_mb", "resident memory, MB", most=600),
-    Aim("first_action_s", "start to first action, s", most=5),
-    Aim("late_at_100_hz", "share of 100 frames a second that are answered late", most=0, plain=True),
-    Aim("late_at_100_hz_skipping", "the same where the importance gate skips frames", most=0, plain=True),
-    Aim(
+    SpeedAim("tick_ms", "network, one tick, ms", most=5, most_p99=10),
+    SpeedAim("monitor_tick_ms", "samples to decision, ms", most=5, most_p99=10),
+    SpeedAim("backbone_ratio", "network over its camera backbone alone", most=1.3),
+    SpeedAim("preprocessing_ratio", "preprocessing over network", most=1),
+    SpeedAim("adaptation_ratio", "tick while adaptation learns without pause, over one without adaptation"),
+    SpeedAim("adaptation_p99_ratio", "the same of the 99th percentiles"),
+    SpeedAim("end_to_end_ms", "acquisition to message through DDS, ms", most_p99=33),
+    SpeedAim("lost", "samples, frames and results lost", most=0, plain=True),
+    SpeedAim("cpu_share", "share of one core, live"),
+    SpeedAim("rss_mb", "resident memory, MB", most=600),
+    SpeedAim("first_action_s", "start to first action, s", most=5),
+    SpeedAim("late_at_100_hz", "share of 100 frames a second that are answered late", most=0, plain=True),
+    SpeedAim("late_at_100_hz_skipping", "the same where the importance gate skips frames", most=0, plain=True),
+    SpeedAim(
         "streaming_difference",
         "streaming against unrolled, largest difference of an action probability",
         most=1e-5,
         plain=True,
     ),
-    Aim("ratio_x3d_xs", "X3D-XS over MS-STAN nano, per update", least=12),
-    Aim("ratio_r3d_18", "3D ResNet-18 over MS-STAN nano, per update", least=200),
-    Aim("ratio_slowfast", "SlowFast-R50 over MS-STAN nano, per update", least=200),
-    Aim("base_tick_ms", "network of size base, ms"),
-    Aim("held_tick_ms", "network, frame held by the gate, ms"),
+    SpeedAim("ratio_x3d_xs", "X3D-XS over MS-STAN nano, per update", least=12),
+    SpeedAim("ratio_r3d_18", "3D ResNet-18 over MS-STAN nano, per update", least=200),
+    SpeedAim("ratio_slowfast", "SlowFast-R50 over MS-STAN nano, per update", least=200),
+    SpeedAim("base_tick_ms", "network of size base, ms"),
+    SpeedAim("held_tick_ms", "network, frame held by the gate, ms"),
 )
 
 
@@ -82,7 +82,7 @@ AIMS = (
 AIM_OF = {aim.figure: aim for aim in AIMS}
 
 
-def verdict(aim: Aim, value: object) -> str:
+def verdict(aim: SpeedAim, value: object) -> str:
     """Whether the aim is reached: yes or no; empty where nothing is aimed at."""
     if not str(aim):
         return ""

@@ -25,7 +25,7 @@ from msstan_core.inference.graph_names import (
     THRESHOLD_NAME,
     seen_names,
 )
-from msstan_core.model.importance import GateState
+from msstan_core.model.importance import ImportanceState
 from msstan_core.model.ms_stan import Features, MsStan, State
 from msstan_core.model.state import gate_state_shapes, state_shapes
 from msstan_core.model.thumbnail import grey_thumbnail
@@ -150,7 +150,7 @@ class GateGraph(StreamingGraph):
         super().__init__()
         assert model.gate is not None
         self.gate = model.gate
-        assert GateState._fields == tuple(gate_state_shapes(model.config))
+        assert ImportanceState._fields == tuple(gate_state_shapes(model.config))
 
     def initial_state(self) -> dict[str, Tensor]:
         """That of the gate."""
@@ -160,5 +160,5 @@ class GateGraph(StreamingGraph):
         """The gate's inputs, then its state -> a_t (40), 1 where the frame is to be looked at (41), its new state."""
         camera, thermal, log_mel, telemetry, valid, threshold, *state = arguments
         summary = self.gate.summary(grey_thumbnail(camera), thermal, log_mel, telemetry, valid)
-        gated, after = self.gate.step(summary, valid, GateState(*state), threshold)
+        gated, after = self.gate.step(summary, valid, ImportanceState(*state), threshold)
         return (*gated, *after)

@@ -30,7 +30,7 @@ _THERMAL_SCALE_C, _SOUND_SCALE_DB, _GREY_SCALE = 1000.0, 20.0, 255.0
 _CHANGE_SLOPE, _HALF_CHANGE = 2.0, 1.0
 
 
-class GateState(NamedTuple):
+class ImportanceState(NamedTuple):
     """What the gate remembers; zeros before the first tick, so that the first frame is looked at."""
 
     reference: Tensor  #: [B, S] summary of the last tick that was looked at
@@ -108,8 +108,8 @@ class ImportanceGate(nn.Module):
         return torch.log1p(_CHANGE_SCALE * torch.cat(sizes, dim=1))
 
     def step(
-        self, summary: Tensor, valid: Tensor, state: GateState, threshold: Tensor | None = None
-    ) -> tuple[Gated, GateState]:
+        self, summary: Tensor, valid: Tensor, state: ImportanceState, threshold: Tensor | None = None
+    ) -> tuple[Gated, ImportanceState]:
         """One tick. summary: [B, S], valid: [B, 4], threshold: [B] instead of the configuration's."""
         importance = self.score(self.changes(summary, state.reference)).squeeze(1).sigmoid()  # (40)
         limit = self.threshold if threshold is None else threshold
@@ -117,7 +117,7 @@ class ImportanceGate(nn.Module):
         looked = (wanted & (valid[:, Modality.CAMERA] > 0)).to(summary.dtype)
         reference = torch.where(looked[:, None] > 0, summary, state.reference)
         may_hold = torch.where(looked > 0, self.longest_hold, (state.may_hold - 1.0).clamp(min=0.0))
-        return Gated(importance, looked), GateState(reference, may_hold)
+        return Gated(importance, looked), ImportanceState(reference, may_hold)
 
     def unroll(self, summaries: Tensor, valid: Tensor) -> Gated:
         """Clips, deciding tick by tick as ``step`` does; the scores can be trained, the decisions are as they fall.
@@ -136,9 +136,11 @@ class ImportanceGate(nn.Module):
         importance = self.score(changes).squeeze(1).sigmoid().unflatten(0, summaries.shape[:2])
         return Gated(importance, torch.stack(looked, dim=1))
 
-    def initial_state(self, batch: int = 1, device: torch.device | None = None) -> GateState:
+    def initial_state(self, batch: int = 1, device: torch.device | None = None) -> ImportanceState:
         """Before the first tick."""
-        return GateState(**{n: torch.zeros(s, device=device) for n, s in gate_state_shapes(self.config, batch).items()})
+        return ImportanceState(
+            **{n: torch.zeros(s, device=device) for n, s in gate_state_shapes(self.config, batch).items()}
+        )
 
 
 def last_looked(looked: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from msstan_core.benchmark.aims import Aim as SpeedAim
+from msstan_core.benchmark.aims import SpeedAim
 from msstan_core.results_page.figures import number_of
 
 

@@ -29,7 +29,7 @@ TOLERATED_LOSS = 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class WatchedWeld:
+class SampledWeld:
     """One recording under every setting; index 0 of every array is no skipping."""
 
     bag: str
@@ -64,7 +64,7 @@ def watch(
     bag: Path,
     settings: Sequence[FrameSampling],
     progress: Callable[[float], None] = lambda share: None,
-) -> WatchedWeld | None:
+) -> SampledWeld | None:
     """Replay a bag; at each tick every setting's monitor answers in turn, so that they share the machine's moods.
 
     A sensor that the labels were computed from is left out: with it no frame would be worth anything.
@@ -104,7 +104,7 @@ def watch(
         return None
     answers = np.array(actions)
     f1 = [_f1(time_s, labels, found, simulated) for found in answers]
-    return WatchedWeld(
+    return SampledWeld(
         bag.name,
         simulated,
         len(stamps),
@@ -127,7 +127,7 @@ def _f1(time_s: NDArray[np.float64], labels: NDArray[np.int64], found: NDArray[n
 Curves = dict[str, dict[str, dict[str, Any]]]
 
 
-def curves(welds: Sequence[WatchedWeld], settings: Sequence[FrameSampling]) -> tuple[Curves, Curves]:
+def curves(welds: Sequence[SampledWeld], settings: Sequence[FrameSampling]) -> tuple[Curves, Curves]:
     """(over the shares, over the fixed thresholds): mean and spread over the welds of a kind."""
     by_share: Curves = {}
     by_threshold: Curves = {}
@@ -141,7 +141,7 @@ def curves(welds: Sequence[WatchedWeld], settings: Sequence[FrameSampling]) -> t
     return by_share, by_threshold
 
 
-def _row(welds: Sequence[WatchedWeld], index: int) -> dict[str, Any]:
+def _row(welds: Sequence[SampledWeld], index: int) -> dict[str, Any]:
     return {
         "time_saved": _spread([weld.time_saved[index] for weld in welds]),
         "f1_loss": _spread([weld.f1_loss[index] for weld in welds]),
@@ -156,7 +156,7 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
     return {"mean": round(float(np.mean(values)), 4), "std": round(float(np.std(values)), 4)}
 
 
-def overall(welds: Sequence[WatchedWeld], index: int) -> dict[str, Any]:
+def overall(welds: Sequence[SampledWeld], index: int) -> dict[str, Any]:
     """Figures of one setting over all welds."""
     return _row(welds, index)
 

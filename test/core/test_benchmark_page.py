@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from msstan_core.benchmark.aims import Aim, verdict
+from msstan_core.benchmark.aims import SpeedAim, verdict
 from msstan_core.benchmark.figure_text import value_text
 from msstan_core.benchmark.page import page_text, write_page
 from msstan_core.benchmark.result_files import read_result
@@ -144,32 +144,32 @@ def test_the_page_tells_fast_and_long_streams_and_warns_of_a_quick_run() -> None
 @pytest.mark.parametrize(
     ("aim", "value", "reached"),
     [
-        (Aim("x", "", most=5, most_p99=10), {"p50": 5.0, "p99": 10.0}, "yes"),
-        (Aim("x", "", most=5, most_p99=10), {"p50": 4.0, "p99": 10.1}, "no"),
-        (Aim("x", "", most=5, most_p99=10), {"p50": 5.1, "p99": 6.0}, "no"),
-        (Aim("x", "", least=12), {"p50": 11.9, "mean": 13.0}, "no"),
-        (Aim("x", "", least=12), {"p50": 12.0}, "yes"),
-        (Aim("x", "", most=0), 0, "yes"),
-        (Aim("x", "", most=0), 1, "no"),
-        (Aim("x", "", most=5), float("nan"), "no"),
-        (Aim("x", "", most_p99=5), {"p50": 1.0}, "no"),
-        (Aim("x", ""), 7.0, ""),
+        (SpeedAim("x", "", most=5, most_p99=10), {"p50": 5.0, "p99": 10.0}, "yes"),
+        (SpeedAim("x", "", most=5, most_p99=10), {"p50": 4.0, "p99": 10.1}, "no"),
+        (SpeedAim("x", "", most=5, most_p99=10), {"p50": 5.1, "p99": 6.0}, "no"),
+        (SpeedAim("x", "", least=12), {"p50": 11.9, "mean": 13.0}, "no"),
+        (SpeedAim("x", "", least=12), {"p50": 12.0}, "yes"),
+        (SpeedAim("x", "", most=0), 0, "yes"),
+        (SpeedAim("x", "", most=0), 1, "no"),
+        (SpeedAim("x", "", most=5), float("nan"), "no"),
+        (SpeedAim("x", "", most_p99=5), {"p50": 1.0}, "no"),
+        (SpeedAim("x", ""), 7.0, ""),
     ],
 )
-def test_an_aim_is_reached_only_by_numbers_within_all_its_limits(aim: Aim, value: object, reached: str) -> None:
+def test_an_aim_is_reached_only_by_numbers_within_all_its_limits(aim: SpeedAim, value: object, reached: str) -> None:
     assert verdict(aim, value) == reached
 
 
 @pytest.mark.parametrize(
     ("aim", "text"),
     [
-        (Aim("x", "", most=5, most_p99=10), "median <= 5, p99 <= 10"),
-        (Aim("x", "", least=200), "median >= 200"),
-        (Aim("x", "", most=0, plain=True), "<= 0"),
-        (Aim("x", ""), ""),
+        (SpeedAim("x", "", most=5, most_p99=10), "median <= 5, p99 <= 10"),
+        (SpeedAim("x", "", least=200), "median >= 200"),
+        (SpeedAim("x", "", most=0, plain=True), "<= 0"),
+        (SpeedAim("x", ""), ""),
     ],
 )
-def test_an_aim_says_what_it_is_judged_by(aim: Aim, text: str) -> None:
+def test_an_aim_says_what_it_is_judged_by(aim: SpeedAim, text: str) -> None:
     assert str(aim) == text
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from model_examples import clip, network, small
 from torch.nn import functional
 
-from msstan_core.model.importance import GateState, ImportanceGate, hold, last_looked
+from msstan_core.model.importance import ImportanceGate, ImportanceState, hold, last_looked
 from msstan_core.model.memory import RecurrentMemory
 from msstan_core.model.state import gate_state_shapes
 from msstan_core.model.temporal import MultiScaleMean, MultiScaleTemporalAttention, blocks
@@ -154,7 +154,7 @@ def test_the_score_reads_change_since_the_last_look() -> None:
     one, other = summaries(gate, 2).unbind(dim=1)
     torch.testing.assert_close(gate.changes(one, one), gate.changes(other, other))
     assert (gate.changes(one, other) > 0).any()
-    state = GateState(one, torch.ones(1))
+    state = ImportanceState(one, torch.ones(1))
     after = gate.step(other, torch.tensor([[0.0, 1.0, 1.0, 1.0]]), state)[1]
     assert after.reference is one or torch.equal(after.reference, one)  # not looked at: still compared with the old one
 

@@ -19,7 +19,7 @@ from msstan_core.inference.split_engine import SplitEngine
 from msstan_core.observation import CameraFrame, TelemetrySample
 from msstan_core.recordings.annotations import Annotation, write_annotations
 from msstan_core.recordings.bag import BagReader, BagWriter
-from msstan_core.studies.sampling_study import WatchedWeld, curves, recommended, watch
+from msstan_core.studies.sampling_study import SampledWeld, curves, recommended, watch
 from msstan_core.vocabulary import MODALITIES, Modality
 
 START_NS = 1_700_000_000_000_000_000
@@ -116,10 +116,10 @@ def test_a_bag_without_camera_is_left_out(package: ModelPackage, tmp_path: Path)
     assert watch(package, weld(tmp_path / "weld", camera=False), fixed(0.5)) is None
 
 
-def made(simulated: bool, saved: list[float], lost: list[float]) -> WatchedWeld:
+def made(simulated: bool, saved: list[float], lost: list[float]) -> SampledWeld:
     ms = np.array([100.0, *(100.0 * (1 - s) for s in saved)])
     f1 = np.array([0.9, *(0.9 - x for x in lost)])
-    return WatchedWeld("w", simulated, 10, f1, ms, np.array([0.0, *saved]), np.array([0, 0, 1]), rarest=3)
+    return SampledWeld("w", simulated, 10, f1, ms, np.array([0.0, *saved]), np.array([0, 0, 1]), rarest=3)
 
 
 def test_curves_are_means_over_welds_of_a_kind() -> None:
