@@ -16,6 +16,10 @@ from typing import Any
 from msstan_core.output_files import written_whole
 
 
+#: Of the source tree.
+_ROOT = Path(__file__).resolve().parent.parent
+
+
 def command_of(arguments: argparse.Namespace) -> str:
     """The ``msstan`` command that is running, as it was given, for :func:`write_result`."""
     return command_line("msstan", arguments.given)
@@ -96,12 +100,14 @@ def notes_of(path: Path) -> list[str]:
     return [str(note) for note in notes] if isinstance(notes, list) else []
 
 
-def source_revision() -> str:
-    """Git commit of the source tree, with "+changes" when it is modified; "unknown" outside a checkout."""
-    root = Path(__file__).resolve().parent.parent
+def source_revision(root: Path = _ROOT) -> str:
+    """Git commit of the source tree, with "+changes" when it is modified; "unknown" outside a checkout.
+
+    What a study has written below ``docs/`` before is no change of the source.
+    """
     try:
         commit = _git(root, "rev-parse", "--short=12", "HEAD")
-        changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+        changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)docs")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return commit + ("+changes" if changed else "")

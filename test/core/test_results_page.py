@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from msstan_core.benchmark.aims import AIM_OF
 from msstan_core.cli import main
-from msstan_core.results import command_line, write_result
+from msstan_core.results import command_line, source_revision, write_result
 from msstan_core.results_page.figures import text_of
 from msstan_core.results_page.page import anchor, write_page
 from msstan_core.results_page.section import Aim
@@ -189,3 +190,23 @@ def test_a_command_that_names_a_hundred_bags_is_cut_on_the_page(folder: Path) ->
     command = " ".join(["msstan evaluate models/default --data", *(f"bags/weld_{i}" for i in range(100))])
     (folder / "simulated.json").write_text(result({"accuracy": {"mean": 0.9}}, command=command), encoding="utf-8")
     assert "bags/weld_1 " in page_of(folder) and "bags/weld_99" not in page_of(folder)
+
+
+def test_what_a_study_has_written_is_no_change_of_the_source(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        who = ("-c", "user.name=a", "-c", "user.email=a@b")
+        subprocess.run(["git", "-C", str(tmp_path), *who, *words], check=True, capture_output=True)
+
+    assert source_revision(tmp_path) == "unknown"
+    git("init")
+    (tmp_path / "docs").mkdir()
+    for name in ("docs/figures.json", "code.py"):
+        (tmp_path / name).write_text("1", encoding="utf-8")
+    git("add", ".")
+    git("commit", "-m", "first")
+    commit = source_revision(tmp_path)
+    assert len(commit) == 12
+    (tmp_path / "docs" / "figures.json").write_text("2", encoding="utf-8")
+    assert source_revision(tmp_path) == commit
+    (tmp_path / "code.py").write_text("2", encoding="utf-8")
+    assert source_revision(tmp_path) == f"{commit}+changes"
