@@ -15,7 +15,6 @@ from typing import Any
 
 from msstan_core.output_files import written_whole
 
-
 #: Of the source tree.
 _ROOT = Path(__file__).resolve().parent.parent
 
