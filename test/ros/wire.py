@@ -81,7 +81,8 @@ class Running:
 
 #: The command as the installed `msstan` runs it, without needing an installation.
 _COMMAND = """
-import argparse, importlib, sys
+import argparse, importlib, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell begins in the background
 from msstan_core.errors import InputError
 parser = argparse.ArgumentParser()
 importlib.import_module("msstan_ros.commands." + sys.argv[1]).register(parser.add_subparsers())
