@@ -9,8 +9,8 @@ from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
-from msstan_core.decision.pipeline import ModelInfo
 from msstan_core.decision.result import AnomalyEvent, Decision, ImageRegion
+from msstan_core.inference.model_info import ModelInfo
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.vocabulary import ACTIONS, IMPERFECTIONS, MODALITIES
 from msstan_msgs.msg import WeldAction, WeldAnomaly, WeldModelInfo

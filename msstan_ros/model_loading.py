@@ -10,9 +10,10 @@ import numpy as np
 
 from msstan_core.adaptation.adapter import Adapter
 from msstan_core.decision.anomaly import EventsLeft
-from msstan_core.decision.pipeline import ModelInfo, Monitor
+from msstan_core.decision.pipeline import Monitor
 from msstan_core.decision.result import Decision
 from msstan_core.errors import InputError
+from msstan_core.inference.model_info import ModelInfo
 from msstan_core.observation import AudioWindow, CameraFrame, TelemetryWindow, ThermalFrame, Tick
 from msstan_core.vocabulary import MODALITIES, Modality
 from msstan_ros.monitor_parameters import MonitorSettings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.adaptation.adapter import Adapter
-from msstan_core.adaptation.answering import input_flaw, job_of, observed
+from msstan_core.adaptation.answering import UNTOLD, input_flaw, job_of, observed
 from msstan_core.decision.action_filter import ActionFilter
 from msstan_core.decision.action_smoothing import Hysteresis, SmoothingConfig, smoother
 from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents, EventsLeft
@@ -23,30 +23,13 @@ from msstan_core.decision.result import AnomalyEvent, Decision
 from msstan_core.decision.seam import SeamPosition
 from msstan_core.inference.engine import Backend, Engine, load_engine
 from msstan_core.inference.frame_sampling import FrameSampling
-from msstan_core.inference.model_card import ModelCard
+from msstan_core.inference.model_info import ModelInfo
 from msstan_core.inference.model_package import NOMINAL_FILE, STEP_FILE, WEIGHTS_FILE, load_package
 from msstan_core.inference.providers import Provider
 from msstan_core.linear_algebra import use_one_thread
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Tick, WeldContext
 from msstan_core.preprocessing.preprocessor import NetworkInput, Preprocessor
 from msstan_core.vocabulary import ACTIONS, ARC_ON, IMPERFECTIONS, MODALITIES, Action, Modality
-
-
-@dataclass(frozen=True, slots=True)
-class ModelInfo:
-    """What runs, for ``weld/model_info`` and for people."""
-
-    card: ModelCard
-    card_sha256: str
-    weights_sha256: str
-    backend: str
-    provider: str
-    modalities: frozenset[Modality]
-    revision: int = 1
-
-
-#: Job of ticks before the cell has said what is welded.
-_UNTOLD_JOB = job_of(WeldContext())
 
 
 class Monitor:
@@ -91,7 +74,7 @@ class Monitor:
         self._events = AnomalyEvents(self._anomalies, card.imperfection_thresholds, card.severity)
         self._seam, self._regions = SeamPosition(), PeakRegions()
         self._pending_events: tuple[AnomalyEvent, ...] = ()
-        self._last_stamp_ns, self._job = 0, _UNTOLD_JOB
+        self._last_stamp_ns, self._job = 0, UNTOLD
         self.network_input: NetworkInput | None = None  #: of the newest tick; read only
         self.adapter: Adapter | None = None  #: corrects the action; set between two ticks
 
@@ -163,7 +146,7 @@ class Monitor:
     def begin(self) -> None:
         """Forget the past for a new session: nothing is open, nothing is left to say, and events count from 1."""
         self.reset()
-        self._pending_events, self._regions, self._job = (), PeakRegions(), _UNTOLD_JOB
+        self._pending_events, self._regions, self._job = (), PeakRegions(), UNTOLD
         self._events.go_on_from(1)
 
     def leave(self) -> EventsLeft:
@@ -205,9 +188,9 @@ class Monitor:
     def _close_other_job(self, context: WeldContext) -> None:
         """Clear what belongs to the job before this one: open events, place along the seam, regions of the image."""
         job = job_of(context)
-        if job in (self._job, _UNTOLD_JOB):  # one that falls silent has not ended
+        if job in (self._job, UNTOLD):  # one that falls silent has not ended
             return
-        if self._job != _UNTOLD_JOB:
+        if self._job != UNTOLD:
             self._pending_events += self._events.clear_all(self._last_stamp_ns)
             self._seam.reset()
             self._regions = PeakRegions()

@@ -32,10 +32,10 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from msstan_core.decision.anomaly import EventsLeft
-from msstan_core.decision.pipeline import ModelInfo
 from msstan_core.decision.result import AnomalyEvent, Decision, EventPhase
 from msstan_core.errors import InputError
 from msstan_core.inference.model_card import ModelCard, SmoothingCard
+from msstan_core.inference.model_info import ModelInfo
 from msstan_core.model.configuration import ModelConfig
 from msstan_core.observation import Tick
 from msstan_core.resources import default_model_dir

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from live import decision_for, model_card
 
-from msstan_core.decision.pipeline import ModelInfo
 from msstan_core.decision.result import AnomalyEvent, EventPhase, Evidence, ImageRegion
+from msstan_core.inference.model_info import ModelInfo
 from msstan_core.messages import TopicKind, sample_from_message
 from msstan_core.observation import Tick
 from msstan_core.vocabulary import ACTIONS, MODALITIES, Action
