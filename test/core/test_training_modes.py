@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import sys
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,6 @@ from torch import Tensor
 from training_examples import random_recording, without_labels
 
 from msstan_core.errors import InputError
-from msstan_core.model.ms_stan import MsStan
-from msstan_core.model.signals import Output
 from msstan_core.training.adversarial import perturbed
 from msstan_core.training.array_file import mapped_arrays
 from msstan_core.training.checkpoint import CHECKPOINT_FILE
@@ -27,10 +24,9 @@ from msstan_core.training.configuration import AugmentationConfig, TrainingConfi
 from msstan_core.training.early_stopping import EarlyStopping
 from msstan_core.training.losses.classification import action_loss
 from msstan_core.training.modes import EarlyStoppingConfig
-from msstan_core.training.precision import Precision, in_single_precision
 from msstan_core.training.recording_features import Recording
 from msstan_core.training.semi_supervised import consistency_loss, pseudo_label_loss
-from msstan_core.training.trainer import Objective, train
+from msstan_core.training.trainer import train
 from msstan_core.training.training_log import LOG_FILE, TrainingLog
 from msstan_core.vocabulary import ACTIONS, Modality
 
@@ -229,41 +225,6 @@ def test_head_only_training_changes_the_head_only(recordings: list[Recording]) -
     assert head.fusion.kind.requires_grad, "what was frozen can be trained again"
 
 
-def test_mixed_precision_is_nothing_on_a_cpu() -> None:
-    precision = Precision(torch.device("cpu"), mixed=True)
-    assert not precision.mixed
-    weight = torch.nn.Parameter(torch.tensor([2.0]))
-    with precision.forward():
-        product = weight * torch.tensor([1.5])
-    assert product.dtype is torch.float32
-    precision.update(product.sum(), torch.optim.SGD([weight], lr=1.0), [weight])
-    assert weight.item() == pytest.approx(1.0, abs=1e-5), "gradient 1.5, bounded to norm 1"
-    precision.restore(precision.state())
-
-
-def test_under_mixed_precision_nothing_meets_that_a_gpu_would_not_join(
-    recordings: list[Recording], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On a CPU autocast converts what ``index_copy`` joins; on a GPU it does not."""
-    joined: list[torch.dtype] = []
-
-    def strict(self: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
-        assert source.dtype is self.dtype
-        joined.append(source.dtype)
-        return self.index_add(dim, index, source)  # there are zeros where it goes
-
-    class Half(Precision):
-        def forward(self) -> AbstractContextManager[Any]:
-            return torch.autocast("cpu", torch.bfloat16)
-
-    monkeypatch.setattr(Tensor, "index_copy", strict)
-    monkeypatch.setattr("msstan_core.training.trainer.Precision", Half)
-    trained = train(CONFIG.model_copy(update={"steps": 2}), recordings)
-    assert joined and np.isfinite(trained.final_loss)
-    halved = in_single_precision(Output(*(torch.zeros(1, dtype=torch.bfloat16) for _ in Output._fields)))
-    assert {part.dtype for part in halved} == {torch.float32}
-
-
 def test_tensorboard_that_is_not_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(InputError, match="pip install tensorboard"):
@@ -289,22 +250,3 @@ def test_a_checkpoint_that_lacks_a_part_is_refused(recordings: list[Recording], 
     torch.save(saved, tmp_path / CHECKPOINT_FILE)
     with pytest.raises(InputError, match="stopping"):
         train(config, recordings, tmp_path)
-
-
-def test_the_objective_is_the_weighted_sum_of_its_terms(recordings: list[Recording]) -> None:
-    """Equation 32: twice the weight, twice the part."""
-
-    def parts(action: float, imperfection: float) -> tuple[float, float, float]:
-        torch.manual_seed(0)
-        losses = CONFIG.losses.model_copy(update={"action": action})
-        config = CONFIG.model_copy(update={"losses": losses, "imperfection_weight": imperfection})
-        model = MsStan(config.model_config_of_size()).eval()
-        objective = Objective(config, model, torch.ones(len(ACTIONS)), Precision(torch.device("cpu"), mixed=False))
-        batch = ClipSampler.of_config(config, recordings[:3], 0, 0.0).draw(2)
-        loss, terms = objective(batch, None, torch.device("cpu"))
-        return loss.item(), terms["action_loss"].item(), terms["imperfection_loss"].item()
-
-    for action, imperfection in ((1.0, 0.0), (0.0, 1.0), (0.3, 20.0)):
-        total, of_actions, of_imperfections = parts(action, imperfection)
-        assert of_actions > 0 and of_imperfections > 0
-        assert total == pytest.approx(action * of_actions + imperfection * of_imperfections, rel=1e-5)
