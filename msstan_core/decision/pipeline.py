@@ -75,6 +75,7 @@ class Monitor:
         self._seam, self._regions = SeamPosition(), PeakRegions()
         self._pending_events: tuple[AnomalyEvent, ...] = ()
         self._last_stamp_ns, self._job = 0, UNTOLD
+        self._context: WeldContext | None = None  #: of the newest tick; the same object until the cell says another
         self.network_input: NetworkInput | None = None  #: of the newest tick; read only
         self.adapter: Adapter | None = None  #: corrects the action; set between two ticks
 
@@ -146,7 +147,7 @@ class Monitor:
     def begin(self) -> None:
         """Forget the past for a new session: nothing is open, nothing is left to say, and events count from 1."""
         self.reset()
-        self._pending_events, self._regions, self._job = (), PeakRegions(), UNTOLD
+        self._pending_events, self._regions, self._context, self._job = (), PeakRegions(), None, UNTOLD
         self._events.go_on_from(1)
 
     def leave(self) -> EventsLeft:
@@ -187,7 +188,9 @@ class Monitor:
 
     def _close_other_job(self, context: WeldContext) -> None:
         """Clear what belongs to the job before this one: open events, place along the seam, regions of the image."""
-        job = job_of(context)
+        if context is self._context:
+            return
+        self._context, job = context, job_of(context)
         if job in (self._job, UNTOLD):  # one that falls silent has not ended
             return
         if self._job != UNTOLD:
@@ -204,7 +207,7 @@ class Monitor:
         novelty_threshold = calibration.novelty_threshold if self._nominal else float("nan")
         logits, revision, flaw = output.action_logits, self.info.revision, ""
         if self.adapter is not None:
-            self.adapter.hear_job(job_of(tick.context))
+            self.adapter.hear_job(self._job)
             logits, revision = self.adapter.corrected(logits, output.embedding)
             flaw = input_flaw(tick, valid, self.info.modalities, degraded)
         raw = action_probabilities(logits, calibration.action_scale, self._trained)

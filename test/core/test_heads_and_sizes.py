@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from msstan_core.decision.probabilities import ActionScale, action_probabilities
 from msstan_core.model.branches import CameraBackbone
-from msstan_core.model.configuration import base, nano
+from msstan_core.model.configuration import ModelConfig, base, nano
 from msstan_core.model.heads import Heads
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.model.projection import ProjectionHead
@@ -66,7 +66,7 @@ def test_attention_over_time_is_scaled_by_the_root_of_each_heads_width() -> None
 
 
 @pytest.mark.parametrize(("config", "side", "channels"), [(nano(), 8, 80), (base(), 10, 112)], ids=["nano", "base"])
-def test_both_sizes_answer_a_tick(config, side: int, channels: int) -> None:  # type: ignore[no-untyped-def]
+def test_both_sizes_answer_a_tick(config: ModelConfig, side: int, channels: int) -> None:
     model = MsStan(config.model_copy(update={"pretrained": False})).eval()
     px = config.inputs.camera_px
     seen, _ = model.look(torch.zeros(1, px, px, 3, dtype=torch.uint8))
