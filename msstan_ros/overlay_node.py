@@ -27,6 +27,7 @@ from msstan_core.explain.overlay import (
     Colour,
     OpenAnomaly,
     OverlayContent,
+    anomaly_words,
     draw_overlay,
     thermal_picture,
 )
@@ -266,9 +267,14 @@ def _marker(number: int, kind: int, frame_id: str, colour: Colour) -> Marker:
 
 
 def _in_words(anomaly: WeldAnomaly) -> str:
-    code = f"{anomaly.iso_6520_1_code} " if anomaly.iso_6520_1_code else ""
-    limit = anomaly.alarm_threshold if anomaly.alarm else anomaly.threshold
-    return f"{'ALARM' if anomaly.alarm else 'suspected'} {code}{anomaly.name} {anomaly.score:.2f} (from {limit:.2f})"
+    return anomaly_words(
+        anomaly.iso_6520_1_code,
+        anomaly.name,
+        anomaly.score,
+        anomaly.threshold,
+        alarm=anomaly.alarm,
+        alarm_threshold=anomaly.alarm_threshold,
+    )
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ class LoggedEvent:
     iso_code: int  #: 0: novelty
     name: str
     threshold: float  #: score from which it counts
+    newest: AnomalyEvent  #: as last reported
     onset_ns: int  #: since when the score was above
     said_ns: int  #: when the onset was said: later, because a single tick moves nobody
     end_ns: int  #: clearance, or the newest tick while it is open
@@ -24,6 +25,8 @@ class LoggedEvent:
     peak: float = math.nan  #: highest score
     severity: float = math.nan  #: highest, 0..1
     seam_position_m: float = math.nan  #: of the onset
+    seam_from_m: float = math.nan  #: where it was reported, from ...
+    seam_to_m: float = math.nan  #: ... to, along the seam from the arc's start; NaN when unknown
     evidence: Evidence | None = None  #: of the onset
     alarm_ns: int | None = None  #: when it became an alarm; None: it stayed a suspicion
 
@@ -46,6 +49,7 @@ class EventLog:
                     event.iso_code,
                     event.name,
                     event.threshold,
+                    event,
                     event.onset_stamp_ns,
                     event.stamp_ns,
                     event.stamp_ns,
@@ -54,10 +58,18 @@ class EventLog:
                 )
             if event.alarm and entry.alarm_ns is None:
                 entry.alarm_ns = event.stamp_ns
+            entry.newest = event
             entry.end_ns = event.stamp_ns
             entry.open = event.phase is not EventPhase.CLEARED
             entry.peak = _larger(entry.peak, event.score)
             entry.severity = _larger(entry.severity, event.severity)
+            entry.seam_from_m = -_larger(-entry.seam_from_m, -event.seam_position_m)
+            entry.seam_to_m = _larger(entry.seam_to_m, event.seam_position_m)
+
+    @property
+    def ongoing(self) -> tuple[AnomalyEvent, ...]:
+        """What is open now, as last reported, alarms first and the earliest first among equals."""
+        return tuple(sorted((e.newest for e in self.entries if e.open), key=lambda event: not event.alarm))
 
     @property
     def entries(self) -> tuple[LoggedEvent, ...]:

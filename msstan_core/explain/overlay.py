@@ -119,6 +119,15 @@ def draw_overlay(
     return np.vstack([view, strip])
 
 
+def anomaly_words(
+    iso_code: int, name: str, score: float, threshold: float, *, alarm: bool = False, alarm_threshold: float = math.nan
+) -> str:
+    """A line about an open anomaly: whether it is an alarm, its ISO 6520-1 number (0: none), score and limit."""
+    code = f"{iso_code} " if iso_code else ""
+    limit = alarm_threshold if alarm else threshold
+    return f"{'ALARM' if alarm else 'suspected'} {code}{name} {score:.2f} (from {limit:.2f})"
+
+
 def thermal_picture(celsius: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Degrees Celsius [H, W] as colours [H, W, 3] over a fixed range; NaN is black."""
     low, high = THERMAL_RANGE_CELSIUS

@@ -10,29 +10,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.advisory.rules import NO_RULE, rule_for
-from msstan_core.decision.result import AnomalyEvent, Decision, EventPhase
+from msstan_core.decision.event_log import EventLog, LoggedEvent
+from msstan_core.decision.result import Decision
 from msstan_core.explain.overlay import ALARM_COLOUR, SUSPICION_COLOUR, colour_of
 from msstan_core.vocabulary import ACTIONS, MODALITIES, Action
 
-
-@dataclass(slots=True)
-class Suspicion:
-    """One anomaly from onset to clearance, or to the end of the recording."""
-
-    iso_code: int  #: ISO 6520-1; 0: novelty
-    name: str
-    onset_s: float
-    until_s: float
-    peak: float  #: highest score
-    threshold: float
-    from_m: float  #: along the seam from the arc's start, NaN when unknown
-    to_m: float
-    cleared: bool = False
-    alarm_s: float = math.nan  #: since when it is an alarm; NaN: it stayed a suspicion
+#: Pictures on a page: of the alarms first, then of the suspicions that were farthest above their limits.
+MOST_PICTURES = 12
+_JPEG_QUALITY = 85
 
 
 @dataclass(slots=True)
@@ -43,19 +33,42 @@ class Course:
     actions: list[Action] = field(default_factory=list)
     probabilities: list[float] = field(default_factory=list)
     weights: list[NDArray[np.float64]] = field(default_factory=list)
-    suspicions: dict[int, Suspicion] = field(default_factory=dict)
+    log: EventLog = field(default_factory=EventLog)
+    #: event id -> JPEG of the moment of its highest score
+    pictures: dict[int, bytes] = field(default_factory=dict)
     degraded: dict[str, int] = field(default_factory=dict)  #: reason -> ticks
+    _start_ns: int = 0
 
-    def add(self, decision: Decision, time_s: float) -> None:
-        """Take a decision at ``time_s``, seconds from the recording's start."""
+    def add(self, decision: Decision, time_s: float) -> list[int]:
+        """Take the next decision, at ``time_s`` from the recording's start.
+
+        Returns:
+            Ids of the events whose score is the highest so far: a picture of this moment is worth keeping.
+        """
         self.seconds.append(time_s)
         self.actions.append(decision.action)
         self.probabilities.append(decision.action_probability)
         self.weights.append(np.where(decision.valid, decision.modality_weights, np.nan).astype(np.float64))
+        self._start_ns = decision.stamp_ns - round(time_s * 1e9)
         for reason in decision.degraded:
             self.degraded[reason] = self.degraded.get(reason, 0) + 1
-        for event in decision.events:
-            self._follow(event, decision.stamp_ns, time_s)
+        before = {entry.event_id: entry.peak for entry in self.log.entries}
+        self.log.add(decision.events)
+        return [e.event_id for e in self.log.entries if e.peak > before.get(e.event_id, -math.inf)]
+
+    def keep_picture(self, event_ids: Iterable[int], picture: NDArray[np.uint8]) -> None:
+        """Keep the picture [H, W, 3] BGR of this moment for these events, instead of an earlier one."""
+        content = _jpeg(picture)
+        self.pictures.update(dict.fromkeys(event_ids, content))
+
+    @property
+    def events(self) -> tuple[LoggedEvent, ...]:
+        """What was suspected, in the order of the onsets."""
+        return self.log.entries
+
+    def time_of(self, stamp_ns: int) -> float:
+        """A stamp in seconds from the recording's start."""
+        return (stamp_ns - self._start_ns) / 1e9
 
     def spans(self) -> list[tuple[float, float, Action]]:
         """(start, end, action) of each stretch of one action, seconds; the last ends with the last decision."""
@@ -64,21 +77,6 @@ class Course:
             begin = out.pop()[0] if out and out[-1][2] is action else start
             out.append((begin, end, action))
         return out
-
-    def _follow(self, event: AnomalyEvent, stamp_ns: int, time_s: float) -> None:
-        found = self.suspicions.get(event.event_id)
-        if found is None:
-            onset = time_s - (stamp_ns - event.onset_stamp_ns) / 1e9
-            place = event.seam_position_m
-            found = Suspicion(event.iso_code, event.name, onset, time_s, event.score, event.threshold, place, place)
-            self.suspicions[event.event_id] = found
-        if event.alarm and math.isnan(found.alarm_s):
-            found.alarm_s = time_s
-        found.until_s = time_s
-        found.peak = float(np.fmax(found.peak, event.score))
-        found.from_m = float(np.fmin(found.from_m, event.seam_position_m))
-        found.to_m = float(np.fmax(found.to_m, event.seam_position_m))
-        found.cleared = event.phase is EventPhase.CLEARED
 
 
 def advice_for(iso_code: int) -> list[str]:
@@ -103,22 +101,21 @@ def report_page(course: Course, title: str, model: str, promise: str = "") -> st
     """
     picture = base64.b64encode(timeline_png(course)).decode("ascii")
     spans = [(f"{a:.2f}", f"{b:.2f}", f"{b - a:.2f}", _words(action)) for a, b, action in course.spans()]
-    found = sorted(course.suspicions.values(), key=lambda s: s.onset_s)
     events = [
         (
-            str(s.iso_code) if s.iso_code else "-",
-            s.name,
-            f"{s.onset_s:.2f}",
-            f"{s.until_s:.2f}" if s.cleared else f"{s.until_s:.2f}, still open",
-            "-" if math.isnan(s.alarm_s) else f"{s.alarm_s:.2f}",
-            _place(s),
-            f"{s.peak:.2f} (limit {s.threshold:.2f})",
+            str(e.iso_code) if e.iso_code else "-",
+            e.name,
+            f"{course.time_of(e.onset_ns):.2f}",
+            f"{course.time_of(e.end_ns):.2f}" + (", still open" if e.open else ""),
+            "-" if e.alarm_ns is None else f"{course.time_of(e.alarm_ns):.2f}",
+            _place(e),
+            f"{e.peak:.2f} (limit {e.threshold:.2f})",
         )
-        for s in found
+        for e in course.events
     ]
     advice = [
         (f"{code} {name}", line)
-        for code, name in dict.fromkeys((s.iso_code, s.name) for s in found)
+        for code, name in dict.fromkeys((e.iso_code, e.name) for e in course.events)
         for line in advice_for(code)
     ]
     degraded = [(str(count), reason) for reason, count in course.degraded.items()]
@@ -132,6 +129,7 @@ def report_page(course: Course, title: str, model: str, promise: str = "") -> st
         _table(("ISO 6520-1", "kind", "from s", "to s", "alarm from s", "place on the seam", "highest score"), events)
         if events
         else "<p>None reported.</p>",
+        _pictures(course),
         "<h2>What may help</h2><p>From the advisory's rules, without the procedure's limits; where several are named, "
         "the cause decides. Change parameters only within the welding procedure.</p>"
         + _table(("suspicion", "candidate"), advice)
@@ -143,6 +141,7 @@ def report_page(course: Course, title: str, model: str, promise: str = "") -> st
     ]
     style = "body{font:15px sans-serif;max-width:70em;margin:2em auto}"
     style += "td,th{padding:.2em .8em;text-align:left}img{max-width:100%}"
+    style += ".moments{display:grid;grid-template-columns:repeat(auto-fill,minmax(20em,1fr));gap:1em}figure{margin:0}"
     head = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
     return f"{head}<style>{style}</style></head><body>" + "\n".join(p for p in parts if p) + "</body></html>\n"
 
@@ -172,13 +171,12 @@ def timeline_png(course: Course) -> bytes:
     weights.set_ylabel("sensor weight")
     if weights.lines:
         weights.legend(**beside)
-    found = sorted(course.suspicions.values(), key=lambda s: s.onset_s)
-    names = list(dict.fromkeys(f"{s.iso_code or ''} {s.name}".strip() for s in found))
-    for s in found:
-        row = names.index(f"{s.iso_code or ''} {s.name}".strip())
-        suspicion.plot([s.onset_s, s.until_s], [row, row], color=SUSPICION_COLOUR, linewidth=5)
-        if not math.isnan(s.alarm_s):
-            suspicion.plot([s.alarm_s, s.until_s], [row, row], color=ALARM_COLOUR, linewidth=5)
+    names = list(dict.fromkeys(_title(e) for e in course.events))
+    for e in course.events:
+        row, until = names.index(_title(e)), course.time_of(e.end_ns)
+        suspicion.plot([course.time_of(e.onset_ns), until], [row, row], color=SUSPICION_COLOUR, linewidth=5)
+        if e.alarm_ns is not None:
+            suspicion.plot([course.time_of(e.alarm_ns), until], [row, row], color=ALARM_COLOUR, linewidth=5)
     suspicion.set_yticks(range(len(names)), names)
     suspicion.set_ylim(max(len(names), 1) - 0.5, -0.5)
     if not names:
@@ -189,10 +187,41 @@ def timeline_png(course: Course) -> bytes:
     return stream.getvalue()
 
 
-def _place(s: Suspicion) -> str:
-    if math.isnan(s.from_m):
+def _pictures(course: Course) -> str:
+    """The moments of the highest scores, in the order of the onsets; at most ``MOST_PICTURES``."""
+    drawn = [e for e in course.events if e.event_id in course.pictures]
+    if not drawn:
+        return ""
+    first = sorted(drawn, key=lambda e: (e.alarm_ns is None, -e.peak / max(e.threshold, 1e-9)))[:MOST_PICTURES]
+    figures = [
+        f'<figure><img alt="{html.escape(_title(e))}" src="data:image/jpeg;base64,'
+        f'{base64.b64encode(course.pictures[e.event_id]).decode("ascii")}"><figcaption>'
+        f"{html.escape(_title(e))}, from {course.time_of(e.onset_ns):.2f} s</figcaption></figure>"
+        for e in drawn
+        if e in first
+    ]
+    left = len(drawn) - len(first)
+    rest = f" {left} more have none: alarms come first, then what was farthest above its limit." if left else ""
+    return (
+        "<h2>When their scores were highest</h2><p>Tinted where the network looked; a box is what an event points at."
+        f'{rest}</p><div class="moments">{"".join(figures)}</div>'
+    )
+
+
+def _jpeg(picture: NDArray[np.uint8]) -> bytes:
+    written, content = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    assert written  # an 8-bit BGR array always is
+    return content.tobytes()
+
+
+def _title(event: LoggedEvent) -> str:
+    return f"{event.iso_code or ''} {event.name}".strip()
+
+
+def _place(event: LoggedEvent) -> str:
+    if math.isnan(event.seam_from_m):
         return "unknown (needs travel speed)"
-    return f"{s.from_m * 1e3:.0f} to {s.to_m * 1e3:.0f} mm from the arc's start"
+    return f"{event.seam_from_m * 1e3:.0f} to {event.seam_to_m * 1e3:.0f} mm from the arc's start"
 
 
 def _words(action: Action) -> str:

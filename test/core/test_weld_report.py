@@ -7,14 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from msstan_core.cli import main
 from msstan_core.decision.result import AnomalyEvent, Decision, EventPhase
-from msstan_core.explain.weld_report import Course, advice_for, report_page, timeline_png
+from msstan_core.explain.weld_report import MOST_PICTURES, Course, advice_for, report_page, timeline_png
 from msstan_core.vocabulary import ISO_CODES, Action
 
 SECOND = 1_000_000_000
+GREY = np.full((40, 60, 3), 128, np.uint8)
 
 
 def decision(tick: int, action: Action, *events: AnomalyEvent) -> Decision:
@@ -56,6 +58,34 @@ def test_an_event_has_its_code_time_place_and_advice_on_the_page() -> None:
         assert text in page, text
     assert "weld &lt;1&gt;" in page and "weld <1>" not in page
     assert "still open" not in page
+
+
+def test_the_page_shows_the_moment_of_the_highest_score() -> None:
+    found, shades = Course(), []
+    for tick, score in ((3, 0.7), (4, 0.9), (5, 0.8)):
+        phase = EventPhase.ONSET if tick == 3 else EventPhase.ONGOING
+        risen = found.add(
+            decision(tick, Action.MATERIAL_DEPOSITION, event(phase, tick, 0.02, score=score)), float(tick)
+        )
+        shades.append(bool(risen))
+        found.keep_picture(risen, np.full((40, 60, 3), 50 * tick, np.uint8))
+    assert shades == [True, True, False] and found.add(decision(6, Action.COOLING), 6.0) == []
+    (picture,) = found.pictures.values()
+    shown = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert shown is not None and abs(float(shown.mean()) - 200) < 3
+    page = report_page(found, "weld", "nano 1")
+    assert page.count("data:image/jpeg") == 1 and "<figcaption>2011 gas pore, from 2.00 s" in page
+    assert "data:image/jpeg" not in report_page(course(), "weld", "nano 1")
+
+
+def test_of_many_events_the_alarms_have_a_picture_first() -> None:
+    found = Course()
+    for number in range(MOST_PICTURES + 3):
+        told = event(EventPhase.ONSET, 3, 0.02, event_id=number, score=0.5 + 0.01 * number, name=f"kind {number}")
+        found.keep_picture(found.add(decision(3, Action.COOLING, replace(told, alarm=number == 0)), 3.0), GREY)
+    page = report_page(found, "weld", "nano 1")
+    shown = [n for n in range(MOST_PICTURES + 3) if f"<figcaption>2011 kind {n}," in page]
+    assert shown == [0, *range(4, MOST_PICTURES + 3)] and "3 more have none" in page
 
 
 def test_what_is_open_or_unknown_is_said() -> None:
