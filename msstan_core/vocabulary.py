@@ -134,6 +134,23 @@ class Material(IntEnum):
     MAGNESIUM = 7
 
 
+#: Name of a joint none of whose metals is known.
+UNKNOWN_PAIR = "unknown"
+
+
+def material_pair(first: str, second: str) -> str:
+    """``"aluminium+carbon_steel"``, in alphabetical order, because a joint has no first side.
+
+    Args:
+        first, second: names of the metals, in any case; "" and "unknown" are left out.
+
+    Returns:
+        One name for a joint of one metal; UNKNOWN_PAIR without any.
+    """
+    names = {first.lower(), second.lower()} - {"", UNKNOWN_PAIR}
+    return "+".join(sorted(names)) or UNKNOWN_PAIR
+
+
 class Filler(IntEnum):
     """Filler family. ``NONE`` is a statement (autogenous), ``UNKNOWN`` is not."""
 

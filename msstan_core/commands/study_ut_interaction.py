@@ -15,10 +15,10 @@ def register(studies: Any) -> None:
         "ut-interaction",
         help="recognise the six interactions of UT-Interaction set 1, leave-one-sequence-out",
         description="Camera head, spatial attention, fusion, temporal convolution and attention of MS-STAN on features "
-        "of its frozen backbone, with a head for six interactions. What a network reads (appearance, appearance less "
-        "its mean over the clip, or motion as frame differences), how it is regularised and whether two networks are "
-        "averaged is chosen by inner folds of the training sequences, never by the sequence left out. Features and "
-        "finished runs are kept: an interrupted study goes on when the same command is given again.",
+        "of its frozen backbone, with a head for six interactions. What networks read (appearance less its mean over "
+        "the clip, motion as frame differences, or optical flow), how they are regularised and which are averaged is "
+        "chosen by inner folds of the training sequences, never by the sequence left out. Features and finished runs "
+        "are kept: an interrupted study goes on when the same command is given again.",
         epilog="Example: msstan study ut-interaction DATA/ut_interaction --json docs/results/ut_interaction.json",
     )
     parser.add_argument("data", type=Path, help="folder with set1.csv (file, sequence, label) and set1/*.avi")
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.results import command_of, write_result
     from msstan_core.studies.interaction_clips import read_clips
     from msstan_core.studies.interaction_network import Recipe, candidates
-    from msstan_core.studies.interaction_study import INNER_FOLDS, MOST_MEMBERS, run_folds, summarise
+    from msstan_core.studies.interaction_study import INNER_FOLDS, MOST_MEMBERS, TRAININGS, run_folds, summarise
     from msstan_core.training.progress import counting_bar
 
     if arguments.seeds < 1 or arguments.steps < 2:
@@ -48,7 +48,12 @@ def run(arguments: argparse.Namespace) -> int:
         clips = read_clips(arguments.data, arguments.cache, bar, None)
     recipe = Recipe(steps=arguments.steps)
     grid = {name: asdict(own) for name, own in candidates(recipe).items()}
-    chosen_from = {"candidates": grid, "inner_folds": INNER_FOLDS, "most_members": MOST_MEMBERS}
+    chosen_from = {
+        "candidates": grid,
+        "inner_folds": INNER_FOLDS,
+        "most_members": MOST_MEMBERS,
+        "trainings": TRAININGS,
+    }
     head = {**chosen_from, "clips": [[c.file, c.sequence, c.label] for c in clips]}
     kept = kept_beside(arguments.json, head)
     with counting_bar(console, "sequences left out") as bar:

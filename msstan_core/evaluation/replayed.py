@@ -26,7 +26,7 @@ from msstan_core.recordings.bag import BagReader
 from msstan_core.recordings.bag_folders import DescribedBag
 from msstan_core.recordings.rejections import unused_imperfections
 from msstan_core.sensor_settings import DEFAULT_SENSORS, SensorSettings
-from msstan_core.vocabulary import Material, Modality
+from msstan_core.vocabulary import Modality, material_pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class ReplayedBag:
     bag: str
     group: str
     process: str  #: name of the Process
-    materials: str  #: both joint members by name, in one order: "ALUMINIUM + CARBON_STEEL"
+    materials: str  #: as vocabulary.material_pair names them
     time_s: NDArray[np.float64]  #: [N] from the bag's first stamp
     labels: NDArray[np.int64]  #: [N] index into ACTIONS, UNLABELLED where there is no label
     predicted: NDArray[np.int64]  #: [N] index into ACTIONS, -1 where the monitor says UNKNOWN
@@ -133,7 +133,7 @@ def replay_bag(
         bag=bag.name,
         group=DescribedBag(bag, attributes).group,
         process=context.process.name,
-        materials=material_pair(context),
+        materials=material_pair(context.material_a.name, context.material_b.name),
         time_s=time_s,
         labels=labels,
         predicted=np.array([int(d.action) - 1 for d in decisions]),
@@ -149,11 +149,3 @@ def replay_bag(
         tick_ms=float(np.median([d.inference_ms for d in decisions])),
         rejections=tuple(f"{bag}: {line}" for line in rejections),
     )
-
-
-def material_pair(context: WeldContext) -> str:
-    """Both joint members in one order, because a joint has no first side; "UNKNOWN" when neither is known."""
-    pair = sorted({context.material_a.name, context.material_b.name})
-    if context.material_a is context.material_b:
-        return "UNKNOWN" if context.material_a is Material.UNKNOWN else f"{pair[0]} + {pair[0]}"
-    return " + ".join(pair)

@@ -11,9 +11,8 @@ from pathlib import Path
 from msstan_core.errors import InputError
 from msstan_core.recordings.bag import BagReader
 from msstan_core.recordings.bag_faults import STORAGE_SUFFIXES
+from msstan_core.vocabulary import material_pair
 
-#: Material pair of a recording whose metadata name none.
-UNKNOWN_PAIR = "unknown"
 #: Of files in a bag that hold messages; the last one compressed.
 _MESSAGE_SUFFIXES = (*STORAGE_SUFFIXES, ".zstd")
 
@@ -33,8 +32,7 @@ class DescribedBag:
     @property
     def material_pair(self) -> str:
         """``"aluminium+carbon_steel"``, in alphabetical order; one name for a joint of one metal; "unknown" without."""
-        names = {self.attributes.get(key, "").lower() for key in ("material_a", "material_b")} - {"", UNKNOWN_PAIR}
-        return "+".join(sorted(names)) or UNKNOWN_PAIR
+        return material_pair(self.attributes.get("material_a", ""), self.attributes.get("material_b", ""))
 
     @property
     def simulated(self) -> bool:

@@ -18,10 +18,13 @@ from msstan_core.model.switches import ContextConfig
 from msstan_core.preprocessing.input_spec import InputSpec
 from msstan_core.studies.interaction_clips import Clip
 
-#: What a network may read of (appearance, motion); ``foreground`` is the appearance less its mean over the clip (29).
-#: ``both`` is for the baseline: networks join appearance and motion by averaging two of them.
-INPUTS = ("appearance", "foreground", "motion")
-#: A clip is tested at these shifts of its evenly drawn ticks, in parts of their distance; probabilities are averaged.
+#: What a network may read; ``foreground`` is the appearance less its mean over the clip (29).
+INPUTS = ("foreground", "motion", "flow")
+#: Of ``Clip.maps``, in their order. ``all`` are for the baseline: networks join inputs by averaging several of them.
+KINDS = ("appearance", "motion", "flow")
+#: Share of a clip's drawn ticks that goes by how much moves; the others are spread evenly over its time.
+MOTION_SHARE = 0.7
+#: A clip is tested at these shifts of its drawn ticks, in parts of their distance; probabilities are averaged.
 _TEST_SHIFTS = (-1 / 3, 0.0, 1 / 3)
 
 
@@ -29,9 +32,9 @@ _TEST_SHIFTS = (-1 / 3, 0.0, 1 / 3)
 class Recipe:
     """How a network is trained."""
 
-    inputs: str = "motion"  #: one of INPUTS, or ``both``
+    inputs: str = "motion"  #: one of INPUTS or KINDS, or ``all``
     steps: int = 120
-    ticks: int = 16  #: evenly drawn from a clip
+    ticks: int = 24  #: drawn from a clip
     clips_per_step: int = 12
     width: int = 64
     learning_rate: float = 2e-3
@@ -118,7 +121,9 @@ def train_and_predict(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, total_steps=recipe.steps)
     for _ in range(recipe.steps):
         chosen = rng.choice(len(training), min(recipe.clips_per_step, len(training)), replace=False)
-        drawn = np.stack([_drawn(scaled[k][rng.integers(2)], recipe.ticks, rng) for k in chosen])
+        drawn = np.stack(
+            [scaled[k][rng.integers(2)][drawn_ticks(training[k].importance, recipe.ticks, rng)] for k in chosen]
+        )
         maps, truth = _mixed(torch.from_numpy(drawn), target[chosen], recipe, rng)
         loss = functional.cross_entropy(network(maps), truth, label_smoothing=recipe.label_smoothing)
         optimiser.zero_grad()
@@ -132,20 +137,19 @@ def train_and_predict(
         for m in (0, 1):
             read = [(inputs_of(clip.maps[m], recipe.inputs).astype(np.float32) - mean) / scale for clip in test]
             for shift in _TEST_SHIFTS:
-                drawn = np.stack([_drawn(own, recipe.ticks, shift) for own in read])
+                places = [drawn_ticks(clip.importance, recipe.ticks, shift) for clip in test]
+                drawn = np.stack([own[at] for own, at in zip(read, places, strict=True)])
                 total += network(torch.from_numpy(drawn)).softmax(dim=1).numpy()
     return total / (2 * len(_TEST_SHIFTS))
 
 
 def inputs_of(maps: NDArray[np.float16], inputs: str) -> NDArray[np.float16]:
-    """[T, 2, c, h, w] -> what a network reads, [T, c or 2 c, h, w]; ``inputs``: one of INPUTS, or ``both``."""
-    appearance, motion = maps[:, 0], maps[:, 1]
-    if inputs == "both":
-        return np.concatenate([appearance, motion], axis=1)
-    if inputs == "motion":
-        return motion
-    if inputs == "appearance":
-        return appearance
+    """[T, 3, c, h, w] -> what a network reads, [T, c or 3 c, h, w]; ``inputs``: one of INPUTS or KINDS, or ``all``."""
+    if inputs == "all":
+        return maps.reshape(len(maps), -1, *maps.shape[3:])
+    if inputs in KINDS:
+        return maps[:, KINDS.index(inputs)]
+    appearance = maps[:, 0]
     foreground: NDArray[np.float16] = (appearance - appearance.mean(axis=0, dtype=np.float32)).astype(np.float16)
     return foreground
 
@@ -159,16 +163,24 @@ def _mixed(maps: Tensor, truth: Tensor, recipe: Recipe, rng: np.random.Generator
     return part * maps + (1 - part) * maps[other], part * truth + (1 - part) * truth[other]
 
 
-def _drawn(maps: NDArray[np.float32], ticks: int, how: np.random.Generator | float) -> NDArray[np.float32]:
-    """Evenly spaced ticks of the whole clip, shifted by a part ``how`` of their distance.
+def drawn_ticks(importance: NDArray[np.float64], ticks: int, how: np.random.Generator | float) -> NDArray[np.int64]:
+    """[ticks] places in a clip of T ticks, close together where much moves: adaptive frame sampling (40-42).
 
-    With a generator: of a random three quarters or more of the clip, each tick shifted by up to half their distance.
+    Evenly spaced along the running sum of ``(1 - MOTION_SHARE) / T + MOTION_SHARE * importance``, so that a stroke of
+    half a second is seen more than once while what stands still is seen too.
+
+    Args:
+        importance: [T], sums to 1. ticks: how many.
+        how: a shift of all places by this part of their distance; with a generator a random three quarters or more of
+            the clip, and each place anywhere between its neighbours.
     """
-    last = len(maps) - 1
     if isinstance(how, float):
-        length, begin, shifts = float(last), 0.0, np.full(ticks, how)
+        along = (np.arange(ticks) + 0.5 + how) / ticks
     else:
-        length = how.uniform(0.75, 1.0) * last
-        begin, shifts = how.uniform(0.0, last - length), how.uniform(-0.5, 0.5, ticks)
-    places = begin + length * (np.arange(ticks) + shifts) / max(ticks - 1, 1)
-    return maps[np.clip(np.round(places), 0, last).astype(int)]  # type: ignore[no-any-return]
+        length = how.uniform(0.75, 1.0)
+        along = how.uniform(0.0, 1.0 - length) + length * (np.arange(ticks) + how.uniform(0.0, 1.0, ticks)) / ticks
+    last = len(importance) - 1
+    passed = np.cumsum((1.0 - MOTION_SHARE) / len(importance) + MOTION_SHARE * importance)
+    edges = np.concatenate([[0.0], passed / passed[-1]])
+    places = np.interp(along, edges, np.arange(len(edges)) - 0.5)
+    return np.asarray(np.clip(np.round(places), 0, last), np.int64)

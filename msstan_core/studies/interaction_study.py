@@ -15,10 +15,12 @@ from msstan_core.studies.kept_runs import KeptRuns
 
 #: Parts that the training sequences of a fold are divided into for every choice.
 INNER_FOLDS = 3
-#: Networks whose probabilities may be averaged: one for what is seen and one for what moves, if that is better.
-MOST_MEMBERS = 2
+#: Candidates whose probabilities may be averaged: for what is seen, what changes and where it moves, if that is better.
+MOST_MEMBERS = 3
+#: Trainings that a candidate's probabilities are averaged over: with fifty clips, single ones differ much.
+TRAININGS = 3
 #: Baselines: logistic regression on these inputs.
-BASELINES = ("appearance", "both")
+BASELINES = ("appearance", "all")
 _LEAST_PROBABILITY = 1e-6
 
 
@@ -48,9 +50,17 @@ def run_folds(
         members = chosen_members(left_out, list(grid), kept)
         for seed in range(seeds):
             if ("fold", left_out, seed) not in kept:
-                runs = [train_and_predict(training, test, labels, grid[name], seed) for name in members]
+                runs = [averaged(training, test, labels, grid[name], seed) for name in members]
                 kept.add(("fold", left_out, seed), _scored(np.mean(runs, axis=0), test, labels))
         progress(done + 1, len(sequences))
+
+
+def averaged(
+    training: Sequence[Clip], test: Sequence[Clip], labels: Sequence[str], recipe: Recipe, seed: int
+) -> NDArray[np.float64]:
+    """Probabilities [len(test), len(labels)] of a candidate: the mean of TRAININGS networks."""
+    seeds = range(seed * TRAININGS, (seed + 1) * TRAININGS)
+    return np.asarray(np.mean([train_and_predict(training, test, labels, recipe, own) for own in seeds], axis=0))
 
 
 def inner_predictions(training: Sequence[Clip], labels: Sequence[str], recipe: Recipe) -> dict[str, Any]:
@@ -62,7 +72,7 @@ def inner_predictions(training: Sequence[Clip], labels: Sequence[str], recipe: R
         inner = [clip for clip in training if clip.sequence not in held]
         part = [clip for clip in training if clip.sequence in held]
         judged += part
-        probabilities.append(train_and_predict(inner, part, labels, recipe, seed=0))
+        probabilities.append(averaged(inner, part, labels, recipe, seed=0))
     return _scored(np.concatenate(probabilities), judged, labels)
 
 

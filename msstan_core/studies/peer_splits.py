@@ -9,7 +9,7 @@ from msstan_core.training.recording_features import Recording
 
 
 def material_pair(recording: Recording) -> str:
-    """The metals that are joined."""
+    """A group of :func:`grouped_folds`: the metals that are joined."""
     return recording.material_pair
 
 

@@ -8,10 +8,10 @@ from typing import TypeVar
 import numpy as np
 
 from msstan_core.errors import InputError
-from msstan_core.recordings.bag_folders import UNKNOWN_PAIR, DescribedBag
+from msstan_core.recordings.bag_folders import DescribedBag
 from msstan_core.training.network_runs import fully_sensed
 from msstan_core.training.recording_features import Recording
-from msstan_core.vocabulary import Material
+from msstan_core.vocabulary import UNKNOWN_PAIR, Material
 
 #: Recordings with their features, or what is known of them before.
 _Bag = TypeVar("_Bag", bound=DescribedBag)

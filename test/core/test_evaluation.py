@@ -25,13 +25,12 @@ from msstan_core.evaluation.actions import (
 from msstan_core.evaluation.attribution import Attribution
 from msstan_core.evaluation.bag_scores import score_bag, summarise
 from msstan_core.evaluation.imperfections import detection_delay, figures_by_imperfection, imperfection_figures
-from msstan_core.evaluation.replayed import ReplayedBag, TimedSpan, material_pair
+from msstan_core.evaluation.replayed import ReplayedBag, TimedSpan
 from msstan_core.evaluation.spread import over_bags, over_models, rounded
 from msstan_core.evaluation.subsets import modality_subsets
-from msstan_core.observation import WeldContext
 from msstan_core.recordings.annotations import Annotation
 from msstan_core.recordings.rejections import unused_imperfections
-from msstan_core.vocabulary import ACTIONS, ISO_CODES, MODALITIES, Action, Material
+from msstan_core.vocabulary import ACTIONS, ISO_CODES, MODALITIES, Action
 
 IDLE, ARC, COOLING = (ACTIONS.index(a) for a in (Action.IDLE, Action.MATERIAL_DEPOSITION, Action.COOLING))
 PORE = ISO_CODES.index(2011)
@@ -47,7 +46,7 @@ def replayed(labels: list[int], predicted: list[int], **changes: object) -> Repl
         bag="weld",
         group="weld",
         process="GMAW",
-        materials="CARBON_STEEL + CARBON_STEEL",
+        materials="carbon_steel",
         time_s=np.arange(n) / 10,
         labels=np.array(labels),
         predicted=np.array(predicted),
@@ -193,13 +192,6 @@ def test_subsets_are_all_each_alone_and_each_missing() -> None:
     assert len(subsets) == 9
     assert {m.label for m in subsets["without camera"]} == {"thermal", "acoustic", "telemetry"}
     assert list(modality_subsets(frozenset(MODALITIES[:1]))) == ["all"]
-
-
-def test_material_pair_has_no_first_side() -> None:
-    one = WeldContext(material_a=Material.NICKEL, material_b=Material.TITANIUM)
-    other = WeldContext(material_a=Material.TITANIUM, material_b=Material.NICKEL)
-    assert material_pair(one) == material_pair(other) == "NICKEL + TITANIUM"
-    assert material_pair(WeldContext()) == "UNKNOWN"
 
 
 def event(phase: EventPhase, stamp_s: float, score: float, event_id: int = 1) -> AnomalyEvent:

@@ -20,6 +20,7 @@ from msstan_core.vocabulary import (
     Modality,
     Process,
     known,
+    material_pair,
 )
 
 MESSAGES = Path(__file__).resolve().parents[2] / "msstan_msgs"
@@ -151,3 +152,9 @@ def test_compiled_services_answer_success_and_message(file: Path) -> None:
 def test_a_number_of_another_version_is_unknown() -> None:
     assert known(Action, 5) is Action.MATERIAL_DEPOSITION
     assert known(Action, 99) is Action.UNKNOWN and known(Material, -1) is Material.UNKNOWN
+
+
+def test_a_joint_has_no_first_side() -> None:
+    assert material_pair("NICKEL", "titanium") == material_pair("titanium", "nickel") == "nickel+titanium"
+    assert material_pair("magnesium", "MAGNESIUM") == material_pair("", "magnesium") == "magnesium"
+    assert material_pair("", "") == material_pair("UNKNOWN", "unknown") == "unknown"
