@@ -12,24 +12,22 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from msstan_core.errors import InputError
-from msstan_core.model.ms_stan import Features, MsStan
-from msstan_core.training.adversarial import perturbed
+from msstan_core.model.ms_stan import MsStan
 from msstan_core.training.checkpoint import CHECKPOINT_FILE, Checkpoint, Part
-from msstan_core.training.clips import Batch, ClipSampler, class_weights
+from msstan_core.training.clips import ClipSampler, class_weights
 from msstan_core.training.configuration import TrainingConfig
+from msstan_core.training.drawing import Drawing
 from msstan_core.training.early_stopping import EarlyStopping, held_out_loss
-from msstan_core.training.losses.classification import action_loss, imperfection_loss
-from msstan_core.training.losses.total import mechanism_losses
-from msstan_core.training.measured_ticks import MeasuredTicks, TickSampler
-from msstan_core.training.precision import Precision, in_single_precision
+from msstan_core.training.measured_ticks import TickSampler
+from msstan_core.training.objective import Objective
+from msstan_core.training.precision import Precision
 from msstan_core.training.recording_features import Recording
 from msstan_core.training.semi_supervised import Unlabelled, is_labelled
 from msstan_core.training.training_log import TrainingLog
 
-__all__ = ["CHECKPOINT_FILE", "Objective", "TrainedModel", "train"]
+__all__ = ["CHECKPOINT_FILE", "TrainedModel", "train"]
 
 WARM_UP_SHARE = 0.05
 #: What ``trained_part`` trains, other than all: parameters whose names begin so.
@@ -71,22 +69,125 @@ def train(
         InputError: when no tick is labelled, a mode lacks the recordings it needs, or the checkpoint belongs to another
             configuration or other recordings.
     """
-    labelled = [r for r in recordings if is_labelled(r)]
-    if not labelled:
-        raise InputError("training data", "has no labelled tick", "add annotations.csv to the bags")
+    run = _Run(config, recordings, run_dir, held_out, initial)
+    run.go_on(progress)
+    return run.result()
+
+
+class _Run:
+    """One training: its parts, as they are made once and go on from a checkpoint."""
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        recordings: Sequence[Recording],
+        run_dir: Path | None,
+        held_out: Sequence[Recording],
+        initial: MsStan | None,
+    ) -> None:
+        labelled = [r for r in recordings if is_labelled(r)]
+        if not labelled:
+            raise InputError("training data", "has no labelled tick", "add annotations.csv to the bags")
+        self.config = config
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.model = _network(config, initial).to(self.device).train()
+        self.trainable = _trained(self.model, config)
+        self.optimiser = torch.optim.AdamW(self.trainable, lr=config.learning_rate, weight_decay=config.weight_decay)
+        # Recordings without actions may still say which imperfections there are.
+        known = [r for r in recordings if is_labelled(r) or np.isfinite(r.features.imperfection).any()]
+        self.clips = ClipSampler.of_config(config, known, config.seed, config.image_free_steps)
+        self.ticks = _measured_ticks(config, known, self.model)
+        self.unlabelled = Unlabelled(config, recordings)
+        weights, self.prior = class_weights(labelled, config.class_balance)
+        self.precision = Precision(self.device, mixed=config.mixed_precision)
+        self.objective = Objective(config, self.model, weights.to(self.device), self.precision)
+        judged = [r for r in held_out if is_labelled(r)]
+        self.stopping = EarlyStopping(config.early_stopping, self.model, lambda: self._loss_on(judged), len(judged))
+        self.losses: list[float] = []
+        self._taken_at = 0  # the step whose weights are the result
+        self._began, self._before_s = time.monotonic(), 0.0
+        self.log = TrainingLog(run_dir, tensorboard=config.tensorboard)
+        seen = [*recordings, *(held_out if config.early_stopping.enabled else ())]
+        self.checkpoint = Checkpoint(run_dir, config.model_dump_json(), _sources(seen), self._parts())
+
+    def go_on(self, progress: Callable[[int, int, float], None]) -> None:
+        """From the checkpoint, or the beginning, to the last step."""
+        config, stopping = self.config, self.stopping
+        step = self.checkpoint.restore()
+        self.log.resume(step)
+        while step < config.steps and not stopping.stopped:
+            figures = self._step(step)
+            step += 1
+            self.losses.append(figures["loss"])
+            figures["held_out_loss"] = stopping.after_step(step, last=step == config.steps)
+            self.log.add(step, figures)
+            if step % config.checkpoint_every == 0 or step == config.steps or stopping.stopped:
+                self.log.write()
+                self.checkpoint.save(step)
+            progress(step, config.steps, figures["loss"])
+        stopping.restore_best()
+        self._taken_at = stopping.best_step or step
+
+    def result(self) -> TrainedModel:
+        """The network, ready to answer on the CPU."""
+        self.model.requires_grad_(True).backbone.requires_grad_(False)
+        self.model.eval().cpu()
+        tail = self.losses[-_tail(self.config) :]
+        final_loss = float(np.mean(tail)) if tail else float("nan")
+        return TrainedModel(self.model, self.prior, final_loss, self._taken_at, self._seconds())
+
+    def _step(self, step: int) -> dict[str, float]:
+        """One step of the optimiser; the figures of the log."""
+        config = self.config
+        rate = config.learning_rate * _schedule(step, config.steps)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        batch = None if config.trained_part == "measured" else self.clips.draw(config.clips_per_step)
+        loss, terms = self.objective(batch, self.ticks.draw(), self.device)
+        more = self.unlabelled.loss(self.model, step, self.device, self.precision)
+        loss = loss if more is None else loss + more
+        self.precision.update(loss, self.optimiser, self.trainable)
+        said = {name: float(term.detach()) for name, term in terms.items()}
+        return {"loss": float(loss.detach()), "learning_rate": rate, **said}
+
+    def _loss_on(self, judged: Sequence[Recording]) -> float:
+        losses = self.config.losses
+        return held_out_loss(self.model, judged, self.objective.weights, losses.action, self.config.imperfection_weight)
+
+    def _seconds(self) -> float:
+        """That the steps took, those of the runs that this one goes on from included."""
+        return self._before_s + time.monotonic() - self._began
+
+    def _parts(self) -> dict[str, Part]:
+        """What a checkpoint holds, so that a resumed run ends as one that was never interrupted."""
+        return {
+            "model": Part(self.model.state_dict, self.model.load_state_dict),
+            "optimiser": Part(self.optimiser.state_dict, self.optimiser.load_state_dict),
+            "sampler": _random_part(self.clips),
+            "ticks": _random_part(self.ticks),
+            "unlabelled": Part(self.unlabelled.state, self.unlabelled.restore),
+            "stopping": Part(self.stopping.state, self.stopping.restore),
+            "precision": Part(self.precision.state, self.precision.restore),
+            "seconds": Part(self._seconds, lambda seconds: setattr(self, "_before_s", seconds)),
+            "losses": Part(lambda: self.losses[-_tail(self.config) :], self.losses.extend),
+            "random": Part(torch.get_rng_state, torch.set_rng_state),
+            "random_cuda": Part(torch.cuda.get_rng_state_all, torch.cuda.set_rng_state_all),
+        }
+
+
+def _network(config: TrainingConfig, initial: MsStan | None) -> MsStan:
+    """The network to train, with these weights where there are some."""
     torch.manual_seed(config.seed)
     model = MsStan(config.model_config_of_size())
     if initial is not None:
         # A model that had no second opinion begins with one that has not been taught.
         model.load_state_dict({**model.state_dict(), **initial.state_dict()})
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model.to(device).train()
-    trainable = _trained(model, config)
-    optimiser = torch.optim.AdamW(trainable, lr=config.learning_rate, weight_decay=config.weight_decay)
-    # Recordings without actions may still say which imperfections there are.
-    known = [r for r in recordings if is_labelled(r) or np.isfinite(r.features.imperfection).any()]
-    sampler = ClipSampler.of_config(config, known, config.seed, config.image_free_steps)
-    ticks = TickSampler(config, known)
+    return model
+
+
+def _measured_ticks(config: TrainingConfig, recordings: Sequence[Recording], model: MsStan) -> TickSampler:
+    """What teaches the opinion of the telemetry, which counts from now on where there is something to learn it from."""
+    ticks = TickSampler(config, recordings)
     if ticks.found and model.measured_imperfections is not None:
         model.measured_imperfections.teach()
     elif config.trained_part == "measured":
@@ -95,70 +196,11 @@ def train(
             "finds no tick with telemetry whose imperfections are known",
             "set measured_ticks, and add bags that label their imperfections completely",
         )
-    unlabelled = Unlabelled(config, recordings)
-    weights, prior = class_weights(labelled, config.class_balance)
-    precision = Precision(device, mixed=config.mixed_precision)
-    objective = Objective(config, model, weights.to(device), precision)
-    judged = [r for r in held_out if is_labelled(r)]
-    stopping = EarlyStopping(
-        config.early_stopping,
-        model,
-        lambda: held_out_loss(model, judged, objective.weights, config.losses.action, config.imperfection_weight),
-        len(judged),
-    )
-    losses: list[float] = []
-    before_s = 0.0  # of the runs that this one goes on from
+    return ticks
 
-    def resume_clock(seconds: float) -> None:
-        nonlocal before_s
-        before_s = seconds
 
-    began = time.monotonic()
-    log = TrainingLog(run_dir, tensorboard=config.tensorboard)
-    checkpoint = Checkpoint(
-        run_dir,
-        config.model_dump_json(),
-        _sources([*recordings, *(held_out if config.early_stopping.enabled else ())]),
-        {
-            "model": Part(model.state_dict, model.load_state_dict),
-            "optimiser": Part(optimiser.state_dict, optimiser.load_state_dict),
-            "sampler": Part(lambda: sampler.random_state, lambda state: setattr(sampler, "random_state", state)),
-            "ticks": Part(lambda: ticks.random_state, lambda state: setattr(ticks, "random_state", state)),
-            "unlabelled": Part(unlabelled.state, unlabelled.restore),
-            "stopping": Part(stopping.state, stopping.restore),
-            "precision": Part(precision.state, precision.restore),
-            "seconds": Part(lambda: before_s + time.monotonic() - began, resume_clock),
-            "losses": Part(lambda: losses[-_tail(config) :], losses.extend),
-            "random": Part(torch.get_rng_state, torch.set_rng_state),
-            "random_cuda": Part(torch.cuda.get_rng_state_all, torch.cuda.set_rng_state_all),
-        },
-    )
-    step = checkpoint.restore()
-    log.resume(step)
-    while step < config.steps and not stopping.stopped:
-        rate = config.learning_rate * _schedule(step, config.steps)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        batch = None if config.trained_part == "measured" else sampler.draw(config.clips_per_step)
-        loss, terms = objective(batch, ticks.draw(), device)
-        more = unlabelled.loss(model, step, device, precision)
-        loss = loss if more is None else loss + more
-        precision.update(loss, optimiser, trainable)
-        step += 1
-        losses.append(float(loss.detach()))
-        figures = {"loss": losses[-1], "learning_rate": rate, **{k: float(v.detach()) for k, v in terms.items()}}
-        figures["held_out_loss"] = stopping.after_step(step, last=step == config.steps)
-        log.add(step, figures)
-        if step % config.checkpoint_every == 0 or step == config.steps or stopping.stopped:
-            log.write()
-            checkpoint.save(step)
-        progress(step, config.steps, losses[-1])
-    stopping.restore_best()
-    model.requires_grad_(True).backbone.requires_grad_(False)
-    model.eval().cpu()
-    tail = losses[-_tail(config) :]
-    final_loss = float(np.mean(tail)) if tail else float("nan")
-    return TrainedModel(model, prior, final_loss, stopping.best_step or step, before_s + time.monotonic() - began)
+def _random_part(drawing: Drawing) -> Part:
+    return Part(lambda: drawing.random_state, lambda state: setattr(drawing, "random_state", state))
 
 
 def _trained(model: MsStan, config: TrainingConfig) -> list[torch.nn.Parameter]:
@@ -185,47 +227,3 @@ def _schedule(step: int, steps: int) -> float:
     if step < warm_up:
         return (step + 1) / warm_up
     return 0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
-
-
-class Objective:
-    """The loss of a batch (32), adversarially perturbed now and then where the configuration says so."""
-
-    def __init__(self, config: TrainingConfig, model: MsStan, weights: Tensor, precision: Precision) -> None:
-        self._config, self._model, self.weights, self._precision = config, model, weights, precision
-
-    def __call__(
-        self, batch: Batch | None, ticks: MeasuredTicks | None, device: torch.device
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """(loss, its main terms before they are weighted) of clips, of single ticks with telemetry, or of both."""
-        loss, terms = torch.zeros((), device=device), dict[str, Tensor]()
-        if batch is not None:
-            loss, terms = self._of_clips(batch, device)
-        if ticks is not None:
-            *inputs, labels = (part.to(device) for part in ticks)
-            with self._precision.forward():
-                logits = self._model.imperfections_measured(*inputs)
-            measured = imperfection_loss(logits.float(), labels)
-            loss = loss + self._config.imperfection_weight * measured
-            terms = {**terms, "measured_loss": measured}
-        return loss, terms
-
-    def _of_clips(self, batch: Batch, device: torch.device) -> tuple[Tensor, dict[str, Tensor]]:
-        features = batch.features.map(lambda part: part.to(device))
-        adversary = self._config.adversarial
-        if adversary.epsilon > 0 and float(torch.rand(())) < adversary.share:
-            features = perturbed(features, lambda f: self._loss(f, batch)[0], adversary.epsilon)
-        return self._loss(features, batch)
-
-    def _loss(self, features: Features, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        config, device = self._config, features.valid.device
-        with self._precision.forward():
-            said, beside = self._model.unroll_with_auxiliary(features)
-        output, auxiliary = in_single_precision(said), in_single_precision(beside)
-        # Ticks where every modality was dropped teach nothing but the prior.
-        seen = batch.weight.to(device) * (features.valid.amax(dim=2) > 0)
-        labels = batch.action.to(device)
-        action = action_loss(output.action_logits, labels, seen, self.weights, config.label_smoothing)
-        imperfection = imperfection_loss(output.imperfection_logits, batch.imperfection.to(device))
-        others = mechanism_losses(config.losses, self._model, output, auxiliary, labels, features.valid, seen)
-        loss = config.losses.action * action + config.imperfection_weight * imperfection + sum(others.values())
-        return loss, {"action_loss": action, "imperfection_loss": imperfection}

@@ -15,9 +15,10 @@ from msstan_core.model.ms_stan import MsStan
 from msstan_core.model.signals import Output
 from msstan_core.training.clips import ClipSampler
 from msstan_core.training.configuration import TrainingConfig
+from msstan_core.training.objective import Objective
 from msstan_core.training.precision import Precision, in_single_precision
 from msstan_core.training.recording_features import Recording
-from msstan_core.training.trainer import Objective, train
+from msstan_core.training.trainer import train
 from msstan_core.vocabulary import ACTIONS
 
 CONFIG = TrainingConfig(
