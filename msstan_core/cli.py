@@ -22,6 +22,7 @@ from msstan_core.output_files import check_output_file, check_output_folder
 #: Built-in command modules; each has ``register(subparsers)`` and sets ``run`` with ``set_defaults``.
 COMMANDS = (
     "import_recording",
+    "label",
     "replay",
     "report",
     "train",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -132,10 +132,7 @@ class BagReader:
         path = (self.path if self.path.is_dir() else self.path.parent) / FILE_NAME
         if not path.is_file():
             return read_annotations(path)
-        extent = self._extent()
-        if max((a.end_s for a in read_annotations(path)), default=0.0) > extent.length_s:
-            extent = replace(extent, length_s=max(extent.length_s, self.stamped_s))
-        return read_annotations(path, extent)
+        return read_annotations(path, self.extent(max((a.end_s for a in read_annotations(path)), default=0.0)))
 
     @property
     def start_ns(self) -> int:
@@ -227,15 +224,16 @@ class BagReader:
             self._firsts = sensors + [(stamp, recorded) for stamp, recorded in others if recorded - stamp <= late_ns]
         return self._firsts
 
-    def _extent(self) -> Extent:
-        """What labels must lie in."""
+    def extent(self, needed_s: float = 0.0) -> Extent:
+        """What labels must lie in; all messages are looked at only where a label ends, at ``needed_s``, beyond it."""
         # Where stamps are ahead of the recorder's clock the last ones are, too.
         ahead_ns = max(0, *(stamp - recorded for stamp, recorded in self._first_stamps()))
         # The last sample of the densest sensor may be this long before the end.
         sensors = [row for row in self.topics if row.matches is not None and row.matches.modality is not None]
         samples = max((row.count for row in sensors if not row.ignored), default=0)
         length_s = self.duration_s + ahead_ns / NANOSECONDS_PER_SECOND
-        return Extent(self.start_ns, length_s + length_s / max(1, samples - 1))
+        length_s += length_s / max(1, samples - 1)
+        return Extent(self.start_ns, max(length_s, self.stamped_s) if needed_s > length_s else length_s)
 
     @property
     def _open_reader(self) -> Reader:

@@ -51,11 +51,12 @@ def find_phases(stamps_s: ArrayLike, current_a: ArrayLike) -> ArcPhases | None:
 
 
 def _first_steady(times: NDArray[np.float64], steady: NDArray[np.bool_], first: int) -> float:
-    for k in range(first, len(times)):
-        window = (times >= times[k]) & (times <= times[k] + SETTLED_FOR_S)
-        if steady[window].all():
-            return float(times[k])
-    return float(times[first]) + UNSETTLED_INITIATION_S
+    """The first time from ``first`` on that SETTLED_FOR_S of steady current follow."""
+    unsteady = np.concatenate([[0], np.cumsum(~steady)])
+    begins = np.searchsorted(times, times[first:], side="left")
+    ends = np.searchsorted(times, times[first:] + SETTLED_FOR_S, side="right")
+    settled = np.flatnonzero(unsteady[ends] == unsteady[begins])
+    return float(times[first + settled[0]]) if len(settled) else float(times[first]) + UNSETTLED_INITIATION_S
 
 
 def label_phases(phases: ArcPhases, duration_s: float, source: str) -> list[Annotation]:
