@@ -12,17 +12,19 @@ from msstan_core.calibration.conformal import sustained
 from msstan_core.calibration.imperfections import ImperfectionThreshold, calibrate_imperfections
 from msstan_core.calibration.joint import NominalScores
 from msstan_core.calibration.novelty import WeldTicks
+from msstan_core.calibration.severity_fitting import fit_severities, severities_in
 from msstan_core.decision.anomaly import AnomalyConfig
 from msstan_core.decision.novelty import NoveltyDetector
 from msstan_core.decision.probabilities import imperfection_probabilities
 from msstan_core.decision.ranking import separation
-from msstan_core.decision.severity import SeverityMap, fit_severity
+from msstan_core.inference.model_card import SeverityCard
 from msstan_core.model.ms_stan import MsStan
+from msstan_core.preprocessing.programme_departure import departures_in
 from msstan_core.recordings.annotations import FILE_NAME, Annotation, imperfection_track, read_annotations
 from msstan_core.recordings.nominal_times import nominal_times
 from msstan_core.training.network_runs import NetworkRun, run_on, spread_over_groups
 from msstan_core.training.recording_features import Recording
-from msstan_core.vocabulary import ACTIONS, ARC_ON, ISO_CODES
+from msstan_core.vocabulary import ACTIONS, ARC_ON, ISO_CODES, Modality
 
 #: Recordings whose nominal ticks a detector is fitted on at most: more cost network time and add little.
 MOST_NOMINAL_RECORDINGS = 30
@@ -111,21 +113,25 @@ def imperfection_thresholds(
 class _Span:
     """A labelled imperfection and what the network said of it."""
 
-    group: str
-    severity: float
-    peak: float  #: highest probability
     sustained: float  #: highest probability that lasted as long as an onset needs
 
 
-def severity_maps(runs: Sequence[NetworkRun], codes: Sequence[int]) -> dict[int, SeverityMap]:
-    """Probability -> severity, for the imperfections whose labelled severity it follows."""
-    maps = {}
-    for code in codes:
-        spans = _spans(runs, code)
-        found = fit_severity([s.peak for s in spans], [s.severity for s in spans], [s.group for s in spans])
-        if found is not None:
-            maps[code] = found
-    return maps
+def severities(recordings: Sequence[Recording], columns: slice, codes: Sequence[int]) -> dict[int, SeverityCard]:
+    """How bad each of these imperfections is by the telemetry, where labelled severities say that it tells.
+
+    Args:
+        recordings: those trained on, too: no network has a part in it, and it is judged across groups.
+        columns: of the telemetry, how far it is from the programme (``InputSpec.programme_columns``).
+        codes: ISO codes.
+    """
+    if columns.start == columns.stop:
+        return {}
+    spans = []
+    for recording in recordings:
+        features = recording.features
+        measured = np.where(features.valid[:, [Modality.TELEMETRY]] > 0, features.telemetry[:, columns], 0.0)
+        spans += severities_in(_labels(recording), features.time_s, departures_in(measured), recording.group)
+    return fit_severities([span for span in spans if span.iso_code in codes])
 
 
 def imperfection_figures(
@@ -164,9 +170,8 @@ def _spans(runs: Sequence[NetworkRun], code: int) -> list[_Span]:
         for a in labelled:
             inside = (run.time_s >= a.start_s) & (run.time_s < a.end_s + LATEST_S)
             if np.isfinite(probability[inside]).any():
-                peak = float(np.nanmax(probability[inside]))
                 held = lasting[inside & np.isfinite(lasting)]
-                spans.append(_Span(run.recording.group, a.severity, peak, float(held.max()) if len(held) else 0.0))
+                spans.append(_Span(float(held.max()) if len(held) else 0.0))
     return spans
 
 

@@ -18,7 +18,7 @@ from msstan_core.calibration.anomaly_fitting import (
     imperfection_figures,
     imperfection_thresholds,
     nominal_welds,
-    severity_maps,
+    severities,
     training_welds,
 )
 from msstan_core.calibration.joint import TooFewBlocks, calibrate_jointly
@@ -28,10 +28,16 @@ from msstan_core.calibration.recalibration import alarm_limits
 from msstan_core.calibration.subsets import Thresholds, calibrate_subsets, fit_actions
 from msstan_core.decision.action_filter import ActionFilter
 from msstan_core.decision.probabilities import ActionScale
-from msstan_core.decision.severity import SeverityMap
 from msstan_core.inference.card_text import CARD_TEXT_FILE, card_markdown
 from msstan_core.inference.export import export_step
-from msstan_core.inference.model_card import AlarmLimits, ModelCard, SmoothingCard, SubsetCard, suspected_among
+from msstan_core.inference.model_card import (
+    AlarmLimits,
+    ModelCard,
+    SeverityCard,
+    SmoothingCard,
+    SubsetCard,
+    suspected_among,
+)
 from msstan_core.inference.model_package import GUARD_FILE, NOMINAL_FILE, WEIGHTS_FILE, save_card
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.configuration import TrainingConfig
@@ -115,7 +121,7 @@ class Anomalies:
     imperfection_lines: dict[int, tuple[float, float]]
     imperfection_thresholds: dict[int, float]
     alarm_limits: AlarmLimits | None  #: None: too few nominal welds were held out
-    severity: dict[int, SeverityMap]
+    severity: dict[int, SeverityCard]
     subsets: dict[str, SubsetCard]
     statements: list[str]  #: what stands behind the thresholds
     metrics: dict[str, object]
@@ -187,7 +193,7 @@ def fit_anomalies(
         imperfection_lines=lines,
         imperfection_thresholds=thresholds,
         alarm_limits=limits,
-        severity=severity_maps(runs, codes),
+        severity=severities([*training, *held_out], config.programme_columns, codes),
         subsets=subsets,
         statements=statements,
         metrics=metrics,

@@ -26,6 +26,7 @@ rate with --subsets first, then a stricter one for all sensors. Interrupted simu
 
   msstan calibrate models/default --nominal bags/good --modalities camera,acoustic,telemetry --out models/mine
   msstan calibrate models/default --simulate-hours 2 --seed 900000 --jobs 2 --out models/mine
+  msstan calibrate models/mine --severities bags/inspected --out models/mine_with_severities
 """
 
 
@@ -50,6 +51,14 @@ def register(subparsers: Any) -> None:
     parser.add_argument("model_dir", type=Path, help="model folder")
     welds = parser.add_mutually_exclusive_group(required=True)
     welds.add_argument("--nominal", type=Path, nargs="+", metavar="BAG", help="bags of good welds, or folders of them")
+    welds.add_argument(
+        "--severities",
+        type=Path,
+        nargs="+",
+        metavar="BAG",
+        help="bags whose imperfections are labelled with a severity: fit how bad each is by the telemetry; alarm "
+        "limits stay as they are",
+    )
     welds.add_argument("--simulate-hours", type=float, metavar="H", help="simulate this much nominal welding")
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
     parser.add_argument("--false-alarms-per-hour", type=float, default=1.0, metavar="RATE", help="(default: 1)")
@@ -74,6 +83,10 @@ def register(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Watch, calibrate, write the model folder."""
+    if arguments.severities is not None:
+        from msstan_core.commands import calibrate_severity
+
+        return calibrate_severity.run(arguments)
     from rich.console import Console
     from rich.progress import Progress
     from rich.table import Table

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from msstan_core.decision.result import AnomalyEvent, EventPhase
-from msstan_core.decision.severity import SeverityMap, severity_of
+from msstan_core.decision.severity import SeverityEstimate
+from msstan_core.inference.model_card import SeverityCard
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.vocabulary import IMPERFECTIONS
 
@@ -70,7 +71,7 @@ class _Track:
     iso_code: int
     name: str
     threshold: float
-    severity: SeverityMap | None
+    severity: SeverityEstimate | None
     alarm_threshold: float = math.inf  #: inf: never
     alarm: bool = False  #: of the open event
     alarming_ns: int | None = None  #: since when the score has been at the alarm's threshold
@@ -79,7 +80,6 @@ class _Track:
     since_ns: int | None = None  #: since when the score has been on the other side
     since_m: float = math.nan  #: where along the seam that was
     known_ns: int = 0  #: when there last was a score
-    peak: float = math.nan  #: highest score of the event
 
     @property
     def alarm_limit(self) -> float:
@@ -93,6 +93,7 @@ class _Now:
 
     stamp_ns: int
     seam_position_m: float
+    departures: NDArray[np.floating] | None = None  #: [QUANTITIES] from the programme; None: nothing is measured
 
 
 class AnomalyEvents:
@@ -101,22 +102,23 @@ class AnomalyEvents:
     Args:
         config: thresholds and times.
         thresholds: ISO code -> probability, for those with a calibrated threshold; the others take the configuration's.
-        severity: ISO code -> map from an event's highest probability to its severity; NaN for the others.
+        severity: ISO code -> how bad it is by the telemetry; NaN for the others.
     """
 
     def __init__(
         self,
         config: AnomalyConfig,
         thresholds: Mapping[int, float] | None = None,
-        severity: Mapping[int, SeverityMap] | None = None,
+        severity: Mapping[int, SeverityCard] | None = None,
     ) -> None:
         self._config = config
         self._next_id = 1
         self._last_ns: int | None = None  #: stamp of the tick before
         self._period_ns = 0  #: from that to the one before it
-        own, maps = thresholds or {}, severity or {}
+        own = thresholds or {}
+        told = {code: SeverityEstimate(card) for code, card in (severity or {}).items()}
         self._tracks = [
-            _Track(i.iso_code, i.name, own.get(i.iso_code, config.imperfection_threshold), maps.get(i.iso_code))
+            _Track(i.iso_code, i.name, own.get(i.iso_code, config.imperfection_threshold), told.get(i.iso_code))
             for i in IMPERFECTIONS
         ]
         self._tracks.append(_Track(NOVELTY_CODE, NOVELTY_NAME, math.nan, None))
@@ -130,6 +132,7 @@ class AnomalyEvents:
         seam_position_m: float = math.nan,
         thresholds: NDArray[np.float32] | None = None,
         alarm_thresholds: NDArray[np.float32] | None = None,
+        departures: NDArray[np.floating] | None = None,
     ) -> tuple[AnomalyEvent, ...]:
         """One tick.
 
@@ -140,11 +143,12 @@ class AnomalyEvents:
             thresholds: [13] of the imperfections from this tick on, where they depend on what sensors are there.
             alarm_thresholds: [14] the same for alarms, of the imperfections and then of novelty; inf: never an alarm.
                 One below the threshold of its event counts as that.
+            departures: [QUANTITIES] of the process from the programme, NaN where unknown; None: nothing is measured.
 
         Returns:
             Onsets, open events (ONGOING, every tick) and clearances of this tick.
         """
-        now = _Now(stamp_ns, seam_position_m)
+        now = _Now(stamp_ns, seam_position_m, departures)
         if self._after_hole(stamp_ns):
             for track in self._tracks:  # nothing is known to have held meanwhile
                 track.since_ns = track.alarming_ns = None
@@ -202,8 +206,7 @@ class AnomalyEvents:
             track.since_ns = None
         elif track.since_ns is None:
             track.since_ns, track.since_m = now.stamp_ns, now.seam_position_m
-            track.peak = track.peak if track.event_id else score
-        track.peak = max(track.peak, score)
+        self._follow_severity(track, now, above=crossed != bool(track.event_id))
         self._follow_alarm(track, now, score)
         wait_s = self._config.clear_s if track.event_id else self._config.onset_s
         held = track.since_ns is not None and now.stamp_ns - track.since_ns >= wait_s * NANOSECONDS_PER_SECOND
@@ -230,6 +233,16 @@ class AnomalyEvents:
         self._forget(track)
         return event
 
+    @staticmethod
+    def _follow_severity(track: _Track, now: _Now, *, above: bool) -> None:
+        """An event that forms or lasts is as bad as the process was off while its score was ``above`` the limit."""
+        if track.severity is None:
+            return
+        if not above and not track.event_id:
+            track.severity.forget()
+        elif above and now.departures is not None:
+            track.severity.add(now.departures)
+
     def _follow_alarm(self, track: _Track, now: _Now, score: float) -> None:
         """An open event whose score has held at the alarm's threshold for long enough is an alarm."""
         if score < track.alarm_limit:
@@ -243,6 +256,8 @@ class AnomalyEvents:
     @staticmethod
     def _forget(track: _Track) -> None:
         track.event_id, track.since_ns, track.alarm, track.alarming_ns = 0, None, False, None
+        if track.severity is not None:
+            track.severity.forget()
 
     @staticmethod
     def _event(track: _Track, phase: EventPhase, now: _Now, score: float) -> AnomalyEvent:
@@ -253,7 +268,7 @@ class AnomalyEvents:
             track.name,
             score,
             track.threshold,
-            severity_of(track.peak, track.severity),
+            math.nan if track.severity is None else track.severity.value,
             track.onset_ns,
             now.stamp_ns,
             now.seam_position_m,

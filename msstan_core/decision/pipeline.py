@@ -29,6 +29,7 @@ from msstan_core.inference.providers import Provider
 from msstan_core.linear_algebra import use_one_thread
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Tick, WeldContext
 from msstan_core.preprocessing.preprocessor import NetworkInput, Preprocessor
+from msstan_core.preprocessing.programme_departure import departures_in
 from msstan_core.vocabulary import ACTIONS, ARC_ON, IMPERFECTIONS, MODALITIES, Action, Modality
 
 
@@ -235,6 +236,7 @@ class Monitor:
             seam_position_m,
             calibration.imperfection_thresholds,
             calibration.alarm_thresholds,
+            self._departures(network_input, valid),
         )
         if events and seen:
             events = self._regions.attach(events, evidence_of(output.modality_weights, attention))
@@ -292,6 +294,12 @@ class Monitor:
             self._filter.filtered = calibration.filtered
         belief = self._filter.update(stamp_s, raw)
         return belief, tempered(belief, calibration.published_temperature)  # which was fitted for the filter's belief
+
+    def _departures(self, network_input: NetworkInput, valid: NDArray[np.bool_]) -> NDArray[np.float64] | None:
+        """How far the process is from the programme, for severities; None where none is given or nothing measured."""
+        if not self.info.card.severity or not valid[Modality.TELEMETRY]:
+            return None
+        return departures_in(network_input.telemetry[self.info.card.config.inputs.programme_columns])
 
     def _novelty(self, embedding: np.ndarray, action: Action, seen: bool) -> float:
         """Distance to nominal welds, only while the arc burns: that is what the nominal set is made of."""

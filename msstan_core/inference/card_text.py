@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msstan_core.inference.model_card import NEVER, AlarmLimits, ModelCard, SmoothingCard, subset_name
+from msstan_core.inference.model_card import NEVER, AlarmLimits, ModelCard, SeverityCard, SmoothingCard, subset_name
 from msstan_core.vocabulary import ACTIONS
 
 CARD_TEXT_FILE = "CARD.md"
@@ -114,6 +114,17 @@ def alarm_promise(card: ModelCard) -> str:
     )
 
 
+def severity_statement(severity: SeverityCard) -> str:
+    """How a severity follows from the telemetry, in words."""
+    terms = (
+        f"{term.weight:+.2f} {f'|{term.quantity}|' if term.either_way else term.quantity}" for term in severity.terms
+    )
+    return (
+        f"{severity.offset:.2f} {' '.join(terms)}, of log(measured / programmed); rank correlation "
+        f"{severity.correlation:.2f} on other groups, {severity.spans} labelled spans"
+    )
+
+
 def _suspicions(card: ModelCard) -> list[str]:
     """What stands behind the thresholds, and what was found with them."""
     figures: dict[str, dict[str, float]] = card.metrics.get("imperfections", {})
@@ -137,9 +148,11 @@ def _suspicions(card: ModelCard) -> list[str]:
             *(f"{f[key]:.4f}" if key in f else "-" for key in ("ece_before", "ece_after")),
         ]
         table.append(_row(cells))
-    severity = ", ".join(map(str, card.severity)) or "none"
     stated = ["## Suspicions", "", *(f"- {statement}" for statement in card.suspicion_statements)]
-    return [*stated, f"- severity is given for: {severity}", "", *(table if figures else []), ""]
+    stated += [f"- severity of {code}: {severity_statement(own)}" for code, own in card.severity.items()]
+    if not card.severity:
+        stated.append("- severity is given for: none")
+    return [*stated, "", *(table if figures else []), ""]
 
 
 def _subsets(card: ModelCard) -> list[str]:

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, field_validator
 
 from msstan_core.decision.probabilities import ActionScale
 from msstan_core.model.configuration import ModelConfig
+from msstan_core.preprocessing.process_quantities import QUANTITY_NAMES
 from msstan_core.vocabulary import ACTIONS, IMPERFECTIONS, MODALITIES, Action, Modality
 
 CARD_FORMAT = 1
@@ -47,6 +48,32 @@ class AlarmLimits(BaseModel):
     imperfection_thresholds: dict[int, float] = Field(description="ISO code -> probability; above 1: never")
     novelty_threshold: float | None = Field(None, description="distance; None: novelty raises no alarm")
     statements: list[str] = Field(default_factory=list, description="what stands behind them, in words")
+
+
+class SeverityTerm(BaseModel):
+    """One departure of the process from the job's programme."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    quantity: str = Field(description="of preprocessing.process_quantities.QUANTITY_NAMES")
+    either_way: bool = Field(False, description="its size counts, not its direction")
+    weight: float = Field(1.0, description="on log(measured / programmed)")
+
+    @field_validator("quantity")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in QUANTITY_NAMES:
+            raise ValueError(f"{value!r} is none of {', '.join(QUANTITY_NAMES)}")
+        return value
+
+
+class SeverityCard(BaseModel):
+    """How bad an imperfection is: a sum of departures (decision/severity.py)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    terms: tuple[SeverityTerm, ...]
+    offset: float
+    correlation: float = Field(description="rank correlation with labelled severities on groups not fitted on")
+    spans: int = Field(ge=1, description="labelled spans that it was fitted on")
 
 
 #: Fields of a card that change nothing of the scores, only what is made of them, or that are for people.
@@ -136,8 +163,8 @@ class ModelCard(BaseModel):
         description="ISO code -> probability from which it counts, where calibrated; above 1: never",
     )
     alarm_limits: AlarmLimits | None = Field(None, description="with all modalities valid; None: no alarm is raised")
-    severity: dict[int, tuple[tuple[float, float], ...]] = Field(
-        default_factory=dict, description="ISO code -> rising (highest probability, severity) pairs, where they agree"
+    severity: dict[int, SeverityCard] = Field(
+        default_factory=dict, description="ISO code -> how bad it is by the telemetry, where labels say that it tells"
     )
     published_temperature: float = Field(1.0, gt=0, description="calibration of the action filter's belief")
     subsets: dict[str, SubsetCard] = Field(
@@ -160,6 +187,14 @@ class ModelCard(BaseModel):
     limits: list[str] = Field(default_factory=list)
     metrics: dict[str, Any] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict, description="file name -> sha256")
+
+    @field_validator("severity", mode="before")
+    @classmethod
+    def _of_now(cls, given: Any) -> Any:
+        """Cards of earlier versions took it from the probability, which hardly told it."""
+        if not isinstance(given, Mapping):
+            return given
+        return {code: own for code, own in given.items() if not isinstance(own, list | tuple)}
 
     def subset(self, name: str) -> SubsetCard:
         """What holds while the modalities of this name are valid; the card's own where they were not calibrated."""

@@ -12,7 +12,8 @@ from msstan_core.preprocessing.telemetry_features import LEAST_TRAVEL_M_S, arc_p
 from msstan_core.vocabulary import Process
 
 #: Per channel, then arc power and heat input.
-QUANTITIES = len(TELEMETRY_CHANNELS) + 2
+QUANTITY_NAMES: tuple[str, ...] = (*TELEMETRY_CHANNELS, "arc_power_w", "heat_input_j_m")
+QUANTITIES = len(QUANTITY_NAMES)
 #: Values below these say "none", not "little": A, V, m/s, m/s, l/min, W, J/m.
 LEAST = np.array([5.0, 2.0, 1e-3, LEAST_TRAVEL_M_S, 0.3, 50.0, 1e3])
 #: Telemetry that was silent for this long is not read against what came before, s.

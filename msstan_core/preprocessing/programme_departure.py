@@ -54,6 +54,12 @@ class ProgrammeDeparture:
         return np.concatenate([np.clip(ratios, -LARGEST, LARGEST), known, self._parts]).astype(np.float32)
 
 
+def departures_in(columns: NDArray[np.floating]) -> NDArray[np.float64]:
+    """[..., QUANTITIES] log(now / programmed) in what :meth:`ProgrammeDeparture.update` returns, NaN where unknown."""
+    ratios, known = columns[..., :QUANTITIES], columns[..., QUANTITIES : 2 * QUANTITIES]
+    return np.where(known > 0, ratios, np.nan).astype(np.float64)
+
+
 def _parts(context: WeldContext) -> NDArray[np.float64]:
     """[4]: log(thickness / TYPICAL_THICKNESS_M) of both parts, clipped, and whether they are known."""
     thickness_m = np.array([context.thickness_a_m, context.thickness_b_m])

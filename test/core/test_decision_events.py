@@ -14,8 +14,10 @@ from msstan_core.decision.evidence import PeakRegions, evidence_of, focus
 from msstan_core.decision.pipeline import Monitor
 from msstan_core.decision.result import EventPhase, Evidence, ImageRegion
 from msstan_core.decision.seam import SeamPosition
-from msstan_core.decision.severity import fit_severity, severity_of
+from msstan_core.decision.severity import severity_of
+from msstan_core.inference.model_card import SeverityCard, SeverityTerm
 from msstan_core.observation import TelemetryWindow, Tick, WeldContext
+from msstan_core.preprocessing.process_quantities import QUANTITY_NAMES
 from msstan_core.vocabulary import IMPERFECTIONS, ISO_CODES
 
 MS = 1_000_000
@@ -125,24 +127,43 @@ def test_own_threshold_of_an_imperfection_counts() -> None:
     assert event.threshold == 0.95
 
 
-def test_severity_follows_the_peak_and_is_nan_without_a_map() -> None:
-    events = AnomalyEvents(AnomalyConfig(onset_s=0.0), severity={602: ((0.5, 0.1), (1.0, 0.9))})
-    first = events.update(0, spatter(0.75), NAN, 1.0)[0]
-    later = events.update(100 * MS, spatter(0.6), NAN, 1.0)[0]
-    assert first.severity == pytest.approx(0.5) and later.severity == pytest.approx(0.5)
-    plain = AnomalyEvents(AnomalyConfig(onset_s=0.0)).update(0, spatter(0.75), NAN, 1.0)[0]
-    assert math.isnan(plain.severity)
+def off(**logs: float) -> np.ndarray:
+    """Departures from the programme; what is not named is unknown."""
+    return np.array([logs.get(name, NAN) for name in QUANTITY_NAMES])
 
 
-def test_severity_map_exists_only_where_the_score_tells_it() -> None:
-    rng = np.random.default_rng(0)
-    severity, groups = rng.uniform(0, 1, 80), [i // 8 for i in range(80)]
-    telling = fit_severity(0.5 + 0.4 * severity + 0.03 * rng.normal(size=80), severity, groups)
-    assert telling is not None
-    assert severity_of(0.55, telling) < 0.35 < 0.65 < severity_of(0.85, telling)
-    assert fit_severity(rng.uniform(0.5, 1, 80), severity, groups) is None
-    assert fit_severity(severity[:10], severity[:10], groups[:10]) is None
-    assert fit_severity(severity, np.full(80, NAN), groups) is None
+def card(quantity: str, weight: float, offset: float = 0.0, *, either_way: bool = False) -> SeverityCard:
+    term = SeverityTerm(quantity=quantity, weight=weight, either_way=either_way)
+    return SeverityCard(terms=(term,), offset=offset, correlation=0.9, spans=50)
+
+
+def test_severity_is_how_far_the_process_was_off_while_the_event_lasted() -> None:
+    events = AnomalyEvents(AnomalyConfig(onset_s=0.1, clear_s=0.3), severity={602: card("voltage_v", -2.0, 0.1)})
+
+    def severity(tick: int, probability: float, departures: np.ndarray | None) -> float:
+        found = events.update(tick * 100 * MS, spatter(probability), NAN, 1.0, departures=departures)
+        return found[0].severity if found else NAN
+
+    assert math.isnan(severity(0, 0.0, off(voltage_v=-9.0))), "no event: nothing is gathered"
+    assert math.isnan(severity(1, 0.9, off(voltage_v=-0.1))), "it forms"
+    assert severity(2, 0.9, off(voltage_v=-0.3)) == pytest.approx(0.1 + 2 * 0.2)
+    assert severity(3, 0.9, None) == severity(4, 0.9, off()) == pytest.approx(0.5), "unmeasured ticks change nothing"
+    assert severity(5, 0.1, off(voltage_v=0.0)) == pytest.approx(0.5), "nor those of its end"
+    for tick in range(6, 10):
+        severity(tick, 0.1, off(voltage_v=0.0))
+    assert not events.open
+    severity(10, 0.9, off(voltage_v=-0.4))
+    assert severity(11, 0.9, off(voltage_v=-0.4)) == pytest.approx(0.9), "another event begins anew"
+
+
+def test_severity_is_unknown_without_what_tells_it_and_never_beyond_its_range() -> None:
+    told = card("travel_speed_m_s", 1.5, either_way=True)
+    assert severity_of(off(travel_speed_m_s=-0.4), told) == severity_of(off(travel_speed_m_s=0.4), told)
+    assert severity_of(off(travel_speed_m_s=2.0), told) == 1.0
+    assert severity_of(off(travel_speed_m_s=-0.1), card("travel_speed_m_s", 1.0)) == 0.0
+    assert math.isnan(severity_of(off(current_a=0.3), told))
+    plain = AnomalyEvents(AnomalyConfig(onset_s=0.0)).update(0, spatter(0.75), NAN, 1.0, departures=off(current_a=1.0))
+    assert math.isnan(plain[0].severity)
 
 
 def test_focus_is_the_patch_round_the_peak() -> None:

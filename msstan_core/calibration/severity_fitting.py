@@ -1,0 +1,168 @@
+"""Which measured departures tell how bad an imperfection is: fitted on labelled severities, judged across groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msstan_core.alignment import ticks_of
+from msstan_core.alignment_config import AlignmentConfig
+from msstan_core.inference.model_card import SeverityCard, SeverityTerm
+from msstan_core.preprocessing.input_spec import InputSpec
+from msstan_core.preprocessing.preprocessor import Preprocessor
+from msstan_core.preprocessing.process_quantities import QUANTITY_NAMES
+from msstan_core.preprocessing.programme_departure import departures_in
+from msstan_core.recordings.annotations import Annotation
+from msstan_core.recordings.bag import BagReader
+from msstan_core.recordings.bag_folders import DescribedBag
+from msstan_core.sensor_settings import DEFAULT_SENSORS, SensorSettings
+from msstan_core.vocabulary import Modality
+
+#: Fewest labelled spans, and groups that they come from.
+FEWEST_SPANS, FEWEST_GROUPS = 20, 5
+#: Least rank correlation between predicted and labelled severity, on groups that the terms were not fitted on.
+LEAST_CORRELATION = 0.5
+#: Most terms, and the rank correlation that another one must add.
+MOST_TERMS, WORTH_A_TERM = 3, 0.02
+#: Parts that the groups are divided into for judging.
+FOLDS = 5
+_RIDGE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledSeverity:
+    """One labelled span of an imperfection."""
+
+    iso_code: int
+    severity: float  #: 0..1
+    departures: NDArray[np.float64]  #: [QUANTITIES] mean over the span, NaN where unknown
+    group: str
+
+
+def severities_in(
+    annotations: Iterable[Annotation], time_s: NDArray[np.float64], departures: NDArray[np.floating], group: str
+) -> list[LabelledSeverity]:
+    """The spans of a recording that have a severity.
+
+    Args:
+        annotations: its labels. time_s: [N]. departures: [N, QUANTITIES], NaN where unknown. group: of the recording.
+    """
+    found = []
+    for label in annotations:
+        inside = (time_s >= label.start_s) & (time_s < label.end_s)
+        if label.iso_code and np.isfinite(label.severity) and inside.any():
+            known = np.isfinite(departures[inside])
+            sums = np.where(known, departures[inside], 0.0).sum(axis=0)
+            mean = np.where(known.any(axis=0), sums / np.maximum(known.sum(axis=0), 1), np.nan)
+            found.append(LabelledSeverity(label.iso_code, label.severity, mean, group))
+    return found
+
+
+def severities_of_bag(bag: Path, spec: InputSpec, sensors: SensorSettings = DEFAULT_SENSORS) -> list[LabelledSeverity]:
+    """The same from a bag, by its telemetry alone.
+
+    Args:
+        bag: to read. spec: of the model. sensors: how its samples are read.
+
+    Raises:
+        InputError: when the bag cannot be read.
+    """
+    telemetry = frozenset({Modality.TELEMETRY})
+    preprocess, times, rows = Preprocessor(spec, telemetry), [], []
+    alignment: AlignmentConfig = sensors.alignment.model_copy(update={"clock": "timer"})
+    with BagReader(bag, namespace=sensors.namespace, scaling=sensors.scaling) as reader:
+        annotations, group = reader.annotations, DescribedBag(bag, reader.attributes).group
+        if not any(label.iso_code and np.isfinite(label.severity) for label in annotations):
+            return []
+        for tick in ticks_of(reader.samples(telemetry), alignment):
+            times.append(reader.seconds(tick.stamp_ns))
+            rows.append(departures_in(preprocess(tick)[0].telemetry[spec.programme_columns]))
+    if not rows:
+        return []
+    return severities_in(annotations, np.array(times), np.array(rows), group)
+
+
+def fit_severities(spans: Sequence[LabelledSeverity]) -> dict[int, SeverityCard]:
+    """ISO code -> how its severity follows from the departures, for those where it does."""
+    fitted = {}
+    for code in sorted({span.iso_code for span in spans}):
+        card = fit_severity([span for span in spans if span.iso_code == code])
+        if card is not None:
+            fitted[code] = card
+    return fitted
+
+
+def fit_severity(spans: Sequence[LabelledSeverity]) -> SeverityCard | None:
+    """Of one imperfection: the fewest terms whose rank correlation on other groups is highest; None where that is low.
+
+    Terms are taken up one by one (forward selection) while each adds WORTH_A_TERM.
+    """
+    chosen: list[SeverityTerm] = []
+    best = 0.0
+    candidates = [SeverityTerm(quantity=name, either_way=either) for name in QUANTITY_NAMES for either in (False, True)]
+    while len(chosen) < MOST_TERMS:
+        judged = [
+            (_across_groups(spans, [*chosen, term]), number)
+            for number, term in enumerate(candidates)
+            if term not in chosen
+        ]
+        correlation, number = max(judged, key=lambda pair: pair[0])
+        if not correlation > best + WORTH_A_TERM:
+            break
+        chosen, best = [*chosen, candidates[number]], correlation
+    if not chosen or best < LEAST_CORRELATION:
+        return None
+    known = _known(spans, chosen)
+    weights = _weights(_values(known, chosen), _severities(known))
+    terms = [t.model_copy(update={"weight": round(float(w), 4)}) for t, w in zip(chosen, weights, strict=False)]
+    return SeverityCard(
+        terms=tuple(terms), offset=round(float(weights[-1]), 4), correlation=round(best, 3), spans=len(known)
+    )
+
+
+def _across_groups(spans: Sequence[LabelledSeverity], terms: Sequence[SeverityTerm]) -> float:
+    """Rank correlation on groups that were not fitted on; 0 where there are too few."""
+    from scipy.stats import spearmanr
+
+    known = _known(spans, terms)
+    names = sorted({span.group for span in known})
+    if len(known) < FEWEST_SPANS or len(names) < FEWEST_GROUPS:
+        return 0.0
+    values, truth = _values(known, terms), _severities(known)
+    fold = np.array([names.index(span.group) % FOLDS for span in known])
+    predicted = np.empty(len(known))
+    for number in range(FOLDS):
+        inside = fold == number
+        weights = _weights(values[~inside], truth[~inside])
+        predicted[inside] = np.clip(values[inside] @ weights[:-1] + weights[-1], 0.0, 1.0)
+    if np.ptp(predicted) == 0 or np.ptp(truth) == 0:
+        return 0.0
+    return float(spearmanr(predicted, truth).statistic)
+
+
+def _known(spans: Sequence[LabelledSeverity], terms: Sequence[SeverityTerm]) -> list[LabelledSeverity]:
+    columns = [QUANTITY_NAMES.index(term.quantity) for term in terms]
+    return [span for span in spans if np.isfinite(span.departures[columns]).all()]
+
+
+def _values(spans: Sequence[LabelledSeverity], terms: Sequence[SeverityTerm]) -> NDArray[np.float64]:
+    """[spans, terms]."""
+    departures = np.array([span.departures for span in spans]).reshape(len(spans), len(QUANTITY_NAMES))
+    columns = [departures[:, QUANTITY_NAMES.index(term.quantity)] for term in terms]
+    return np.column_stack(
+        [abs(column) if term.either_way else column for column, term in zip(columns, terms, strict=True)]
+    )
+
+
+def _severities(spans: Sequence[LabelledSeverity]) -> NDArray[np.float64]:
+    return np.array([span.severity for span in spans])
+
+
+def _weights(values: NDArray[np.float64], severities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Least squares with a slight ridge: a weight for each term, then the offset."""
+    rows = np.column_stack([values, np.ones(len(values))])
+    return np.asarray(np.linalg.solve(rows.T @ rows + _RIDGE * np.eye(rows.shape[1]), rows.T @ severities))

@@ -1,0 +1,45 @@
+"""``msstan calibrate --severities``: how bad an imperfection is, from welds that were labelled with it."""
+
+from __future__ import annotations
+
+import argparse
+
+from msstan_core.commands.sensor_arguments import sensors_of
+from msstan_core.errors import InputError
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fit severities on labelled bags, write the model folder."""
+    from rich.console import Console
+    from rich.progress import track
+    from rich.table import Table
+
+    from msstan_core.calibration.recalibration import check_destination, save_recalibrated
+    from msstan_core.calibration.severity_fitting import fit_severities, severities_of_bag
+    from msstan_core.inference.card_text import severity_statement
+    from msstan_core.inference.model_package import load_package
+    from msstan_core.recordings.bag_folders import find_bags
+
+    package = load_package(arguments.model_dir)
+    check_destination(package, arguments.out)
+    spec, sensors = package.card.config.inputs, sensors_of(arguments)
+    if spec.programme_columns.start == spec.programme_columns.stop:
+        raise InputError(
+            arguments.model_dir, "does not compare with the programme", "train it with telemetry_programme"
+        )
+    console = Console(stderr=True)
+    bags = find_bags(arguments.severities)
+    shown = track(bags, "labelled welds", console=console, transient=True, disable=not console.is_terminal)
+    spans = [span for bag in shown for span in severities_of_bag(bag, spec, sensors)]
+    fitted = fit_severities(spans)
+    if not spans:
+        raise InputError("--severities", "no imperfection of these bags has a severity", "msstan label --severity")
+    save_recalibrated(package, package.card.model_copy(update={"severity": fitted}), arguments.out)
+    table = Table("kind", "labelled spans", "severity")
+    for code in sorted({span.iso_code for span in spans}):
+        count = sum(span.iso_code == code for span in spans)
+        told = severity_statement(fitted[code]) if code in fitted else "not told by the telemetry, or too few spans"
+        table.add_row(str(code), str(count), told)
+    console.print(table)
+    print(f"{arguments.out}: severity of {', '.join(map(str, fitted)) or 'none'}, from {len(bags)} bags")
+    return 0
