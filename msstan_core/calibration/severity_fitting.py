@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from msstan_core.alignment import ticks_of
 from msstan_core.alignment_config import AlignmentConfig
+from msstan_core.decision.anomaly import AnomalyConfig
 from msstan_core.inference.model_card import SeverityCard, SeverityTerm
 from msstan_core.preprocessing.input_spec import InputSpec
 from msstan_core.preprocessing.preprocessor import Preprocessor
@@ -28,6 +29,8 @@ FEWEST_SPANS, FEWEST_GROUPS = 20, 5
 LEAST_CORRELATION = 0.5
 #: Most terms, and the rank correlation that another one must add.
 MOST_TERMS, WORTH_A_TERM = 3, 0.02
+#: Share of the spans in which a quantity must be known to count.
+LEAST_KNOWN = 0.5
 #: Parts that the groups are divided into for judging.
 FOLDS = 5
 _RIDGE = 1e-3
@@ -39,14 +42,15 @@ class LabelledSeverity:
 
     iso_code: int
     severity: float  #: 0..1
-    departures: NDArray[np.float64]  #: [QUANTITIES] mean over the span, NaN where unknown
+    lowest: NDArray[np.float64]  #: [QUANTITIES] least log(measured / programmed) in the span, NaN where unknown
+    highest: NDArray[np.float64]  #: [QUANTITIES] greatest
     group: str
 
 
 def severities_in(
     annotations: Iterable[Annotation], time_s: NDArray[np.float64], departures: NDArray[np.floating], group: str
 ) -> list[LabelledSeverity]:
-    """The spans of a recording that have a severity.
+    """The spans of a recording that have a severity and last long enough to become an event.
 
     Args:
         annotations: its labels. time_s: [N]. departures: [N, QUANTITIES], NaN where unknown. group: of the recording.
@@ -54,11 +58,10 @@ def severities_in(
     found = []
     for label in annotations:
         inside = (time_s >= label.start_s) & (time_s < label.end_s)
-        if label.iso_code and np.isfinite(label.severity) and inside.any():
-            known = np.isfinite(departures[inside])
-            sums = np.where(known, departures[inside], 0.0).sum(axis=0)
-            mean = np.where(known.any(axis=0), sums / np.maximum(known.sum(axis=0), 1), np.nan)
-            found.append(LabelledSeverity(label.iso_code, label.severity, mean, group))
+        lasts = label.end_s - label.start_s >= AnomalyConfig().onset_s
+        if label.iso_code and np.isfinite(label.severity) and lasts and inside.any():
+            lowest, highest = (extreme.reduce(departures[inside], axis=0) for extreme in (np.fmin, np.fmax))
+            found.append(LabelledSeverity(label.iso_code, label.severity, lowest, highest, group))
     return found
 
 
@@ -97,40 +100,42 @@ def fit_severities(spans: Sequence[LabelledSeverity]) -> dict[int, SeverityCard]
 
 
 def fit_severity(spans: Sequence[LabelledSeverity]) -> SeverityCard | None:
-    """Of one imperfection: the fewest terms whose rank correlation on other groups is highest; None where that is low.
+    """Of one imperfection: the terms that rank it best on other groups; None where these rank it badly.
 
-    Terms are taken up one by one (forward selection) while each adds WORTH_A_TERM.
+    Terms are taken up one by one (forward selection) while each adds WORTH_A_TERM on the spans where it is known.
     """
+    candidates = [
+        term
+        for name in QUANTITY_NAMES
+        for term in (SeverityTerm(quantity=name, extreme="lowest"), SeverityTerm(quantity=name, extreme="highest"))
+        if len(_known(spans, [term])) >= LEAST_KNOWN * len(spans)
+    ]
     chosen: list[SeverityTerm] = []
-    best = 0.0
-    candidates = [SeverityTerm(quantity=name, either_way=either) for name in QUANTITY_NAMES for either in (False, True)]
     while len(chosen) < MOST_TERMS:
-        judged = [
-            (_across_groups(spans, [*chosen, term]), number)
-            for number, term in enumerate(candidates)
-            if term not in chosen
-        ]
-        correlation, number = max(judged, key=lambda pair: pair[0])
-        if not correlation > best + WORTH_A_TERM:
+        gains = []
+        for term in candidates:
+            known = _known(spans, [*chosen, term])
+            gains.append(_across_groups(known, [*chosen, term]) - _across_groups(known, chosen))
+        if not gains or not max(gains) > WORTH_A_TERM:
             break
-        chosen, best = [*chosen, candidates[number]], correlation
-    if not chosen or best < LEAST_CORRELATION:
-        return None
+        chosen.append(candidates.pop(int(np.argmax(gains))))
     known = _known(spans, chosen)
+    correlation = _across_groups(known, chosen)
+    if correlation < LEAST_CORRELATION:
+        return None
     weights = _weights(_values(known, chosen), _severities(known))
     terms = [t.model_copy(update={"weight": round(float(w), 4)}) for t, w in zip(chosen, weights, strict=False)]
     return SeverityCard(
-        terms=tuple(terms), offset=round(float(weights[-1]), 4), correlation=round(best, 3), spans=len(known)
+        terms=tuple(terms), offset=round(float(weights[-1]), 4), correlation=round(correlation, 3), spans=len(known)
     )
 
 
-def _across_groups(spans: Sequence[LabelledSeverity], terms: Sequence[SeverityTerm]) -> float:
-    """Rank correlation on groups that were not fitted on; 0 where there are too few."""
+def _across_groups(known: Sequence[LabelledSeverity], terms: Sequence[SeverityTerm]) -> float:
+    """Rank correlation on groups that were not fitted on; 0 without a term, or where there are too few."""
     from scipy.stats import spearmanr
 
-    known = _known(spans, terms)
     names = sorted({span.group for span in known})
-    if len(known) < FEWEST_SPANS or len(names) < FEWEST_GROUPS:
+    if not terms or len(known) < FEWEST_SPANS or len(names) < FEWEST_GROUPS:
         return 0.0
     values, truth = _values(known, terms), _severities(known)
     fold = np.array([names.index(span.group) % FOLDS for span in known])
@@ -146,16 +151,13 @@ def _across_groups(spans: Sequence[LabelledSeverity], terms: Sequence[SeverityTe
 
 def _known(spans: Sequence[LabelledSeverity], terms: Sequence[SeverityTerm]) -> list[LabelledSeverity]:
     columns = [QUANTITY_NAMES.index(term.quantity) for term in terms]
-    return [span for span in spans if np.isfinite(span.departures[columns]).all()]
+    return [span for span in spans if np.isfinite(span.lowest[columns]).all()]
 
 
 def _values(spans: Sequence[LabelledSeverity], terms: Sequence[SeverityTerm]) -> NDArray[np.float64]:
     """[spans, terms]."""
-    departures = np.array([span.departures for span in spans]).reshape(len(spans), len(QUANTITY_NAMES))
-    columns = [departures[:, QUANTITY_NAMES.index(term.quantity)] for term in terms]
-    return np.column_stack(
-        [abs(column) if term.either_way else column for column, term in zip(columns, terms, strict=True)]
-    )
+    columns = [(term.extreme, QUANTITY_NAMES.index(term.quantity)) for term in terms]
+    return np.array([[getattr(span, extreme)[column] for extreme, column in columns] for span in spans])
 
 
 def _severities(spans: Sequence[LabelledSeverity]) -> NDArray[np.float64]:

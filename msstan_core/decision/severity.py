@@ -1,4 +1,4 @@
-"""How bad: severity of an event from how far the measured process has been from the job's programme while it lasted.
+"""How bad: severity of an event from how far the measured process was from the job's programme at the worst.
 
 A probability says how sure the network is that an imperfection is there, not how large it is. How far current, voltage,
 wire feed, travel, gas or heat input are off does say it for many imperfections; which, and how much, is fitted on welds
@@ -17,17 +17,18 @@ from msstan_core.inference.model_card import SeverityCard
 from msstan_core.preprocessing.process_quantities import QUANTITY_NAMES
 
 
-def severity_of(departures: NDArray[np.floating], card: SeverityCard) -> float:
-    """Severity, 0..1, after a mean departure [QUANTITIES] from the programme; NaN where a term's is unknown.
+def severity_of(lowest: NDArray[np.floating], highest: NDArray[np.floating], card: SeverityCard) -> float:
+    """Severity, 0..1; NaN where a departure that tells it is unknown.
 
     Args:
-        departures: log(measured / programmed), see preprocessing/programme_departure.py; NaN where unknown.
+        lowest, highest: [QUANTITIES] least and greatest log(measured / programmed) while the event lasted, see
+            preprocessing/programme_departure.py; NaN where unknown.
         card: which of them tell it.
     """
     value = card.offset
     for term in card.terms:
-        departure = float(departures[QUANTITY_NAMES.index(term.quantity)])
-        value += term.weight * (abs(departure) if term.either_way else departure)
+        departures = lowest if term.extreme == "lowest" else highest
+        value += term.weight * float(departures[QUANTITY_NAMES.index(term.quantity)])
     return math.nan if math.isnan(value) else min(max(value, 0.0), 1.0)
 
 
@@ -44,17 +45,15 @@ class SeverityEstimate:
 
     def forget(self) -> None:
         """Another event begins."""
-        self._sum = np.zeros(len(QUANTITY_NAMES))
-        self._ticks = np.zeros(len(QUANTITY_NAMES), np.int64)
+        self._lowest = np.full(len(QUANTITY_NAMES), np.nan)
+        self._highest = self._lowest.copy()
 
     def add(self, departures: NDArray[np.floating]) -> None:
-        """One tick of the event, departures as in :func:`severity_of`."""
-        known = np.isfinite(departures)
-        self._sum[known] += departures[known]
-        self._ticks += known
+        """One tick of the event: [QUANTITIES] log(measured / programmed), NaN where unknown."""
+        np.fmin(self._lowest, departures, out=self._lowest)
+        np.fmax(self._highest, departures, out=self._highest)
 
     @property
     def value(self) -> float:
-        """Of the mean departure so far; NaN before there is one."""
-        with np.errstate(invalid="ignore"):
-            return severity_of(np.where(self._ticks > 0, self._sum / np.maximum(self._ticks, 1), np.nan), self._card)
+        """Of the extremes so far; NaN before there are any."""
+        return severity_of(self._lowest, self._highest, self._card)

@@ -116,11 +116,9 @@ def alarm_promise(card: ModelCard) -> str:
 
 def severity_statement(severity: SeverityCard) -> str:
     """How a severity follows from the telemetry, in words."""
-    terms = (
-        f"{term.weight:+.2f} {f'|{term.quantity}|' if term.either_way else term.quantity}" for term in severity.terms
-    )
+    terms = " ".join(f"{term.weight:+.2f} {term.extreme} {term.quantity}" for term in severity.terms)
     return (
-        f"{severity.offset:.2f} {' '.join(terms)}, of log(measured / programmed); rank correlation "
+        f"{severity.offset:.2f} {terms}, of log(measured / programmed) while it lasts; rank correlation "
         f"{severity.correlation:.2f} on other groups, {severity.spans} labelled spans"
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, field_validator
@@ -51,12 +51,12 @@ class AlarmLimits(BaseModel):
 
 
 class SeverityTerm(BaseModel):
-    """One departure of the process from the job's programme."""
+    """How far a quantity was from the job's programme when it was farthest."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     quantity: str = Field(description="of preprocessing.process_quantities.QUANTITY_NAMES")
-    either_way: bool = Field(False, description="its size counts, not its direction")
-    weight: float = Field(1.0, description="on log(measured / programmed)")
+    extreme: Literal["lowest", "highest"] = Field(description="of log(measured / programmed) while the event lasts")
+    weight: float = 1.0
 
     @field_validator("quantity")
     @classmethod

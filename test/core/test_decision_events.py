@@ -132,13 +132,15 @@ def off(**logs: float) -> np.ndarray:
     return np.array([logs.get(name, NAN) for name in QUANTITY_NAMES])
 
 
-def card(quantity: str, weight: float, offset: float = 0.0, *, either_way: bool = False) -> SeverityCard:
-    term = SeverityTerm(quantity=quantity, weight=weight, either_way=either_way)
+def card(quantity: str, extreme: str, weight: float, offset: float = 0.0) -> SeverityCard:
+    term = SeverityTerm.model_validate({"quantity": quantity, "extreme": extreme, "weight": weight})
     return SeverityCard(terms=(term,), offset=offset, correlation=0.9, spans=50)
 
 
 def test_severity_is_how_far_the_process_was_off_while_the_event_lasted() -> None:
-    events = AnomalyEvents(AnomalyConfig(onset_s=0.1, clear_s=0.3), severity={602: card("voltage_v", -2.0, 0.1)})
+    events = AnomalyEvents(
+        AnomalyConfig(onset_s=0.1, clear_s=0.3), severity={602: card("voltage_v", "lowest", -2.0, 0.1)}
+    )
 
     def severity(tick: int, probability: float, departures: np.ndarray | None) -> float:
         found = events.update(tick * 100 * MS, spatter(probability), NAN, 1.0, departures=departures)
@@ -146,22 +148,22 @@ def test_severity_is_how_far_the_process_was_off_while_the_event_lasted() -> Non
 
     assert math.isnan(severity(0, 0.0, off(voltage_v=-9.0))), "no event: nothing is gathered"
     assert math.isnan(severity(1, 0.9, off(voltage_v=-0.1))), "it forms"
-    assert severity(2, 0.9, off(voltage_v=-0.3)) == pytest.approx(0.1 + 2 * 0.2)
-    assert severity(3, 0.9, None) == severity(4, 0.9, off()) == pytest.approx(0.5), "unmeasured ticks change nothing"
-    assert severity(5, 0.1, off(voltage_v=0.0)) == pytest.approx(0.5), "nor those of its end"
+    assert severity(2, 0.9, off(voltage_v=-0.3)) == pytest.approx(0.1 + 2 * 0.3)
+    assert severity(3, 0.9, None) == severity(4, 0.9, off()) == pytest.approx(0.7), "unmeasured ticks change nothing"
+    assert severity(5, 0.9, off(voltage_v=-0.1)) == pytest.approx(0.7), "as bad as it was at the worst"
     for tick in range(6, 10):
-        severity(tick, 0.1, off(voltage_v=0.0))
+        severity(tick, 0.1, off(voltage_v=-9.0))  # its end tells nothing
     assert not events.open
-    severity(10, 0.9, off(voltage_v=-0.4))
-    assert severity(11, 0.9, off(voltage_v=-0.4)) == pytest.approx(0.9), "another event begins anew"
+    severity(10, 0.9, off(voltage_v=-0.2))
+    assert severity(11, 0.9, off(voltage_v=-0.15)) == pytest.approx(0.5), "another event begins anew"
 
 
 def test_severity_is_unknown_without_what_tells_it_and_never_beyond_its_range() -> None:
-    told = card("travel_speed_m_s", 1.5, either_way=True)
-    assert severity_of(off(travel_speed_m_s=-0.4), told) == severity_of(off(travel_speed_m_s=0.4), told)
-    assert severity_of(off(travel_speed_m_s=2.0), told) == 1.0
-    assert severity_of(off(travel_speed_m_s=-0.1), card("travel_speed_m_s", 1.0)) == 0.0
-    assert math.isnan(severity_of(off(current_a=0.3), told))
+    told, nothing = card("travel_speed_m_s", "highest", 1.5), off()
+    assert severity_of(nothing, off(travel_speed_m_s=0.4), told) == pytest.approx(0.6)
+    assert severity_of(nothing, off(travel_speed_m_s=2.0), told) == 1.0
+    assert severity_of(nothing, off(travel_speed_m_s=-0.1), told) == 0.0
+    assert math.isnan(severity_of(off(travel_speed_m_s=0.4), off(current_a=0.3), told))
     plain = AnomalyEvents(AnomalyConfig(onset_s=0.0)).update(0, spatter(0.75), NAN, 1.0, departures=off(current_a=1.0))
     assert math.isnan(plain[0].severity)
 

@@ -37,63 +37,72 @@ TRAVEL = QUANTITY_NAMES.index("travel_speed_m_s")
 
 
 def labelled(n: int, *, noise: float = 0.05, groups: int = 10) -> list[LabelledSeverity]:
-    """Undercut as bad as the travel is off, whichever way; everything else is chance."""
+    """Undercut as bad as the travel is too fast at the worst; everything else is chance."""
     rng = np.random.default_rng(3)
     spans = []
     for number in range(n):
-        departures = rng.normal(0.0, 0.3, COUNT)
-        severity = float(np.clip(abs(departures[TRAVEL]) + 0.1 + noise * rng.normal(), 0, 1))
-        spans.append(LabelledSeverity(501, severity, departures, f"group {number % groups}"))
+        lowest, highest = np.sort(rng.normal(0.0, 0.3, (2, COUNT)), axis=0)
+        severity = float(np.clip(highest[TRAVEL] + 0.3 + noise * rng.normal(), 0, 1))
+        spans.append(LabelledSeverity(501, severity, lowest, highest, f"group {number % groups}"))
     return spans
 
 
 def test_the_departure_that_tells_it_is_found_with_its_weight() -> None:
     (card,) = fit_severities(labelled(120)).values()
     first = card.terms[0]
-    assert (first.quantity, first.either_way) == ("travel_speed_m_s", True)
-    assert first.weight == pytest.approx(1.0, abs=0.1) and card.offset == pytest.approx(0.1, abs=0.05)
-    assert card.correlation > 0.9 and card.spans == 120
+    assert (first.quantity, first.extreme) == ("travel_speed_m_s", "highest")
+    assert first.weight == pytest.approx(1.0, abs=0.1) and card.offset == pytest.approx(0.3, abs=0.05)
+    assert card.correlation > 0.9 and card.spans == 120 and len(card.terms) == 1
     off = np.zeros(COUNT)
-    off[TRAVEL] = -0.4
-    assert severity_of(off, card) == pytest.approx(0.5, abs=0.1)
+    off[TRAVEL] = 0.4
+    assert severity_of(np.zeros(COUNT), off, card) == pytest.approx(0.7, abs=0.1)
 
 
 def test_nothing_is_given_where_labels_say_that_nothing_tells_it() -> None:
     spans = labelled(120)
     shuffled = np.random.default_rng(0).permutation([span.severity for span in spans])
     chance = [
-        LabelledSeverity(501, float(own), span.departures, span.group)
+        LabelledSeverity(501, float(own), span.lowest, span.highest, span.group)
         for own, span in zip(shuffled, spans, strict=True)
     ]
     assert fit_severity(chance) is None
     assert fit_severity(spans[:15]) is None, "too few spans"
     assert fit_severity(labelled(120, groups=3)) is None, "too few groups"
-    same = [LabelledSeverity(501, 0.5, span.departures, span.group) for span in spans]
+    same = [LabelledSeverity(501, 0.5, span.lowest, span.highest, span.group) for span in spans]
     assert fit_severity(same) is None
+    assert fit_severity([]) is None
     assert fit_severities([]) == {}
 
 
+def unmeasured(spans: list[LabelledSeverity], share: float) -> list[LabelledSeverity]:
+    """The same, where this share of the welds does not measure the travel speed."""
+    for number, span in enumerate(spans):
+        if number < share * len(spans):
+            span.lowest[TRAVEL] = span.highest[TRAVEL] = math.nan
+    return spans
+
+
 def test_a_quantity_that_is_often_unmeasured_is_fitted_on_what_is_known() -> None:
-    spans = labelled(120)
-    for span in spans[::2]:
-        span.departures[TRAVEL] = math.nan
-    card = fit_severity(spans)
-    assert card is not None and card.terms[0].quantity == "travel_speed_m_s" and card.spans <= 60
+    card = fit_severity(unmeasured(labelled(120), 0.4))
+    assert card is not None and card.terms[0].quantity == "travel_speed_m_s" and card.spans <= 72
+    assert fit_severity(unmeasured(labelled(120), 0.6)) is None, "too seldom known to count"
 
 
-def test_a_span_is_its_mean_over_known_ticks() -> None:
+def test_a_span_is_what_was_farthest_off_in_it() -> None:
     times = np.arange(10) / 10
     departures = np.full((10, COUNT), math.nan)
-    departures[3:6, TRAVEL] = [0.2, 0.4, math.nan]
+    departures[2:7, TRAVEL] = [-9.0, 0.2, 0.4, math.nan, 9.0]
     labels = [
         Annotation(0.3, 0.6, "imperfection", "501", severity=0.5),
         Annotation(0.3, 0.6, "imperfection", "502"),
+        Annotation(0.3, 0.5, "imperfection", "504", severity=0.5),  # too short to become an event
         Annotation(0.0, 0.9, "action", "MATERIAL_DEPOSITION"),
         Annotation(2.0, 3.0, "imperfection", "501", severity=0.5),
     ]
     (only,) = severities_in(labels, times, departures, "a")
     assert (only.iso_code, only.severity, only.group) == (501, 0.5, "a")
-    assert only.departures[TRAVEL] == pytest.approx(0.3) and np.isnan(np.delete(only.departures, TRAVEL)).all()
+    assert (only.lowest[TRAVEL], only.highest[TRAVEL]) == (0.2, 0.4)
+    assert np.isnan(np.delete(only.lowest, TRAVEL)).all()
 
 
 def test_a_departure_is_unknown_where_its_flag_says_so() -> None:
@@ -103,7 +112,7 @@ def test_a_departure_is_unknown_where_its_flag_says_so() -> None:
 
 def test_a_card_names_quantities_that_there_are_and_forgets_what_earlier_versions_said() -> None:
     with pytest.raises(ValueError, match="travel_speed_m_s"):
-        SeverityTerm(quantity="travel")
+        SeverityTerm(quantity="travel", extreme="highest")
     card = load_package(default_model_dir()).card
     before = {**card.model_dump(mode="json"), "severity": {"602": [[0.5, 0.1], [1.0, 0.9]]}}
     assert ModelCard.model_validate(before).severity == {}
@@ -125,13 +134,16 @@ def test_a_bag_tells_how_far_its_process_was_off(weld: Path) -> None:
     (span, *_) = (s for s in severities_of_bag(weld, spec) if s.iso_code == 501)
     with BagReader(weld) as reader:
         truth = next(a for a in reader.annotations if a.iso_code == 501)
-    assert span.severity == truth.severity and span.departures[TRAVEL] > math.log(1.3)
+    assert span.severity == truth.severity and span.highest[TRAVEL] > math.log(1.3)
 
 
 def test_the_monitor_says_how_bad_it_is(weld: Path) -> None:
     package = load_package(default_model_dir())
     told = SeverityCard(
-        terms=(SeverityTerm(quantity="travel_speed_m_s", weight=0.8),), offset=0.0, correlation=0.9, spans=30
+        terms=(SeverityTerm(quantity="travel_speed_m_s", extreme="highest", weight=0.8),),
+        offset=0.0,
+        correlation=0.9,
+        spans=30,
     )
     monitor = Monitor.load(default_model_dir(), modalities=frozenset({Modality.TELEMETRY}))
     info = monitor.info
@@ -168,7 +180,7 @@ def test_the_command_fits_labelled_bags_and_says_what_it_found(
     card = load_package(tmp_path / "model").card
     assert set(card.severity) == {501} and card.alarm_limits == load_package(default_model_dir()).card.alarm_limits
     text = (tmp_path / "model" / CARD_TEXT_FILE).read_text(encoding="utf-8")
-    assert "severity of 501: 0.1" in text and "|travel_speed_m_s|" in text
+    assert "severity of 501: 0.3" in text and "highest travel_speed_m_s" in text
     monkeypatch.setattr(severity_fitting, "severities_of_bag", lambda *_: [])
     assert main([*model, "--out", str(tmp_path / "other")]) == 1
     assert "no imperfection of these bags has a severity" in capsys.readouterr().err
