@@ -87,13 +87,18 @@ def check_destination(package: ModelPackage, directory: Path) -> None:
         raise InputError(directory, "is not empty and no model folder", "give a new folder with --out")
 
 
-def save_recalibrated(package: ModelPackage, card: ModelCard, directory: Path) -> ModelCard:
+def save_recalibrated(package: ModelPackage, card: ModelCard, directory: Path, version: str | None = None) -> ModelCard:
     """Write the model folder with this card: the package's files as they are, the card last.
+
+    Args:
+        package: the model. card: of the new one. directory: to write. version: of the new one; None: as the card says.
 
     Raises:
         InputError: see :func:`check_destination`.
     """
     check_destination(package, directory)
+    if version is not None:
+        card = card.model_copy(update={"version": version})
     directory.mkdir(parents=True, exist_ok=True)
     for name in MODEL_FILES:
         if name not in package.card.files:

@@ -61,6 +61,9 @@ def register(subparsers: Any) -> None:
     )
     welds.add_argument("--simulate-hours", type=float, metavar="H", help="simulate this much nominal welding")
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
+    parser.add_argument(
+        "--model-version", metavar="VERSION", help="version that its card states (default: that of the model)"
+    )
     parser.add_argument("--false-alarms-per-hour", type=float, default=1.0, metavar="RATE", help="(default: 1)")
     parser.add_argument(
         "--novelty-alarms", action="store_true", help="novelty raises alarms too, at some cost of the others"
@@ -154,7 +157,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     limits = card.limits_with(package.card.modalities & arguments.modalities)
     assert limits is not None
-    save_recalibrated(package, card, arguments.out)
+    save_recalibrated(package, card, arguments.out, arguments.model_version)
     table = Table("kind", "suspicion from", "alarm from")
     for code, threshold in limits.imperfection_thresholds.items():
         suspicion = card.imperfection_thresholds.get(code)

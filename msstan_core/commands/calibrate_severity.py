@@ -34,7 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
     fitted = fit_severities(spans)
     if not spans:
         raise InputError("--severities", "no imperfection of these bags has a severity", "msstan label --severity")
-    save_recalibrated(package, package.card.model_copy(update={"severity": fitted}), arguments.out)
+    card = package.card.model_copy(update={"severity": fitted})
+    save_recalibrated(package, card, arguments.out, arguments.model_version)
     table = Table("kind", "labelled spans", "severity")
     for code in sorted({span.iso_code for span in spans}):
         count = sum(span.iso_code == code for span in spans)

@@ -175,10 +175,11 @@ def test_the_command_fits_labelled_bags_and_says_what_it_found(
 
     monkeypatch.setattr(severity_fitting, "severities_of_bag", many)
     model = ["calibrate", str(default_model_dir()), "--severities", str(weld.parent)]
-    assert main([*model, "--out", str(tmp_path / "model")]) == 0
+    assert main([*model, "--out", str(tmp_path / "model"), "--model-version", "7.1"]) == 0
     assert read == [weld] and "severity of 501, from 1 bags" in capsys.readouterr().out
     card = load_package(tmp_path / "model").card
-    assert set(card.severity) == {501} and card.alarm_limits == load_package(default_model_dir()).card.alarm_limits
+    assert card.version == "7.1" and set(card.severity) == {501}
+    assert card.alarm_limits == load_package(default_model_dir()).card.alarm_limits
     text = (tmp_path / "model" / CARD_TEXT_FILE).read_text(encoding="utf-8")
     assert "severity of 501: 0.3" in text and "highest travel_speed_m_s" in text
     monkeypatch.setattr(severity_fitting, "severities_of_bag", lambda *_: [])
