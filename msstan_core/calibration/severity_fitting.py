@@ -28,7 +28,7 @@ FEWEST_SPANS, FEWEST_GROUPS = 20, 5
 #: Least rank correlation between predicted and labelled severity, on groups that the terms were not fitted on.
 LEAST_CORRELATION = 0.5
 #: Most terms, and the rank correlation that another one must add.
-MOST_TERMS, WORTH_A_TERM = 3, 0.02
+MOST_TERMS, WORTH_A_TERM = 3, 0.05
 #: Share of the spans in which a quantity must be known to count.
 LEAST_KNOWN = 0.5
 #: Parts that the groups are divided into for judging.

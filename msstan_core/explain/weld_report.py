@@ -23,6 +23,16 @@ from msstan_core.vocabulary import ACTIONS, MODALITIES, Action
 #: Pictures on a page: of the alarms first, then of the suspicions that were farthest above their limits.
 MOST_PICTURES = 12
 _JPEG_QUALITY = 85
+_EVENT_COLUMNS = (
+    "ISO 6520-1",
+    "kind",
+    "from s",
+    "to s",
+    "alarm from s",
+    "place on the seam",
+    "highest score",
+    "severity (1: worst)",
+)
 
 
 @dataclass(slots=True)
@@ -110,6 +120,7 @@ def report_page(course: Course, title: str, model: str, promise: str = "") -> st
             "-" if e.alarm_ns is None else f"{course.time_of(e.alarm_ns):.2f}",
             _place(e),
             f"{e.peak:.2f} (limit {e.threshold:.2f})",
+            "unknown" if math.isnan(e.severity) else f"{e.severity:.2f}",
         )
         for e in course.events
     ]
@@ -126,9 +137,7 @@ def report_page(course: Course, title: str, model: str, promise: str = "") -> st
         f"{html.escape(promise)}</p>",
         f'<img alt="course of the weld" src="data:image/png;base64,{picture}">',
         "<h2>Suspected imperfections</h2>",
-        _table(("ISO 6520-1", "kind", "from s", "to s", "alarm from s", "place on the seam", "highest score"), events)
-        if events
-        else "<p>None reported.</p>",
+        _table(_EVENT_COLUMNS, events) if events else "<p>None reported.</p>",
         _pictures(course),
         "<h2>What may help</h2><p>From the advisory's rules, without the procedure's limits; where several are named, "
         "the cause decides. Change parameters only within the welding procedure.</p>"

@@ -54,10 +54,19 @@ def test_stretches_of_one_action_are_joined() -> None:
 
 def test_an_event_has_its_code_time_place_and_advice_on_the_page() -> None:
     page = report_page(course(), "weld <1>", "nano 1")
-    for text in ("<td>2011</td>", "<td>2.00</td><td>4.00</td>", "20 to 35 mm", "0.90 (limit 0.50)", "shielding gas"):
+    for text in (
+        "<td>2011</td>",
+        "<td>2.00</td><td>4.00</td>",
+        "20 to 35 mm",
+        "0.90 (limit 0.50)</td><td>unknown</td>",
+        "shielding gas",
+    ):
         assert text in page, text
     assert "weld &lt;1&gt;" in page and "weld <1>" not in page
     assert "still open" not in page
+    graded = Course()
+    graded.add(decision(3, Action.MATERIAL_DEPOSITION, event(EventPhase.ONSET, 3, 0.020, severity=0.42)), 3.0)
+    assert "<td>0.42</td>" in report_page(graded, "weld", "nano 1")
 
 
 def test_the_page_shows_the_moment_of_the_highest_score() -> None:
