@@ -34,7 +34,9 @@ def figures_by_imperfection(bags: Sequence[ReplayedBag], trained: Sequence[int])
         ``average_precision`` beside ``share`` (what chance gives);
         ``spans`` labelled, ``detected`` share of them, ``onset_delay_s`` median from onset to the report;
         ``false_suspicions_per_hour`` of these reports, which may become alarms or not; ``alarmed`` and
-        ``false_alarms_per_hour``: share and rate of alarms alone. One that the model was not trained on has only
+        ``false_alarms_per_hour``: share and rate of alarms alone; ``severity_error``, mean distance of the severity
+        that an event says from the labelled one, beside ``severity_deviation``, what saying the median of these
+        labels would give. One that the model was not trained on has only
         ``share``, ``spans`` and ``trained: False``.
     """
     out: dict[str, dict[str, Any]] = {}
@@ -72,6 +74,8 @@ def imperfection_figures(by_imperfection: Mapping[str, Mapping[str, Any]], *, ra
         "false_suspicions_per_hour": summed("false_suspicions_per_hour"),
         "imperfections_alarmed": finite_mean([f["alarmed"] for f in judged]),
         "false_alarms_per_hour": summed("false_alarms_per_hour"),
+        "severity_error": finite_mean([f["severity_error"] for f in judged]),
+        "severity_deviation": finite_mean([f["severity_deviation"] for f in judged]),
     }
     if ranked:
         figures["imperfection_auc"] = finite_mean([f["auc"] for f in judged])
@@ -111,6 +115,7 @@ def _of_ticks(
 def _of_events(bags: Sequence[ReplayedBag], code: int) -> dict[str, float]:
     delays: list[float] = []
     alarmed: list[bool] = []
+    severities: list[tuple[float, float]] = []  # said, labelled
     false_suspicions, false_alarms, hours = 0, 0, 0.0
     for bag in bags:
         if not bag.hours_complete:
@@ -121,16 +126,27 @@ def _of_events(bags: Sequence[ReplayedBag], code: int) -> dict[str, float]:
         delays += [detection_delay(span, events) for span in spans]
         alarms = [replace(e, start_s=e.alarm_s) for e in events if math.isfinite(e.alarm_s)]
         alarmed += [any(_overlap(span, alarm) for alarm in alarms) for span in spans]
+        severities += [(said, s.severity) for s in spans if math.isfinite(said := _severity_said(s, events))]
         false_suspicions += _without_cause(events, spans)
         false_alarms += _without_cause(alarms, spans)
     found = [d for d in delays if math.isfinite(d)]
+    graded = np.array(severities).reshape(-1, 2)
+    truth = graded[:, 1]
     return {
         "detected": len(found) / len(delays) if delays else math.nan,
         "onset_delay_s": float(np.median(found)) if found else math.nan,
         "false_suspicions_per_hour": false_suspicions / hours if hours else math.nan,
         "alarmed": finite_mean([float(a) for a in alarmed]),
         "false_alarms_per_hour": false_alarms / hours if hours else math.nan,
+        "severity_error": finite_mean(abs(graded[:, 0] - truth).tolist()),
+        "severity_deviation": finite_mean(abs(truth - np.median(truth)).tolist()) if len(truth) else math.nan,
     }
+
+
+def _severity_said(span: TimedSpan, events: Sequence[TimedSpan]) -> float:
+    """The highest of the reports that overlap a span with a labelled severity; NaN where none says one."""
+    said = [e.severity for e in events if _overlap(span, e) and math.isfinite(e.severity)]
+    return max(said) if said and math.isfinite(span.severity) else math.nan
 
 
 def _without_cause(events: Sequence[TimedSpan], spans: Sequence[TimedSpan]) -> int:

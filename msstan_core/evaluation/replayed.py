@@ -38,6 +38,7 @@ class TimedSpan:
     end_s: float
     known_s: float  #: when it was said; equals ``start_s`` for labels
     alarm_s: float = math.nan  #: when the event became an alarm; NaN: it stayed a suspicion, or is a label
+    severity: float = math.nan  #: 0..1; NaN: not judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,7 @@ def replay_bag(
                 reader.seconds(e.end_ns),
                 reader.seconds(e.said_ns),
                 math.nan if e.alarm_ns is None else reader.seconds(e.alarm_ns),
+                e.severity,
             )
             for e in log.entries
             if e.iso_code
@@ -125,6 +127,7 @@ def replay_bag(
     complete = imperfections_complete(attributes)
     rejections += unused_imperfections(annotations, complete)
     spans = [a for a in annotations if a.kind == "imperfection"]
+    labelled = [TimedSpan(a.iso_code, a.start_s, a.end_s, a.start_s, severity=a.severity) for a in spans]
     maps = [d.attention for d in decisions]
     shape = next((own.shape for own in maps if own is not None), None)
     region = None if shape is None else weld_region(attributes, shape)
@@ -142,7 +145,7 @@ def replay_bag(
         imperfections=imperfection_track(annotations, time_s, complete=complete),
         imperfection_probabilities=np.stack([d.imperfection_probabilities for d in decisions]),
         imperfection_thresholds=np.stack([monitor.imperfection_thresholds(d.valid) for d in decisions]),
-        labelled_spans=tuple(TimedSpan(a.iso_code, a.start_s, a.end_s, a.start_s) for a in spans) if complete else (),
+        labelled_spans=tuple(labelled) if complete else (),
         events=events,
         embeddings=np.stack([d.embedding for d in decisions if d.embedding is not None]),
         attribution=Attribution(*share_on_key_ticks(looked_back, key), *share_on_background(maps, region, labels)),

@@ -128,6 +128,21 @@ def with_pores(events: tuple[TimedSpan, ...], said: float) -> ReplayedBag:
     )
 
 
+def test_severities_are_compared_where_both_label_and_event_have_one() -> None:
+    def graded(labelled: float, said: float, start_s: float = 3.5) -> ReplayedBag:
+        bag = with_pores((TimedSpan(2011, start_s, 5.0, start_s, severity=said),), said=0.8)
+        return replace(bag, labelled_spans=(TimedSpan(2011, 3.0, 5.0, 3.0, severity=labelled),))
+
+    bags = [graded(0.2, 0.3), graded(0.6, 0.3), graded(1.0, 0.9), graded(0.6, math.nan), graded(math.nan, 0.5)]
+    bags.append(graded(0.1, 0.9, start_s=4.9 + 3))  # reports another time
+    pore = figures_by_imperfection(bags, [2011])["2011 gas pore"]
+    assert pore["severity_error"] == pytest.approx((0.1 + 0.3 + 0.1) / 3)
+    assert pore["severity_deviation"] == pytest.approx((0.4 + 0.0 + 0.4) / 3)
+    assert imperfection_figures({"2011 gas pore": pore})["severity_error"] == pore["severity_error"]
+    none = figures_by_imperfection([graded(0.2, math.nan)], [2011])["2011 gas pore"]
+    assert math.isnan(none["severity_error"]) and math.isnan(none["severity_deviation"])
+
+
 def test_imperfections_are_scored_at_the_cards_threshold_and_at_the_best_one() -> None:
     bag = with_pores((), said=0.4)
     pore = figures_by_imperfection([bag], [2011])["2011 gas pore"]

@@ -24,6 +24,8 @@ _SIMULATED = (
     Row("imperfection_map", "imperfection mAP"),
     Row("imperfections_detected", "imperfections reported, share"),
     Row("imperfection_onset_delay_s", "from onset to report, s"),
+    Row("severity_error", "error of the severity said, mean over kinds that have one"),
+    Row("severity_deviation", "the same of the labels' median in its place"),
     Row("false_suspicions_per_hour", "suspicions without a cause an hour, all kinds together"),
     Row("imperfections_alarmed", "imperfections with an alarm, share"),
     Row("false_alarms_per_hour", "alarms without a cause an hour, all kinds together"),
