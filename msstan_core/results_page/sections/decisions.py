@@ -76,14 +76,14 @@ DECISIONS: tuple[Section, ...] = (
     Section(
         "false_alarms_shipped",
         "False alarms of the shipped model's limits",
-        "As before, with the limits it is shipped with: model 0.8.2, whose weights and limits the later ones have. "
-        "One alarm in so short a time says little of the rate.",
+        "As before, with the limits that model 0.8.5 is shipped with. Two hours are too few to show the rate: that is "
+        "promised by what the limits were set from, 4.2 other hours (models/default/CARD.md).",
         (
             _FALSE_ALARMS,
             *_SAID,
             Row("hours", "hours of nominal welds"),
         ),
-        command="msstan study false-alarms models/default --hours 1.3 --faulty 60 "
+        command="msstan study false-alarms models/default --hours 2 --faulty 60 "
         "--json docs/results/false_alarms_shipped.json",
     ),
     Section(
