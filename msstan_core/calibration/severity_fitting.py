@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from msstan_core.alignment import ticks_of
 from msstan_core.alignment_config import AlignmentConfig
 from msstan_core.decision.anomaly import AnomalyConfig
+from msstan_core.decision.severity import severity_of
 from msstan_core.inference.model_card import SeverityCard, SeverityTerm
 from msstan_core.preprocessing.input_spec import InputSpec
 from msstan_core.preprocessing.preprocessor import Preprocessor
@@ -102,7 +103,28 @@ def fit_severities(spans: Sequence[LabelledSeverity]) -> dict[int, SeverityCard]
 def fit_severity(spans: Sequence[LabelledSeverity]) -> SeverityCard | None:
     """Of one imperfection: the terms that rank it best on other groups; None where these rank it badly.
 
-    Terms are taken up one by one (forward selection) while each adds WORTH_A_TERM on the spans where it is known.
+    What is judged is the whole procedure: for each part of the groups, terms are chosen and fitted on the others.
+    """
+    folds = _folds(spans)
+    predicted = np.full(len(spans), np.nan)
+    for number in range(FOLDS):
+        rest = [span for span, own in zip(spans, folds, strict=True) if own != number]
+        card = _line(rest)
+        if card is not None:
+            inside = [
+                severity_of(s.lowest, s.highest, card) for s, own in zip(spans, folds, strict=True) if own == number
+            ]
+            predicted[folds == number] = inside
+    correlation = _rank_correlation(predicted, _severities(spans))
+    card = _line(spans)
+    if card is None or correlation < LEAST_CORRELATION:
+        return None
+    return card.model_copy(update={"correlation": round(correlation, 3)})
+
+
+def _line(spans: Sequence[LabelledSeverity]) -> SeverityCard | None:
+    """Terms by forward selection, while each adds WORTH_A_TERM across groups on the spans where it is known; None
+    without any. Its ``correlation`` is that of the selection, and optimistic.
     """
     candidates = [
         term
@@ -119,34 +141,44 @@ def fit_severity(spans: Sequence[LabelledSeverity]) -> SeverityCard | None:
         if not gains or not max(gains) > WORTH_A_TERM:
             break
         chosen.append(candidates.pop(int(np.argmax(gains))))
-    known = _known(spans, chosen)
-    correlation = _across_groups(known, chosen)
-    if correlation < LEAST_CORRELATION:
+    if not chosen:
         return None
+    known = _known(spans, chosen)
     weights = _weights(_values(known, chosen), _severities(known))
     terms = [t.model_copy(update={"weight": round(float(w), 4)}) for t, w in zip(chosen, weights, strict=False)]
+    correlation = round(_across_groups(known, chosen), 3)
     return SeverityCard(
-        terms=tuple(terms), offset=round(float(weights[-1]), 4), correlation=round(correlation, 3), spans=len(known)
+        terms=tuple(terms), offset=round(float(weights[-1]), 4), correlation=correlation, spans=len(known)
     )
 
 
 def _across_groups(known: Sequence[LabelledSeverity], terms: Sequence[SeverityTerm]) -> float:
     """Rank correlation on groups that were not fitted on; 0 without a term, or where there are too few."""
-    from scipy.stats import spearmanr
-
-    names = sorted({span.group for span in known})
-    if not terms or len(known) < FEWEST_SPANS or len(names) < FEWEST_GROUPS:
+    if not terms or len({span.group for span in known}) < FEWEST_GROUPS:
         return 0.0
-    values, truth = _values(known, terms), _severities(known)
-    fold = np.array([names.index(span.group) % FOLDS for span in known])
+    values, truth, folds = _values(known, terms), _severities(known), _folds(known)
     predicted = np.empty(len(known))
     for number in range(FOLDS):
-        inside = fold == number
+        inside = folds == number
         weights = _weights(values[~inside], truth[~inside])
         predicted[inside] = np.clip(values[inside] @ weights[:-1] + weights[-1], 0.0, 1.0)
-    if np.ptp(predicted) == 0 or np.ptp(truth) == 0:
+    return _rank_correlation(predicted, truth, FEWEST_SPANS // 2)
+
+
+def _folds(spans: Sequence[LabelledSeverity]) -> NDArray[np.int64]:
+    """[spans] which of FOLDS parts the group of each is in."""
+    names = sorted({span.group for span in spans})
+    return np.array([names.index(span.group) % FOLDS for span in spans], np.int64)
+
+
+def _rank_correlation(predicted: NDArray[np.float64], truth: NDArray[np.float64], fewest: int = FEWEST_SPANS) -> float:
+    """Spearman's, where there is a prediction; 0 where there are too few or one side says always the same."""
+    from scipy.stats import spearmanr
+
+    there = np.isfinite(predicted)
+    if there.sum() < fewest or np.ptp(predicted[there]) == 0 or np.ptp(truth[there]) == 0:
         return 0.0
-    return float(spearmanr(predicted, truth).statistic)
+    return float(spearmanr(predicted[there], truth[there]).statistic)
 
 
 def _known(spans: Sequence[LabelledSeverity], terms: Sequence[SeverityTerm]) -> list[LabelledSeverity]:

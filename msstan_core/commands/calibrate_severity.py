@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 
 from msstan_core.commands.sensor_arguments import sensors_of
 from msstan_core.errors import InputError
@@ -15,7 +16,7 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.table import Table
 
     from msstan_core.calibration.recalibration import check_destination, save_recalibrated
-    from msstan_core.calibration.severity_fitting import fit_severities, severities_of_bag
+    from msstan_core.calibration.severity_fitting import FEWEST_SPANS, fit_severities, severities_of_bag
     from msstan_core.inference.card_text import severity_statement
     from msstan_core.inference.model_package import load_package
     from msstan_core.recordings.bag_folders import find_bags
@@ -34,13 +35,22 @@ def run(arguments: argparse.Namespace) -> int:
     fitted = fit_severities(spans)
     if not spans:
         raise InputError("--severities", "no imperfection of these bags has a severity", "msstan label --severity")
-    card = package.card.model_copy(update={"severity": fitted})
+    counts = Counter(span.iso_code for span in spans)
+    refuted = [code for code in package.card.severity if counts[code] >= FEWEST_SPANS and code not in fitted]
+    if not fitted and not refuted:
+        raise InputError(
+            "--severities",
+            "the telemetry of these welds tells no severity",
+            f"label {FEWEST_SPANS} spans of a kind or more",
+        )
+    kept = {code: own for code, own in package.card.severity.items() if code not in refuted}
+    card = package.card.model_copy(update={"severity": dict(sorted({**kept, **fitted}.items()))})
     save_recalibrated(package, card, arguments.out, arguments.model_version)
     table = Table("kind", "labelled spans", "severity")
-    for code in sorted({span.iso_code for span in spans}):
-        count = sum(span.iso_code == code for span in spans)
+    for code, count in sorted(counts.items()):
         told = severity_statement(fitted[code]) if code in fitted else "not told by the telemetry, or too few spans"
+        told += ": the model's own is taken away" if code in refuted else ""
         table.add_row(str(code), str(count), told)
     console.print(table)
-    print(f"{arguments.out}: severity of {', '.join(map(str, fitted)) or 'none'}, from {len(bags)} bags")
+    print(f"{arguments.out}: severity of {', '.join(map(str, card.severity)) or 'none'}, from {len(bags)} bags")
     return 0

@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     for bag in bags:
         try:
             shown.append(_label(arguments, bag, spans, attributes, sensors))
-        except InputError as error:  # the others are labelled nevertheless
+        except (InputError, OSError) as error:  # the others are labelled nevertheless
             refused.append(str(error))
     _show(shown)
     for line in refused:
@@ -103,8 +103,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if any(a.kind == "imperfection" for own in shown if not own.complete for a in own.labels):
         print(
-            "Imperfections of bags that do not claim to be complete are neither trained nor judged. Once all of a "
-            "weld's are labelled: msstan label BAG --set imperfections_complete=true"
+            "No network is trained or judged by the imperfections of bags that do not claim to be complete. Once all "
+            "of a weld's are labelled: msstan label BAG --set imperfections_complete=true"
         )
     return 1 if refused else 0
 
@@ -150,6 +150,8 @@ def _label(
         if arguments.phases_from_current:
             added += phases_from_current(reader, sensors.alignment.offset_s.telemetry)
             replaced.append(TELEMETRY_SOURCE)
+        if missing := sorted(set(arguments.remove) - {label.source for label in labels}):
+            raise InputError(bag, f"has no labels of {', '.join(missing)}", _sources(labels))
         if added or replaced:
             labels = merged(labels, added, replaced)
             annotate(bag, labels)
@@ -158,6 +160,11 @@ def _label(
         set_attributes(bag, attributes)
         known = {key: value for key, value in {**known, **attributes}.items() if value != ""}
     return _Labelled(bag, length_s, sorted(labels, key=lambda a: (a.start_s, a.end_s)), known)
+
+
+def _sources(labels: list[Annotation]) -> str:
+    there = sorted({label.source for label in labels})
+    return f"its sources: {', '.join(there)}" if there else "it has none at all"
 
 
 def _refuse_outside(reader: BagReader, spans: list[Annotation]) -> None:
@@ -171,6 +178,8 @@ def _spans(arguments: argparse.Namespace) -> list[Annotation]:
 
     if arguments.severity is not None and not arguments.imperfection:
         raise InputError("--severity", "belongs to no imperfection", "name one: --imperfection CODE START END")
+    if arguments.severity is not None and not 0 <= arguments.severity <= 1:
+        raise InputError("--severity", f"{arguments.severity:g} is outside 0..1", "0 is just there, 1 worst")
     severity = math.nan if arguments.severity is None else arguments.severity
     out = []
     for kind in KINDS:

@@ -56,7 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     ):
         video = None
         if arguments.video is not None:
-            video = files.enter_context(AnnotatedVideo(files.enter_context(written_whole(arguments.video))))
+            partial = files.enter_context(written_whole(arguments.video))
+            video = files.enter_context(AnnotatedVideo(partial, arguments.video))
         task = progress.add_task(f"replaying {arguments.bag.name}", total=max(reader.duration_s, 1e-9))
         for tick in ticks_of(reader.samples(frozenset(MODALITIES)), sensors.alignment):
             decision = monitor.step(tick)
@@ -64,14 +65,15 @@ def run(arguments: argparse.Namespace) -> int:
             risen = course.add(decision, time_s)
             if risen or video is not None:
                 picture = annotated(tick, decision, course.log.ongoing)
-                course.keep_picture(risen, picture)
+                if risen:
+                    course.keep_picture(risen, picture)
                 if video is not None:
                     video.add(picture, time_s)
             progress.update(task, completed=time_s)
+        if not course.seconds:
+            raise InputError(arguments.bag, "gives no tick", "record at least one of the monitor's sensors")
         for topic, count in reader.rejected.items():
             course.degraded[f"{topic}: messages rejected; first: {reader.reasons[topic]}"] = count
-    if not course.seconds:
-        raise InputError(arguments.bag, "gives no tick", "record at least one of the monitor's sensors")
     card = monitor.info.card
     title, model = arguments.bag.resolve().name, f"{card.name} {card.version}"
     with written_whole(arguments.out) as partial:

@@ -86,6 +86,12 @@ class _Track:
         """From which score on it counts towards an alarm: what is no suspicion is no alarm either."""
         return max(self.alarm_threshold, self.threshold)
 
+    def start_over(self) -> None:
+        """What was forming is not known to have held."""
+        self.since_ns = self.alarming_ns = None
+        if self.severity is not None and not self.event_id:
+            self.severity.forget()
+
 
 @dataclass(frozen=True, slots=True)
 class _Now:
@@ -151,7 +157,7 @@ class AnomalyEvents:
         now = _Now(stamp_ns, seam_position_m, departures)
         if self._after_hole(stamp_ns):
             for track in self._tracks:  # nothing is known to have held meanwhile
-                track.since_ns = track.alarming_ns = None
+                track.start_over()
         self._tracks[-1].threshold = novelty_threshold
         if thresholds is not None:
             for track, threshold in zip(self._tracks, map(float, thresholds), strict=False):
@@ -221,7 +227,7 @@ class AnomalyEvents:
 
     def _without_score(self, track: _Track, now: _Now) -> AnomalyEvent | None:
         """Nothing is known: a forming event starts over, an open one stays open, but not for ever."""
-        track.since_ns = track.alarming_ns = None
+        track.start_over()
         if not track.event_id:
             return None
         if now.stamp_ns - track.known_ns > self._config.unknown_s * NANOSECONDS_PER_SECOND:

@@ -23,7 +23,7 @@ class LoggedEvent:
     end_ns: int  #: clearance, or the newest tick while it is open
     open: bool = True
     peak: float = math.nan  #: highest score
-    severity: float = math.nan  #: highest, 0..1
+    severity: float = math.nan  #: 0..1, as last said
     seam_position_m: float = math.nan  #: of the onset
     seam_from_m: float = math.nan  #: where it was reported, from ...
     seam_to_m: float = math.nan  #: ... to, along the seam from the arc's start; NaN when unknown
@@ -62,7 +62,7 @@ class EventLog:
             entry.end_ns = event.stamp_ns
             entry.open = event.phase is not EventPhase.CLEARED
             entry.peak = _larger(entry.peak, event.score)
-            entry.severity = _larger(entry.severity, event.severity)
+            entry.severity = entry.severity if math.isnan(event.severity) else event.severity
             entry.seam_from_m = -_larger(-entry.seam_from_m, -event.seam_position_m)
             entry.seam_to_m = _larger(entry.seam_to_m, event.seam_position_m)
 

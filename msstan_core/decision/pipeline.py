@@ -32,6 +32,9 @@ from msstan_core.preprocessing.preprocessor import NetworkInput, Preprocessor
 from msstan_core.preprocessing.programme_departure import departures_in
 from msstan_core.vocabulary import ACTIONS, ARC_ON, IMPERFECTIONS, MODALITIES, Action, Modality
 
+#: What the programmed values of a job are the values of.
+_STEADY = (Action.MATERIAL_DEPOSITION, Action.HEAT_INPUT_ADJUSTMENT)
+
 
 class Monitor:
     """Answers ticks; holds all streaming state. Not thread-safe: one thread steps it.
@@ -236,7 +239,7 @@ class Monitor:
             seam_position_m,
             calibration.imperfection_thresholds,
             calibration.alarm_thresholds,
-            self._departures(network_input, valid),
+            self._departures(network_input, valid, action),
         )
         if events and seen:
             events = self._regions.attach(events, evidence_of(output.modality_weights, attention))
@@ -295,9 +298,13 @@ class Monitor:
         belief = self._filter.update(stamp_s, raw)
         return belief, tempered(belief, calibration.published_temperature)  # which was fitted for the filter's belief
 
-    def _departures(self, network_input: NetworkInput, valid: NDArray[np.bool_]) -> NDArray[np.float64] | None:
-        """How far the process is from the programme, for severities; None where none is given or nothing measured."""
-        if not self.info.card.severity or not valid[Modality.TELEMETRY]:
+    def _departures(
+        self, network_input: NetworkInput, valid: NDArray[np.bool_], action: Action
+    ) -> NDArray[np.float64] | None:
+        """How far the process is from the programme, for severities; None where none is given or nothing measured, and
+        where the arc begins or ends: the programme's values are those of steady welding.
+        """
+        if not self.info.card.severity or not valid[Modality.TELEMETRY] or action not in _STEADY:
             return None
         return departures_in(network_input.telemetry[self.info.card.config.inputs.programme_columns])
 

@@ -74,14 +74,14 @@ class AnnotatedVideo:
     The first picture sets the size; one of another size, of a camera that changed, is fitted into it.
 
     Args:
-        path: of the file, ending in .mp4 or .avi.
+        path: of the file, ending in .mp4 or .avi. meant: the place that it will have, for errors; None: the same.
 
     Raises:
         InputError: on the first picture, where this OpenCV cannot write such a file.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, meant: Path | None = None) -> None:
+        self._path, self._meant = path, meant or path
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
         self._shown: Picture | None = None
@@ -89,11 +89,13 @@ class AnnotatedVideo:
         self._time_s = math.nan  #: up to which frames are written
 
     def add(self, picture: Picture, time_s: float) -> None:
-        """A picture [H, W, 3] BGR at ``time_s``, which does not fall."""
+        """A picture [H, W, 3] BGR at ``time_s``; where that falls far back, the video goes on from there."""
         if self._writer is None:
             height, width = picture.shape[:2]
             self._size = (width - width % 2, height - height % 2)  # encoders want even sizes
             self._writer = self._opened()
+            self._time_s = time_s
+        if time_s < self._time_s - _LONGEST_HOLD_S:  # the recording's clock was set back
             self._time_s = time_s
         self._hold_until(time_s)
         self._shown = picture
@@ -124,6 +126,6 @@ class AnnotatedVideo:
         writer = cv2.VideoWriter(str(self._path), cv2.VideoWriter.fourcc(*"mp4v"), VIDEO_RATE_HZ, self._size)
         if not writer.isOpened():
             raise InputError(
-                self._path, "cannot be written as a video", "end its name in .mp4, and check space and rights"
+                self._meant, "cannot be written as a video", "end its name in .mp4, and check space and rights"
             )
         return writer

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from msstan_core.errors import InputError
-from msstan_core.observation import TelemetrySample
+from msstan_core.observation import ARC_CURRENT_A, TelemetrySample
 from msstan_core.output_files import written_whole
-from msstan_core.recordings.annotations import FILE_NAME, Annotation, write_annotations
+from msstan_core.recordings.annotations import COLUMNS, FILE_NAME, Annotation, write_annotations
 from msstan_core.recordings.bag import BagReader
+from msstan_core.recordings.bag_faults import STORAGE_SUFFIXES
 from msstan_core.recordings.phases import find_phases, label_phases
-from msstan_core.vocabulary import Modality
+from msstan_core.vocabulary import Action, Modality
+
+Array = NDArray[np.float64]
 
 #: ``source`` of labels that follow from the welder's telemetry.
 TELEMETRY_SOURCE = "telemetry"
@@ -41,30 +47,87 @@ def phases_from_current(reader: BagReader, offset_s: float = 0.0) -> list[Annota
     phases = find_phases(times, current)
     if phases is None:
         raise InputError(reader.path, f"never has more than 20 A (at most {current.max():.1f} A)", by_hand)
-    return label_phases(phases, reader.duration_s, TELEMETRY_SOURCE)
+    welds = _one_by_one(times, current, phases.gaps_s)
+    spans = [_labels_of(*weld, first=k == 0, last=k == len(welds) - 1) for k, weld in enumerate(welds)]
+    return [span for own in spans for span in own]
+
+
+def _one_by_one(times: Array, current: Array, gaps_s: Iterable[tuple[float, float]]) -> list[tuple[Array, Array]]:
+    """The trace of each weld of a recording: parted where it was measured that no arc burnt for long."""
+    parts = [(times, current)]
+    for start, end in gaps_s:
+        if ((times > start) & (times < end) & (current <= ARC_CURRENT_A)).any():
+            *before, (last_times, last_current) = parts
+            early, late = last_times < end, last_times > start
+            parts = [*before, (last_times[early], last_current[early]), (last_times[late], last_current[late])]
+    return parts
+
+
+def _labels_of(times: Array, current: Array, *, first: bool, last: bool) -> list[Annotation]:
+    """Of one weld, what its own telemetry saw: no beginning or end of an arc that burns in its first or last row."""
+    phases = find_phases(times, current)
+    assert phases is not None  # between two gaps there is an arc
+    unseen = set[Action]()
+    if current[0] > ARC_CURRENT_A:
+        unseen |= {Action.IDLE, Action.ARC_INITIATION}
+    if current[-1] > ARC_CURRENT_A:
+        unseen |= {Action.ARC_EXTINCTION, Action.COOLING}
+    # Between two welds nothing tells cooling from idling.
+    unseen |= (set() if first else {Action.IDLE}) | (set() if last else {Action.COOLING})
+    spans = [span for span in label_phases(phases, float(times[-1]), TELEMETRY_SOURCE) if span.action not in unseen]
+    return [replace(s, start_s=max(s.start_s, float(times[0]))) for s in spans if s.end_s > times[0]]
 
 
 def merged(
     before: Iterable[Annotation], added: Iterable[Annotation], replaced_sources: Iterable[str] = ()
 ) -> list[Annotation]:
-    """Labels ``before`` without those of ``replaced_sources``, and ``added``; what is in both is there once."""
+    """Labels ``before`` without those of ``replaced_sources``, and ``added``; one that only differs in its severity
+    from an added one gives way to it.
+    """
     gone = set(replaced_sources)
-    return list(dict.fromkeys([*(a for a in before if a.source not in gone), *added]))
+    kept = [*(a for a in before if a.source not in gone), *added]
+    return list({(a.start_s, a.end_s, a.kind, a.label, a.source): a for a in kept}.values())
 
 
 def annotate(bag: Path, annotations: Iterable[Annotation]) -> None:
-    """Write the labels beside a bag (its folder, or a lone ``.mcap``); whole, or as they were before."""
+    """Write the labels beside a bag (its folder, or a lone ``.mcap``); whole, or as they were before.
+
+    Raises:
+        InputError: for a file that shares its folder with others, whose labels these would be, too; or where the labels
+            have columns that would be lost.
+    """
     folder = bag if bag.is_dir() else bag.parent
+    if not bag.is_dir() and [own for own in folder.iterdir() if own.name == _METADATA or _is_storage(own)] != [bag]:
+        raise InputError(bag, "shares its folder, and so its labels, with others", "put it in a folder of its own")
+    _refuse_more_columns(folder / FILE_NAME)
     with written_whole(folder / FILE_NAME) as partial:
         write_annotations(partial, annotations)
+
+
+def _is_storage(path: Path) -> bool:
+    return path.suffix in STORAGE_SUFFIXES
+
+
+def _refuse_more_columns(path: Path) -> None:
+    if not path.is_file():
+        return
+    with path.open(newline="", encoding="utf-8-sig") as stream:
+        header = next(csv.reader(stream), [])
+    if more := [name for name in header if name not in COLUMNS]:
+        raise InputError(
+            path, f"has columns that would be lost: {', '.join(more)}", "edit it by hand, or take them out"
+        )
 
 
 def set_attributes(bag: Path, changes: Mapping[str, str]) -> None:
     """Set attributes of a bag (``custom_data`` of its metadata.yaml); an empty value takes one away.
 
     Raises:
-        InputError: when there is no metadata.yaml that can be read.
+        InputError: when there is no metadata.yaml that can be read, or a value means nothing.
     """
+    complete = changes.get("imperfections_complete", "")
+    if complete not in ("", "true", "false"):
+        raise InputError("imperfections_complete", f"is {complete!r}", "write true or false")
     path = bag / _METADATA
     try:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))

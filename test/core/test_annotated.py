@@ -16,7 +16,8 @@ from msstan_core.decision.result import AnomalyEvent, Decision, EventPhase, Evid
 from msstan_core.errors import InputError
 from msstan_core.explain.annotated import VIDEO_RATE_HZ, AnnotatedVideo, annotated
 from msstan_core.explain.overlay import SUSPICION, WIDTH_PX, anomaly_words
-from msstan_core.observation import CameraFrame, ThermalFrame, Tick
+from msstan_core.observation import CameraFrame, ThermalFrame, Tick, WeldContext
+from msstan_core.recordings.bag import BagWriter
 from msstan_core.simulation.recording import record
 from msstan_core.simulation.watching import with_sensors
 from msstan_core.vocabulary import Action
@@ -95,8 +96,29 @@ def test_pictures_keep_their_time_in_the_video(tmp_path: Path) -> None:
     assert count[3:] == [5, 1] and sum(count) == len(seen)
 
 
+def test_a_clock_that_is_set_back_loses_no_picture(tmp_path: Path) -> None:
+    with AnnotatedVideo(tmp_path / "weld.mp4") as video:
+        for start_s, grey in ((20.0, 40), (0.0, 200)):
+            for k in range(50):
+                video.add(np.full((60, 80, 3), grey, np.uint8), start_s + k / 25)
+    seen = frames(tmp_path / "weld.mp4")
+    assert sum(own < 60 for own in seen) >= 49 and sum(own > 180 for own in seen) >= 49
+
+
+def test_a_recording_without_a_tick_is_said_with_a_video_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with BagWriter(tmp_path / "weld") as writer:
+        writer.write(WeldContext(stamp_ns=10**18))
+    files = ["--out", str(tmp_path / "weld.html"), "--video", str(tmp_path / "weld.mp4")]
+    assert main(["report", str(tmp_path / "weld"), *files]) == 1
+    assert "gives no tick" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["weld"]
+
+
 def test_a_place_that_takes_no_video_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"weld\.xyz"), AnnotatedVideo(tmp_path / "weld.xyz") as video:
+    place = tmp_path / "part.xyz", tmp_path / "weld.xyz"
+    with pytest.raises(InputError, match=r"weld\.xyz"), AnnotatedVideo(*place) as video:
         video.add(np.asarray(GREY, np.uint8), 0.0)
     with AnnotatedVideo(tmp_path / "empty.mp4"):
         pass

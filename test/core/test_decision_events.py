@@ -158,6 +158,20 @@ def test_severity_is_how_far_the_process_was_off_while_the_event_lasted() -> Non
     assert severity(11, 0.9, off(voltage_v=-0.15)) == pytest.approx(0.5), "another event begins anew"
 
 
+@pytest.mark.parametrize("hole", [True, False])
+def test_severity_starts_over_with_what_was_forming(hole: bool) -> None:
+    events = AnomalyEvents(AnomalyConfig(onset_s=0.2), severity={602: card("voltage_v", "lowest", -1.0)})
+    events.update(0, spatter(0.9), NAN, 1.0, departures=off(voltage_v=-0.9))
+    events.update(100 * MS, spatter(0.9), NAN, 1.0, departures=off(voltage_v=-0.9))
+    start = 600 if hole else 2
+    if not hole:
+        events.update(200 * MS, spatter(NAN), NAN, 1.0)
+        start = 3
+    found = [e for k in range(4) for e in events.update((start + k) * 100 * MS, spatter(0.9), NAN, 1.0,
+                                                         departures=off(voltage_v=0.0))]  # fmt: skip
+    assert found and found[0].severity == 0.0
+
+
 def test_severity_is_unknown_without_what_tells_it_and_never_beyond_its_range() -> None:
     told, nothing = card("travel_speed_m_s", "highest", 1.5), off()
     assert severity_of(nothing, off(travel_speed_m_s=0.4), told) == pytest.approx(0.6)

@@ -60,6 +60,61 @@ def test_phases_follow_the_current_and_replace_those_of_before(tmp_path: Path) -
     assert [(a.label, a.source) for a in labels(bag)] == [("CRATER_FILL", "welder")]
 
 
+def rows(bag: Path) -> list[tuple[float, float, str]]:
+    return [(round(a.start_s, 2), round(a.end_s, 2), a.label) for a in labels(bag)]
+
+
+def told(bag: Path, current: dict[float, float]) -> Path:
+    """A camera for ten seconds, and telemetry with this current at these times."""
+    with BagWriter(bag) as writer:
+        for k in range(101):
+            stamp = START_NS + k * 100_000_000
+            writer.write(CameraFrame(stamp, image=np.zeros((8, 8), np.uint8)))
+            if k / 10 in current:
+                writer.write(TelemetrySample(stamp, current[k / 10], 20.0))
+    assert main(["label", str(bag), "--phases-from-current"]) == 0
+    return bag
+
+
+def test_what_the_telemetry_did_not_see_gets_no_label(tmp_path: Path) -> None:
+    """The arc burns before its first row and after its last: it neither began nor ended there."""
+    inside = told(tmp_path / "inside", {k / 10: 180.0 for k in range(50, 70)})
+    assert [label for *_, label in rows(inside)] == ["MATERIAL_DEPOSITION"]
+    late = told(tmp_path / "late", {k / 10: 180.0 if k < 80 else 0.0 for k in range(50, 91)})
+    assert rows(late)[-2:] == [(7.4, 7.9, "ARC_EXTINCTION"), (7.9, 9.0, "COOLING")] and rows(late)[0][2] != "IDLE"
+    early = told(tmp_path / "early", {k / 10: 180.0 if k >= 30 else 0.0 for k in range(10, 61)})
+    assert rows(early)[:2] == [(1.0, 3.0, "IDLE"), (3.0, 3.5, "ARC_INITIATION")]
+    assert rows(early)[-1][2] == "MATERIAL_DEPOSITION"
+
+
+def test_each_weld_of_a_recording_begins_and_ends(tmp_path: Path) -> None:
+    burning = {k / 10: 180.0 if 10 <= k < 40 or 65 <= k < 95 else 0.0 for k in range(101)}
+    expected = ["IDLE", *["ARC_INITIATION", "MATERIAL_DEPOSITION", "ARC_EXTINCTION"] * 2, "COOLING"]
+    assert [label for *_, label in rows(told(tmp_path / "two", burning))] == expected
+    unheard = {k: own for k, own in burning.items() if not 4.0 <= k < 6.5}  # nobody saw the arc go out
+    assert [label for *_, label in rows(told(tmp_path / "hole", unheard))] == [
+        "IDLE", "ARC_INITIATION", "MATERIAL_DEPOSITION", "MATERIAL_DEPOSITION", "ARC_EXTINCTION", "COOLING",
+    ]  # fmt: skip
+
+
+def test_nothing_of_a_file_that_others_share_or_wrote_is_lost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = weld(tmp_path / "weld")
+    inside = next(bag.glob("*.mcap"))
+    assert main(["label", str(inside), "--phases-from-current"]) == 1
+    assert "shares its folder" in capsys.readouterr().err and not labels(bag)
+    lone = tmp_path / "lone" / "weld.mcap"
+    lone.parent.mkdir()
+    lone.write_bytes(inside.read_bytes())
+    assert main(["label", str(lone), "--phases-from-current"]) == 0
+    more = "start_s,end_s,kind,label,severity,source,inspector\n1,2,action,IDLE,,operator,Mayer\n"
+    (bag / "annotations.csv").write_text(more, encoding="utf-8")
+    assert main(["label", str(bag), "--phases-from-current"]) == 1
+    assert "would be lost: inspector" in capsys.readouterr().err
+    assert (bag / "annotations.csv").read_text(encoding="utf-8") == more
+
+
 def test_the_telemetrys_offset_of_the_cell_moves_its_labels(tmp_path: Path) -> None:
     bag, params = weld(tmp_path / "weld"), tmp_path / "cell.yaml"
     params.write_text("weld_monitor: {ros__parameters: {alignment.offset_s.telemetry: 0.4}}\n", encoding="utf-8")
@@ -119,6 +174,9 @@ def test_several_bags_are_labelled_and_what_cannot_be_is_said(
         (["--imperfection", "2011", "1", "2", "--severity", "4"], "outside 0..1"),
         (["--severity", "0.4"], "belongs to no imperfection"),
         (["--set", "group"], "KEY=VALUE"),
+        (["--set", "imperfections_complete=yes"], "true or false"),
+        (["--imperfection", "2011", "1", "2", "--severity", "nan"], "outside 0..1"),
+        (["--remove", "xray"], "has no labels of xray"),
     ],
 )
 def test_a_wrong_label_changes_nothing(
@@ -145,6 +203,8 @@ def test_a_label_is_there_once() -> None:
     other = Annotation(1, 2, "action", "IDLE", source="b")
     assert merged([one], [one, other]) == [one, other]
     assert merged([one, other], [], ["b"]) == [one]
+    graded = [Annotation(1, 2, "imperfection", "2011", severity, "a") for severity in (0.4, 0.7)]
+    assert merged(graded[:1], graded[1:]) == graded[1:], "a corrected grade replaces the first one"
 
 
 @given(st.lists(st.tuples(st.floats(0.01, 0.4), st.floats(0, 300)), min_size=2, max_size=60))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,11 @@ def test_nothing_is_given_where_labels_say_that_nothing_tells_it() -> None:
         for own, span in zip(shuffled, spans, strict=True)
     ]
     assert fit_severity(chance) is None
+    given = 0
+    for seed in range(20):
+        few = [replace(s, severity=float(np.random.default_rng([seed, k]).random())) for k, s in enumerate(spans[:24])]
+        given += fit_severity(few) is not None
+    assert given <= 1, "chance among many terms is not taken for knowledge"
     assert fit_severity(spans[:15]) is None, "too few spans"
     assert fit_severity(labelled(120, groups=3)) is None, "too few groups"
     same = [LabelledSeverity(501, 0.5, span.lowest, span.highest, span.group) for span in spans]
@@ -176,12 +182,23 @@ def test_the_command_fits_labelled_bags_and_says_what_it_found(
     monkeypatch.setattr(severity_fitting, "severities_of_bag", many)
     model = ["calibrate", str(default_model_dir()), "--severities", str(weld.parent)]
     assert main([*model, "--out", str(tmp_path / "model"), "--model-version", "7.1"]) == 0
-    assert read == [weld] and "severity of 501, from 1 bags" in capsys.readouterr().out
+    assert read == [weld] and "501, 502, 602, 2011, 2017, from 1 bags" in capsys.readouterr().out
     card = load_package(tmp_path / "model").card
-    assert card.version == "7.1" and set(card.severity) == {501}
+    shipped = load_package(default_model_dir()).card.severity
+    assert card.version == "7.1" and set(card.severity) == {501, *shipped}
+    assert all(card.severity[code] == own for code, own in shipped.items() if code != 501), "no word on the others"
+    assert card.severity[501].spans == 60
     assert card.alarm_limits == load_package(default_model_dir()).card.alarm_limits
     text = (tmp_path / "model" / CARD_TEXT_FILE).read_text(encoding="utf-8")
     assert "severity of 501: 0.3" in text and "highest travel_speed_m_s" in text
+    constant = [replace(span, severity=0.5) for span in labelled(60)]
+    monkeypatch.setattr(severity_fitting, "severities_of_bag", lambda *_: constant)
+    assert main([*model, "--out", str(tmp_path / "without")]) == 0
+    assert "model's own is taken away" in " ".join(capsys.readouterr().err.split())
+    assert set(load_package(tmp_path / "without").card.severity) == set(shipped) - {501}
+    monkeypatch.setattr(severity_fitting, "severities_of_bag", lambda *_: labelled(10))
+    assert main([*model, "--out", str(tmp_path / "other")]) == 1
+    assert "tells no severity" in capsys.readouterr().err and not (tmp_path / "other").exists()
     monkeypatch.setattr(severity_fitting, "severities_of_bag", lambda *_: [])
     assert main([*model, "--out", str(tmp_path / "other")]) == 1
     assert "no imperfection of these bags has a severity" in capsys.readouterr().err
