@@ -80,9 +80,11 @@ def register(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Change what is asked for, bag by bag, and show what is there then."""
     from msstan_core.recordings.bag_folders import find_bags
+    from msstan_core.recordings.labelling import check_attributes
 
     bags = [own for path in arguments.bags for own in ([path] if path.is_file() else find_bags([path]))]
     spans, attributes = _spans(arguments), _attributes(arguments.attributes)
+    check_attributes(attributes)
     if spans and len(bags) > 1:
         raise InputError("--action, --imperfection", f"{len(bags)} bags are named", "label one bag at a time")
     sensors = sensors_of(arguments)

@@ -119,15 +119,20 @@ def _refuse_more_columns(path: Path) -> None:
         )
 
 
+def check_attributes(changes: Mapping[str, str]) -> None:
+    """Raise InputError for a value that would mean nothing."""
+    complete = changes.get("imperfections_complete", "")
+    if complete not in ("", "true", "false"):
+        raise InputError("imperfections_complete", f"is {complete!r}", "write true or false")
+
+
 def set_attributes(bag: Path, changes: Mapping[str, str]) -> None:
     """Set attributes of a bag (``custom_data`` of its metadata.yaml); an empty value takes one away.
 
     Raises:
         InputError: when there is no metadata.yaml that can be read, or a value means nothing.
     """
-    complete = changes.get("imperfections_complete", "")
-    if complete not in ("", "true", "false"):
-        raise InputError("imperfections_complete", f"is {complete!r}", "write true or false")
+    check_attributes(changes)
     path = bag / _METADATA
     try:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -174,7 +174,7 @@ def test_several_bags_are_labelled_and_what_cannot_be_is_said(
         (["--imperfection", "2011", "1", "2", "--severity", "4"], "outside 0..1"),
         (["--severity", "0.4"], "belongs to no imperfection"),
         (["--set", "group"], "KEY=VALUE"),
-        (["--set", "imperfections_complete=yes"], "true or false"),
+        (["--set", "imperfections_complete=yes", "--action", "IDLE", "0", "1"], "true or false"),
         (["--imperfection", "2011", "1", "2", "--severity", "nan"], "outside 0..1"),
         (["--remove", "xray"], "has no labels of xray"),
     ],
