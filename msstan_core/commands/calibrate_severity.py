@@ -21,6 +21,9 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.inference.model_package import load_package
     from msstan_core.recordings.bag_folders import find_bags
 
+    for option in ("materials", "work", "subsets", "novelty_alarms"):
+        if getattr(arguments, option):
+            raise InputError(f"--{option.replace('_', '-')}", "has no part in severities", "leave it out")
     package = load_package(arguments.model_dir)
     check_destination(package, arguments.out)
     spec, sensors = package.card.config.inputs, sensors_of(arguments)

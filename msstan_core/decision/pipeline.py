@@ -21,6 +21,7 @@ from msstan_core.decision.novelty import NoveltyDetector, load_novelty
 from msstan_core.decision.probabilities import action_probabilities, imperfection_probabilities, tempered
 from msstan_core.decision.result import AnomalyEvent, Decision
 from msstan_core.decision.seam import SeamPosition
+from msstan_core.decision.severity import steady_departures
 from msstan_core.inference.engine import Backend, Engine, load_engine
 from msstan_core.inference.frame_sampling import FrameSampling
 from msstan_core.inference.model_info import ModelInfo
@@ -29,11 +30,7 @@ from msstan_core.inference.providers import Provider
 from msstan_core.linear_algebra import use_one_thread
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Tick, WeldContext
 from msstan_core.preprocessing.preprocessor import NetworkInput, Preprocessor
-from msstan_core.preprocessing.programme_departure import departures_in
 from msstan_core.vocabulary import ACTIONS, ARC_ON, IMPERFECTIONS, MODALITIES, Action, Modality
-
-#: What the programmed values of a job are the values of.
-_STEADY = (Action.MATERIAL_DEPOSITION, Action.HEAT_INPUT_ADJUSTMENT)
 
 
 class Monitor:
@@ -204,7 +201,7 @@ class Monitor:
         self._job = job
 
     def _answer(self, tick: Tick, network_input: NetworkInput, degraded: tuple[str, ...], started: float) -> Decision:
-        output = self._engine.step(network_input)
+        output, card = self._engine.step(network_input), self.info.card
         valid = network_input.valid.astype(bool)
         seen = bool(valid.any())
         calibration = self._calibrations.of(valid)
@@ -239,7 +236,7 @@ class Monitor:
             seam_position_m,
             calibration.imperfection_thresholds,
             calibration.alarm_thresholds,
-            self._departures(network_input, valid, action),
+            steady_departures(network_input, card.config.inputs, action) if card.severity else None,
         )
         if events and seen:
             events = self._regions.attach(events, evidence_of(output.modality_weights, attention))
@@ -297,16 +294,6 @@ class Monitor:
             self._filter.filtered = calibration.filtered
         belief = self._filter.update(stamp_s, raw)
         return belief, tempered(belief, calibration.published_temperature)  # which was fitted for the filter's belief
-
-    def _departures(
-        self, network_input: NetworkInput, valid: NDArray[np.bool_], action: Action
-    ) -> NDArray[np.float64] | None:
-        """How far the process is from the programme, for severities; None where none is given or nothing measured, and
-        where the arc begins or ends: the programme's values are those of steady welding.
-        """
-        if not self.info.card.severity or not valid[Modality.TELEMETRY] or action not in _STEADY:
-            return None
-        return departures_in(network_input.telemetry[self.info.card.config.inputs.programme_columns])
 
     def _novelty(self, embedding: np.ndarray, action: Action, seen: bool) -> float:
         """Distance to nominal welds, only while the arc burns: that is what the nominal set is made of."""

@@ -85,7 +85,6 @@ class AnnotatedVideo:
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
         self._shown: Picture | None = None
-        self._frames = 0
         self._time_s = math.nan  #: up to which frames are written
 
     def add(self, picture: Picture, time_s: float) -> None:

@@ -154,7 +154,7 @@ def test_the_monitor_says_how_bad_it_is(weld: Path) -> None:
     monitor = Monitor.load(default_model_dir(), modalities=frozenset({Modality.TELEMETRY}))
     info = monitor.info
     card = package.card.model_copy(update={"severity": {501: told}})
-    monitor = Monitor(monitor.engine, type(info)(**{**_fields(info), "card": card}))
+    monitor = Monitor(monitor.engine, replace(info, card=card))
     events = []
     with BagReader(weld) as reader:
         for tick in ticks_of(reader.samples((Modality.TELEMETRY,))):
@@ -162,10 +162,6 @@ def test_the_monitor_says_how_bad_it_is(weld: Path) -> None:
     given = [event.severity for event in events if event.iso_code == 501]
     assert given and 0.2 < max(given) <= 1.0
     assert all(math.isnan(event.severity) for event in events if event.iso_code != 501)
-
-
-def _fields(info: object) -> dict[str, object]:
-    return {name: getattr(info, name) for name in info.__dataclass_fields__}  # type: ignore[attr-defined]
 
 
 def test_the_command_fits_labelled_bags_and_says_what_it_found(
@@ -199,6 +195,8 @@ def test_the_command_fits_labelled_bags_and_says_what_it_found(
     monkeypatch.setattr(severity_fitting, "severities_of_bag", lambda *_: labelled(10))
     assert main([*model, "--out", str(tmp_path / "other")]) == 1
     assert "tells no severity" in capsys.readouterr().err and not (tmp_path / "other").exists()
+    assert main([*model, "--out", str(tmp_path / "other"), "--subsets"]) == 1
+    assert "--subsets: has no part in severities" in capsys.readouterr().err
     monkeypatch.setattr(severity_fitting, "severities_of_bag", lambda *_: [])
     assert main([*model, "--out", str(tmp_path / "other")]) == 1
     assert "no imperfection of these bags has a severity" in capsys.readouterr().err
