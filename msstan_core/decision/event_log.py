@@ -59,7 +59,7 @@ class EventLog:
             if event.alarm and entry.alarm_ns is None:
                 entry.alarm_ns = event.stamp_ns
             entry.newest = event
-            entry.end_ns = event.stamp_ns
+            entry.end_ns = max(entry.end_ns, event.stamp_ns)  # cleared because the clock was set back: it ended before
             entry.open = event.phase is not EventPhase.CLEARED
             entry.peak = _larger(entry.peak, event.score)
             entry.severity = entry.severity if math.isnan(event.severity) else event.severity

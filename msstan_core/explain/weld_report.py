@@ -8,6 +8,7 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -81,12 +82,22 @@ class Course:
         return (stamp_ns - self._start_ns) / 1e9
 
     def spans(self) -> list[tuple[float, float, Action]]:
-        """(start, end, action) of each stretch of one action, seconds; the last ends with the last decision."""
+        """(start, end, action) of each stretch of one action, seconds.
+
+        The last ends with the last decision, and so does each after which the recording's clock was set back.
+        """
         out: list[tuple[float, float, Action]] = []
-        for action, start, end in zip(self.actions, self.seconds, [*self.seconds[1:], *self.seconds[-1:]], strict=True):
-            begin = out.pop()[0] if out and out[-1][2] is action else start
-            out.append((begin, end, action))
+        for action, start, next_s in zip(
+            self.actions, self.seconds, [*self.seconds[1:], *self.seconds[-1:]], strict=True
+        ):
+            begin = out.pop()[0] if out and out[-1][1:] == (start, action) else start
+            out.append((begin, max(start, next_s), action))
         return out
+
+    @property
+    def clock_set_back_s(self) -> list[float]:
+        """By how much the recording's clock was set back, each time, s: what came after repeats times of before."""
+        return [before - now for before, now in pairwise(self.seconds) if now < before]
 
 
 def advice_for(iso_code: int) -> list[str]:
@@ -130,9 +141,10 @@ def report_page(course: Course, title: str, model: str, promise: str = "") -> st
         for line in advice_for(code)
     ]
     degraded = [(str(count), reason) for reason, count in course.degraded.items()]
+    degraded += [("1", f"the clock was set back by {by:.1f} s: later times repeat") for by in course.clock_set_back_s]
     parts = [
         f"<h1>Weld report: {html.escape(title)}</h1>",
-        f"<p>{len(course.seconds)} decisions over {course.seconds[-1] - course.seconds[0]:.1f} s by model "
+        f"<p>{len(course.seconds)} decisions over {sum(b - a for a, b, _ in course.spans()):.1f} s by model "
         f"{html.escape(model)}. Suspicions and alarms are no verdict: they say where to look. Not a safety function. "
         f"{html.escape(promise)}</p>",
         f'<img alt="course of the weld" src="data:image/png;base64,{picture}">',
@@ -166,16 +178,18 @@ def timeline_png(course: Course) -> bytes:
     strip, weights, suspicion = figure.subplots(3, 1, sharex=True, gridspec_kw={"height_ratios": [1.0, 1.2, 1.2]})
     for start, end, action in course.spans():
         strip.axvspan(start, end, color=colour_of(action), alpha=0.6, linewidth=0)
-    strip.plot(course.seconds, course.probabilities, color="black", linewidth=0.9)
+    breaks = np.flatnonzero(np.diff(course.seconds) < 0) + 1  # no line back to where the clock was set
+    seconds = np.insert(course.seconds, breaks, np.nan)
+    strip.plot(seconds, np.insert(course.probabilities, breaks, np.nan), color="black", linewidth=0.9)
     strip.set_ylim(0, 1.02)
     strip.set_ylabel("action,\nprobability")
     seen = [a for a in ACTIONS if a in course.actions]
     beside: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5), "fontsize": 8, "frameon": False}
     strip.legend(handles=[Patch(color=colour_of(a), alpha=0.6, label=_words(a)) for a in seen], **beside)
-    shares = np.array(course.weights)
+    shares = np.insert(np.array(course.weights), breaks, np.nan, axis=0)
     for modality in MODALITIES:
         if np.isfinite(shares[:, modality]).any():
-            weights.plot(course.seconds, shares[:, modality], label=modality.label, linewidth=1.1)
+            weights.plot(seconds, shares[:, modality], label=modality.label, linewidth=1.1)
     weights.set_ylim(0, 1.02)
     weights.set_ylabel("sensor weight")
     if weights.lines:

@@ -1,4 +1,4 @@
-"""Faults of a scenario as they act at one moment."""
+"""Faults of a scenario as they act at one moment; a gap is a place instead, see seam_gap.py."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ class Faults:
     travel_factor: float = 1.0
     stick_out_offset: float = 0.0
     aim_offset: float = 0.0
-    joint_gap: float = 0.0
     magnetic_blow: float = 0.0
     stray_strike: float = 0.0
     focus_offset: float = 0.0
@@ -35,7 +34,7 @@ class FaultSchedule:
     """The scenario's disturbances on the clock of each seam's arc."""
 
     def __init__(self, disturbances: tuple[Disturbance, ...]) -> None:
-        self._disturbances = disturbances
+        self._disturbances = tuple(d for d in disturbances if d.kind != "joint_gap")
         self._gas_restored: set[int] = set()
 
     def restore_gas(self, weld: int, arc_s: float) -> None:

@@ -50,7 +50,7 @@ class Disturbance(Section):
     """A physical fault. It never names an imperfection: that follows, or not, from the physics."""
 
     kind: DisturbanceKind
-    start_s: float = quantity(2.0, 0.0, 600.0, "s", "start, counted from the start of the arc")
+    start_s: float = quantity(2.0, 0.0, 600.0, "s", "start, from the start of the arc; a gap: where the torch is then")
     duration_s: float = quantity(2.0, 0.05, 600.0, "s", "length")
     magnitude: float = Field(..., description="how strong; unit and range depend on the kind")
     weld: int = count(0, 0, 9, "index", "which seam, from 0")

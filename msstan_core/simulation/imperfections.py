@@ -23,6 +23,7 @@ from msstan_core.simulation.labels import SOURCE
 from msstan_core.simulation.materials import PROPERTIES
 from msstan_core.simulation.penetration import arc_penetration_m
 from msstan_core.simulation.scenario import Scenario
+from msstan_core.simulation.seam_gap import BRIDGED_M
 from msstan_core.vocabulary import ISO_CODES
 
 #: Limits of the indices, each beside the quantity it divides.
@@ -222,7 +223,7 @@ class WeldQuality:
         behind = heat.bottom_c[max(row - 6, 0) : row + 7, max(column - 8, 0) : column + 3]
         melting = heat.melting_c[max(row - 6, 0) : row + 7]
         molten = bool((behind >= melting - 1.0).any())
-        load = self._line_energy * (1.0 + 600.0 * max(c.gap_m - 0.0006, 0.0))
+        load = self._line_energy * (1.0 + 600.0 * max(c.gap_m - BRIDGED_M, 0.0))
         if molten:
             indices[504] = load / LIMITS["excess penetration"]
             indices[510] = load / LIMITS["burn-through"]

@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass
 from enum import Enum, auto
 
+import numpy as np
+
 from msstan_core.simulation.energy import STEP_S, Setpoints
-from msstan_core.simulation.scenario import Procedure, ProcessSettings, Scenario
+from msstan_core.simulation.scenario import Joint, Procedure, ProcessSettings, Scenario
 
 #: The torch's home relative to the start of the first seam, m.
 HOME = (-0.045, 0.03, 0.07)
@@ -15,12 +17,29 @@ HOME = (-0.045, 0.03, 0.07)
 STITCH_GAP_M = 0.012
 #: The robot waits this long for an arc before it goes on without one, s.
 IGNITION_TIMEOUT_S = 4.0
+#: The torch stands this long once the arc burns, s.
+STAND_S = 0.35
 
 
 def seams_length(scenario: Scenario) -> float:
     """From the start of the first seam to the end of the last, m."""
     welds = scenario.procedure.welds
     return welds * scenario.joint.seam_length_m + (welds - 1) * STITCH_GAP_M
+
+
+def seam_start_m(joint: Joint, weld: int) -> float:
+    """X of a seam's start."""
+    return weld * (joint.seam_length_m + STITCH_GAP_M)
+
+
+def programmed_place_m(scenario: Scenario, arc_s: float) -> float:
+    """How far along its seam the programme is ``arc_s`` seconds after the arc first burnt, m, undisturbed."""
+    times = STAND_S + STEP_S * np.arange(max(round((arc_s - STAND_S) / STEP_S), 0))
+    factor = np.ones_like(times)
+    for change in scenario.procedure.heat_adjustments:
+        share = [_smooth((time - change.at_s) / change.duration_s) for time in times.tolist()]
+        factor *= 1.0 + (change.travel - 1.0) * np.array(share)
+    return float(factor.sum()) * scenario.process.travel_speed_m_s * STEP_S
 
 
 class Step(Enum):
@@ -76,7 +95,7 @@ class RobotProgramme:
     def __init__(self, scenario: Scenario) -> None:
         self._procedure: Procedure = scenario.procedure
         self._process = scenario.process
-        self._length = scenario.joint.seam_length_m
+        self._joint = scenario.joint
         self.step = Step.IDLE
         self.weld = 0
         self._in_step_s = 0.0
@@ -90,10 +109,6 @@ class RobotProgramme:
     def finished(self) -> bool:
         """The programme has ended."""
         return self.step is Step.DONE
-
-    def seam_start_m(self, weld: int) -> float:
-        """X of a seam's start."""
-        return weld * (self._length + STITCH_GAP_M)
 
     def advance(self, travel_speed_m_s: float, burning: bool) -> Demand:
         """One control step; ``travel_speed_m_s`` is what the robot really does along the seam."""
@@ -128,9 +143,9 @@ class RobotProgramme:
             self._arc_s = math.nan
             self._along = 0.0
             self._go(Step.START)
-        elif step is Step.START and ((ignited and self._arc_s >= 0.35) or t >= IGNITION_TIMEOUT_S):
+        elif step is Step.START and ((ignited and self._arc_s >= STAND_S) or t >= IGNITION_TIMEOUT_S):
             self._go(Step.WELD)
-        elif step is Step.WELD and self._along >= self._length:
+        elif step is Step.WELD and self._along >= self._joint.seam_length_m:
             self._go(Step.CRATER if p.crater_fill_s > 0 else Step.STOP)
         elif step is Step.CRATER and t >= p.crater_fill_s:
             self._go(Step.STOP)
@@ -150,11 +165,11 @@ class RobotProgramme:
         self._in_step_s = 0.0
 
     def _retracted(self) -> tuple[float, float, float]:
-        return self.seam_start_m(self.weld) + self._length + 0.01, HOME[1], HOME[2]
+        return seam_start_m(self._joint, self.weld) + self._joint.seam_length_m + 0.01, HOME[1], HOME[2]
 
     def _position(self) -> tuple[float, float, float, bool]:
         p, t = self._procedure, self._in_step_s
-        start = (self.seam_start_m(self.weld), 0.0, 0.0)
+        start = (seam_start_m(self._joint, self.weld), 0.0, 0.0)
         if self.step in (Step.IDLE, Step.PLACEMENT, Step.SETTLE):
             return (*HOME, False)
         if self.step is Step.APPROACH:
@@ -177,7 +192,7 @@ class RobotProgramme:
         if step is Step.START:
             on = True
             # the wire creeps until it touches, then runs up
-            feed = 0.45 if math.isnan(arc_s) else min(0.45 + arc_s / 0.35 * 0.55, 1.0)
+            feed = 0.45 if math.isnan(arc_s) else min(0.45 + arc_s / STAND_S * 0.55, 1.0)
         elif step in (Step.WELD, Step.CRATER):
             on, feed, travel = True, 1.0, 1.0 if step is Step.WELD else 0.15
         elif step is Step.STOP:

@@ -15,6 +15,7 @@ from msstan_core.simulation.labels import ActionTrack
 from msstan_core.simulation.parameter_changes import ParameterChanges
 from msstan_core.simulation.procedure import Demand, RobotProgramme, Step, least_tip_m
 from msstan_core.simulation.scenario import Scenario
+from msstan_core.simulation.seam_gap import SeamGap
 from msstan_core.simulation.sources import make_source, steady_reference
 from msstan_core.simulation.spatter import SpatterThrower
 from msstan_core.simulation.state import CellState
@@ -56,6 +57,9 @@ class WeldProcess:
         self.programme = RobotProgramme(scenario)
         self.changes = ParameterChanges(scenario.process, self._source)
         self._faults = FaultSchedule(scenario.disturbances)
+        self._seam_gap = SeamGap(scenario)
+        self._thin_m = min(joint.thickness_a_m, joint.thickness_b_m)
+        self._wire_m2 = math.pi / 4 * scenario.process.wire_diameter_m**2
         self.quality = WeldQuality(scenario, steady_reference(scenario), quality)
         self.actions = ActionTrack()
         self._path_random = path
@@ -90,12 +94,12 @@ class WeldProcess:
         state.wire_feed_m_s += (feed_target - state.wire_feed_m_s) * min(STEP_S / FEEDER_LAG_S, 1.0)
         inputs = self._source_inputs(demand, faults, setpoints)
         waveform = self._source.step(inputs)
-        self._absorb(waveform, inputs, faults)
+        self._absorb(waveform, inputs)
         self._steps += 1
         state.time_s = self.time_s
         if state.burning:
             state.last_arc_s = state.time_s
-        self._assess(demand, faults, inputs)
+        self._assess(demand, inputs)
         adjusting = demand.adjusting or (changing and demand.step is Step.WELD)
         on = state.current_a > 20.0 if scenario.process.kind == "gmaw" else state.burning
         level = state.current_a if scenario.process.kind == "gmaw" else state.power_w
@@ -147,7 +151,7 @@ class WeldProcess:
             softness = (float(around.max()) + KELVIN) / (float(self.heat.melting_c.min()) + KELVIN)
         elif state.burning or demand.source_on:
             row, column = self.heat.index(state.arc_x_m, state.arc_y_m)
-            surface = -0.3 * float(self.heat.bead_m[row, column])
+            surface = -0.3 * float(self.heat.bead_m[row, column]) + self._seam_gap.sag_m(state.arc_x_m)
             if self.quality.hole_below(state.arc_x_m, state.arc_y_m):
                 surface = float(self.heat.thickness_m[row, 0]) + 0.004
         length, _ = self.heat.pool_extent(state.arc_x_m, state.arc_y_m)
@@ -166,7 +170,7 @@ class WeldProcess:
             pool_size=max(length / 0.01, 0.3),
         )
 
-    def _absorb(self, waveform: Waveform, inputs: SourceInputs, faults: Faults) -> None:
+    def _absorb(self, waveform: Waveform, inputs: SourceInputs) -> None:
         """Heat, filler, light, spatter and fume of this control step."""
         state = self.state
         state.waveform = waveform
@@ -177,19 +181,19 @@ class WeldProcess:
         state.gap_m, state.stick_out_m, state.droplet_m = waveform.gap_m, waveform.stick_out_m, waveform.droplet_m
         state.light.append(waveform.light_w)
         power = state.power_w * self._source.efficiency
-        depth = self._source.heat_depth_m(inputs) + 0.5 * self._gap_m(faults)  # a gap lets the source deeper in
+        # a gap lets the source deeper in
+        depth = self._source.heat_depth_m(inputs) + 0.5 * self._seam_gap.width_m(state.arc_x_m)
         self.heat.advance(STEP_S, state.arc_x_m, state.arc_y_m, power, self._source_radius(state), depth)
         if self._scenario.process.kind == "fsw" and state.burning:
             self.heat.stir(state.arc_x_m, state.arc_y_m, self._scenario.process.shoulder_radius_m)
         if waveform.transfer_m3 > 0:
-            self.heat.deposit(waveform.transfer_m3, state.arc_x_m - 0.001, state.arc_y_m, 0.0026)
+            section = state.wire_feed_m_s * self._wire_m2 / max(state.travel_m_s, 1e-4)
+            standing = 1.0 - self._seam_gap.fill(state.arc_x_m, self._thin_m, section)
+            self.heat.deposit(standing * waveform.transfer_m3, state.arc_x_m - 0.001, state.arc_y_m, 0.0026)
         self._spatter.throw(waveform, state)
         smokes = 0.0 if self._scenario.process.kind == "fsw" else state.power_w / 5000.0
         fume = smokes * (1.0 + 1.5 * (1.0 - state.gas_cover))
         state.fume += (fume - state.fume) * STEP_S / FUME_LAG_S
-
-    def _gap_m(self, faults: Faults) -> float:
-        return self._scenario.joint.gap_m + faults.joint_gap
 
     def _source_radius(self, state: CellState) -> float:
         """Standard deviation of the heat on the surface, m."""
@@ -200,7 +204,7 @@ class WeldProcess:
             return 0.6 * process.shoulder_radius_m
         return ARC_RADIUS_M + 0.3 * state.gap_m
 
-    def _assess(self, demand: Demand, faults: Faults, inputs: SourceInputs) -> None:
+    def _assess(self, demand: Demand, inputs: SourceInputs) -> None:
         state = self.state
         self._current_mean += (state.current_a - self._current_mean) * STEP_S / MEAN_S
         self._voltage_mean += (state.voltage_v - self._voltage_mean) * STEP_S / MEAN_S
@@ -219,7 +223,7 @@ class WeldProcess:
             gas_cover=state.gas_cover,
             arc_x_m=state.arc_x_m,
             arc_y_m=state.arc_y_m,
-            gap_m=self._gap_m(faults),
+            gap_m=self._seam_gap.width_m(state.arc_x_m),
             spatter_rate=self._spatter.rate,
             depth_ratio=self._source.depth_ratio(inputs),
             undercut_ratio=math.nan if self._scenario.process.kind == "gmaw" else 1.0,

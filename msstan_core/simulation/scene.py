@@ -11,12 +11,14 @@ from msstan_core.simulation.geometry import MARGIN_X_M
 from msstan_core.simulation.imperfections import Mark
 from msstan_core.simulation.materials import PROPERTIES
 from msstan_core.simulation.scenario import Scenario
+from msstan_core.simulation.seam_gap import BRIDGED_M, SeamGap
 from msstan_core.simulation.state import Ejection
 
 Image = NDArray[np.uint8]
 #: Size of a canvas pixel on the parts, m.
 CANVAS_M = 0.0003
 _MARGIN_Y_M = 0.085
+_GAP_SHADE = 6
 
 
 class WorkSurface:
@@ -29,6 +31,7 @@ class WorkSurface:
         self.columns = round((length_m + 2 * MARGIN_X_M) / CANVAS_M)
         self.rows = round(2 * _MARGIN_Y_M / CANVAS_M)
         self._clamps = clamps(scenario.joint, length_m)
+        self._gap = SeamGap(scenario)
         self._half = float(random.uniform(0.03, 0.05))  # width of a part
         self._end_m = length_m + float(random.uniform(0.012, 0.03))
         self._table = self._paint_table()
@@ -58,6 +61,8 @@ class WorkSurface:
             canvas[visible - 1 : edge, left:right] = (canvas[visible - 1 : edge, left:right] * 0.35).astype(
                 np.uint8
             )  # seam
+        if shift == 0:
+            self._paint_gap(canvas, left, right)
         if placement > CLOSES_AT:
             self._paint_clamps(canvas, (placement - CLOSES_AT) / (1.0 - CLOSES_AT))
         self.reflectance = canvas
@@ -137,6 +142,15 @@ class WorkSurface:
             grey = int(random.integers(20, 230))
             cv2.line(image, a, b, (grey, grey, grey), 1, cv2.LINE_AA)
         return image
+
+    def _paint_gap(self, canvas: Image, left: int, right: int) -> None:
+        """Where parts stand apart one looks into the dark between them."""
+        middle = self._pixel_row(0.0)
+        for column in range(left, min(right, self.columns)):
+            width = self._gap.width_m(self.x0_m + column * CANVAS_M)
+            if width > BRIDGED_M:
+                top = middle - round(0.5 * width / CANVAS_M)
+                canvas[top : top + round(width / CANVAS_M), column] = _GAP_SHADE
 
     def _paint_clamps(self, canvas: Image, closing: float) -> None:
         """The clamps' feet; how they stand up is the camera's part."""

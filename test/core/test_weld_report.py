@@ -52,6 +52,19 @@ def test_stretches_of_one_action_are_joined() -> None:
     ]
 
 
+def test_no_stretch_goes_back_where_the_clock_was_set_back() -> None:
+    found = Course()
+    for tick, event_here in ((3, event(EventPhase.ONSET, 3, 0.020)), (5, event(EventPhase.ONGOING, 5, 0.040))):
+        found.add(decision(tick, Action.MATERIAL_DEPOSITION, event_here), float(tick))
+    found.add(decision(1, Action.MATERIAL_DEPOSITION, event(EventPhase.CLEARED, 1, 0.0)), 1.0)
+    found.add(decision(2, Action.MATERIAL_DEPOSITION), 2.0)
+    assert found.spans() == [(3.0, 5.0, Action.MATERIAL_DEPOSITION), (1.0, 2.0, Action.MATERIAL_DEPOSITION)]
+    page = report_page(found, "weld", "nano 1")
+    assert "4 decisions over 3.0 s" in page
+    assert "the clock was set back by 4.0 s" in page
+    assert "<td>2.00</td><td>5.00</td>" in page  # the event ended with the last decision before
+
+
 def test_an_event_has_its_code_time_place_and_advice_on_the_page() -> None:
     page = report_page(course(), "weld <1>", "nano 1")
     for text in (
