@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,8 @@ class MetWeld:
     logits: NDArray[np.float32]  #: [N, K]
     embeddings: NDArray[np.float32]  #: [N, d]
     labels: NDArray[np.int64]  #: [N], UNLABELLED where there is none
+    half: int  #: of its job, 0 or 1: what a reference learns on one half it answers on the other
+    both_sides: NDArray[np.int64]  #: [N] answers of a network trained on the known welds and the other half
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,15 @@ def _date(recording: Recording) -> str:
     return name[6:8] + name[:5]
 
 
+def halves(jobs: Sequence[str]) -> list[int]:
+    """0 and 1 in turn through the welds of the first job, then on through those of the next."""
+    order = sorted(range(len(jobs)), key=lambda i: jobs[i])
+    half = [0] * len(jobs)
+    for turn, i in enumerate(order):
+        half[i] = turn % 2
+    return half
+
+
 def open_domain(
     config: TrainingConfig,
     home: Sequence[Recording],
@@ -92,20 +103,33 @@ def open_domain(
 ) -> Domain:
     """Train on ``home``, answer ``away``; what was computed before is read again.
 
+    Two more networks learn from ``home`` and one half of ``away`` each and answer the other half: what would be
+    known had there been no shift.
+
     Raises:
         InputError: when too little is held out for a guard set.
     """
     keep.mkdir(parents=True, exist_ok=True)
     config = with_fixed_budget(config)
     names = [[f"{r.path.name}/{r.source}/{len(r.features.time_s)}" for r in side] for side in (home, away)]
-    content = [config.model_dump_json(), names, network_code_sha256()]
+    half = halves([job(r) for r in away])
+    content = [config.model_dump_json(), names, half, network_code_sha256()]
     path = keep / f"{hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]}.npz"
     guard_path = path.with_suffix(".guard.npz")
     if not (path.is_file() and guard_path.is_file()):
-        _compute(config, home, away, path, guard_path, progress)
+        _compute(config, home, away, half, path, guard_path, progress)
     with np.load(path) as data:
         welds = [
-            MetWeld(job(r), r.path.name, *(data[f"{part}_{i}"] for part in ("time_s", "logits", "embedding", "labels")))
+            MetWeld(
+                job=job(r),
+                name=r.path.name,
+                time_s=data[f"time_s_{i}"],
+                logits=data[f"logits_{i}"],
+                embeddings=data[f"embedding_{i}"],
+                labels=data[f"labels_{i}"],
+                half=half[i],
+                both_sides=data[f"both_sides_{i}"],
+            )
             for i, r in enumerate(away)
         ]
         return Domain(GuardSet.load(guard_path), data["shares"], float(data["home_accuracy"]), welds)
@@ -115,10 +139,13 @@ def _compute(
     config: TrainingConfig,
     home: Sequence[Recording],
     away: Sequence[Recording],
+    half: Sequence[int],
     path: Path,
     guard_path: Path,
     progress: Callable[[int, int, float], None],
 ) -> None:
+    if len(away) < 2:
+        raise InputError("study adaptation", "meets one weld after the shift", "give two or more")
     kept, held_out = hold_out_groups(home, config.validation_share, config.seed)
     if not held_out:  # all of one group: whole welds are held out instead
         order = np.random.default_rng(config.seed).permutation(len(home))
@@ -128,8 +155,7 @@ def _compute(
     guard = guard_set(model.model, kept, held_out, config.seed)
     if guard is None:
         raise InputError("study adaptation", "too little is held out for a guard set", "give more welds to train on")
-    labels = np.concatenate([r.features.action for r in kept])
-    trained = np.isin(np.arange(len(ACTIONS)), labels[labels != UNLABELLED])
+    trained = _actions_of(kept)
     shares = np.where(trained, np.maximum(model.action_prior, 1e-6), 0.0)
     right: list[NDArray[np.bool_]] = []
     for run in (run_on(model.model, r) for r in held_out):
@@ -142,6 +168,31 @@ def _compute(
     for i, run in enumerate(run_on(model.model, r) for r in away):
         arrays |= {f"time_s_{i}": run.time_s, f"logits_{i}": run.action_logits}
         arrays |= {f"embedding_{i}": run.embedding, f"labels_{i}": run.labels}
+    for i, answers in _answers_of_both_sides(config, kept, away, half, progress):
+        arrays[f"both_sides_{i}"] = answers
     guard.save(guard_path)
     with written_whole(path) as file:
         np.savez(file, **dict(arrays.items()))  # type: ignore[arg-type]
+
+
+def _answers_of_both_sides(
+    config: TrainingConfig,
+    home: Sequence[Recording],
+    away: Sequence[Recording],
+    half: Sequence[int],
+    progress: Callable[[int, int, float], None],
+) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Index of each weld of ``away`` and its answers [N] by a network that knows ``home`` and the other half."""
+    for learnt in (0, 1):
+        known = [*home, *(r for r, own in zip(away, half, strict=True) if own == learnt)]
+        trained, model = _actions_of(known), train(config, known, progress=progress)
+        for i, recording in enumerate(away):
+            if half[i] != learnt:
+                logits = np.where(trained, run_on(model.model, recording).action_logits, -np.inf)
+                yield i, logits.argmax(axis=1)
+
+
+def _actions_of(recordings: Sequence[Recording]) -> NDArray[np.bool_]:
+    """[K] whether any tick has this action as its label."""
+    labels = np.concatenate([r.features.action for r in recordings])
+    return np.isin(np.arange(len(ACTIONS)), labels[labels != UNLABELLED])

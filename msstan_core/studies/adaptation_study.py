@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.studies.adaptation_domains import Domain, MetWeld
 from msstan_core.studies.adaptation_methods import METHODS, Method, Ticks
+from msstan_core.studies.adaptation_references import REFERENCES
 
 #: Share of ticks that are labelled, and ticks of one label.
 LABELLED, SPAN_TICKS = 0.05, 5
@@ -25,13 +26,17 @@ FEEDBACK: dict[str, tuple[float, bool]] = {
 PAUSE_S = 1.0
 
 
+#: In place of a kind of feedback, of what needs none.
+NO_FEEDBACK = "reference"
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One method on one job under one kind of feedback."""
+    """One method on one job under one kind of feedback, or one reference on one job."""
 
     seed: int
     feedback: str
-    method: str
+    method: str  #: or the reference's name
     job: str
     ticks: int
     right: int
@@ -40,17 +45,31 @@ class Outcome:
 
 
 def outcomes(domain: Domain, seed: int) -> Iterable[Outcome]:
-    """Every method on every job; the same labels for all of them."""
-    jobs = list(dict.fromkeys(weld.job for weld in domain.welds))
+    """Every method on every job, the same labels for all of them; and the references."""
+    jobs = {weld.job: [w for w in domain.welds if w.job == weld.job] for weld in domain.welds}
     trained = np.flatnonzero(domain.shares > 0)
     for feedback, (wrong, same) in FEEDBACK.items():
-        for number, job in enumerate(jobs):
-            welds = [weld for weld in domain.welds if weld.job == job]
+        for number, (job, welds) in enumerate(jobs.items()):
             for name, kind in METHODS.items():
                 rng = np.random.default_rng([seed, number])
-                hits = np.concatenate(list(_weld_by_weld(kind(domain), welds, trained, wrong, same, rng)))
-                late = hits[len(hits) // 2 :]
-                yield Outcome(seed, feedback, name, job, len(hits), int(hits.sum()), len(late), int(late.sum()))
+                hits = list(_weld_by_weld(kind(domain), welds, trained, wrong, same, rng))
+                yield _outcome(seed, feedback, name, job, hits)
+    for job, welds in jobs.items():
+        for name, answers in REFERENCES.items():
+            hits = [_right(given, weld) for given, weld in zip(answers(domain, welds), welds, strict=True)]
+            yield _outcome(seed, NO_FEEDBACK, name, job, hits)
+
+
+def _outcome(seed: int, feedback: str, method: str, job: str, hits_of_welds: list[NDArray[np.bool_]]) -> Outcome:
+    hits = np.concatenate(hits_of_welds)
+    late = hits[len(hits) // 2 :]
+    return Outcome(seed, feedback, method, job, len(hits), int(hits.sum()), len(late), int(late.sum()))
+
+
+def _right(answers: NDArray[np.int64], weld: MetWeld) -> NDArray[np.bool_]:
+    """Of the labelled ticks, whether the answer is the label."""
+    known = weld.labels != UNLABELLED
+    return np.asarray((answers == weld.labels)[known])
 
 
 def _weld_by_weld(
@@ -80,8 +99,7 @@ def _weld_by_weld(
                 action = int(trained[(place + (1 if same else other)) % len(trained)])
             span = slice(start, end)
             method.label(Ticks(stamps[span], weld.logits[span], weld.embeddings[span]), action)
-        known = weld.labels != UNLABELLED
-        yield (answers == weld.labels)[known]
+        yield _right(answers, weld)
 
 
 def spans(labels: NDArray[np.int64], rng: np.random.Generator) -> list[tuple[int, int]]:

@@ -83,7 +83,7 @@ def test_networks_of_another_split_of_the_same_welds_are_not_read(
     asked: list[str] = []
 
     def compute(*arguments: object) -> None:
-        asked.append(Path(str(arguments[3])).name)
+        asked.append(Path(str(arguments[4])).name)
         raise InputError("here", "it would be trained", "")
 
     monkeypatch.setattr(adaptation_domains, "_compute", compute)
