@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
             "recovered_late_fraction": first["recovered_late"],
             "worst_vs_frozen_points": worst,
             **{
-                shift: {part: found[part] for part in ("home_accuracy", "references")} | found["ours"]
+                shift: {"home_accuracy": found["home_accuracy"], **found["references"], **found["ours"]}
                 for shift, found in metrics.items()
             },
         },

@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 
 from msstan_core.adaptation.adapter import Adapter
 from msstan_core.adaptation.answering import UNTOLD, input_flaw, job_of, observed
-from msstan_core.decision.action_filter import ActionFilter
-from msstan_core.decision.action_smoothing import Hysteresis, SmoothingConfig, smoother
+from msstan_core.decision.action_answer import ActionAnswer
+from msstan_core.decision.action_smoothing import SmoothingConfig
 from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents, EventsLeft
 from msstan_core.decision.evidence import PeakRegions, evidence_of
 from msstan_core.decision.live_calibration import Calibration, SubsetCalibration
 from msstan_core.decision.novelty import NoveltyDetector, load_novelty
-from msstan_core.decision.probabilities import action_probabilities, imperfection_probabilities, tempered
+from msstan_core.decision.probabilities import action_probabilities, imperfection_probabilities
 from msstan_core.decision.result import AnomalyEvent, Decision
 from msstan_core.decision.seam import SeamPosition
 from msstan_core.decision.severity import steady_departures
-from msstan_core.inference.engine import Backend, Engine, load_engine
+from msstan_core.inference.engine import Backend, Engine, EngineOutput, load_engine
 from msstan_core.inference.frame_sampling import FrameSampling
 from msstan_core.inference.model_info import ModelInfo
 from msstan_core.inference.model_package import NOMINAL_FILE, STEP_FILE, WEIGHTS_FILE, load_package
@@ -59,12 +59,8 @@ class Monitor:
         self._nominal = nominal
         self._trained = np.array([a in card.actions for a in ACTIONS])
         self._trained_imperfections = np.array([i.iso_code in card.trained_imperfections for i in IMPERFECTIONS])
-        prior = np.array(card.action_prior, np.float32)
-        steadied = smoothing if isinstance(smoothing, SmoothingConfig) else SmoothingConfig()
-        self._smoothing = steadied if smoothing else False
-        self._filter = smoother(steadied, card.smoothing, prior, self._trained) if smoothing else None
-        self._by_card = steadied.method == "card"
-        self._said = Hysteresis(steadied.lead, steadied.hold_s) if smoothing else Hysteresis(0.0, 0.0)
+        self._smoothing = smoothing
+        self._actions = ActionAnswer(card, self._trained, smoothing)
         self._anomalies = anomalies or AnomalyConfig()
         self._calibrations = SubsetCalibration(
             card,
@@ -139,9 +135,7 @@ class Monitor:
         """
         self._preprocess.reset()
         self._engine.reset()
-        if self._filter:
-            self._filter.reset()
-        self._said.reset()
+        self._actions.reset()
         self._seam.reset()
         self._pending_events += self._events.clear_all(self._last_stamp_ns)
 
@@ -201,31 +195,16 @@ class Monitor:
         self._job = job
 
     def _answer(self, tick: Tick, network_input: NetworkInput, degraded: tuple[str, ...], started: float) -> Decision:
-        output, card = self._engine.step(network_input), self.info.card
-        valid = network_input.valid.astype(bool)
-        seen = bool(valid.any())
-        calibration = self._calibrations.of(valid)
-        novelty_threshold = calibration.novelty_threshold if self._nominal else float("nan")
-        logits, revision, flaw = output.action_logits, self.info.revision, ""
+        output, valid = self._engine.step(network_input), network_input.valid.astype(bool)
+        seen, calibration = bool(valid.any()), self._calibrations.of(valid)
+        flaw = ""
         if self.adapter is not None:
             self.adapter.hear_job(self._job)
-            logits, revision = self.adapter.corrected(logits, output.embedding)
             flaw = input_flaw(tick, valid, self.info.modalities, degraded)
-        raw = action_probabilities(logits, calibration.action_scale, self._trained)
-        on_lines = calibration.imperfection_lines(output.imperfection_logits)
-        imperfections = imperfection_probabilities(on_lines, self._trained_imperfections)
-        if not seen or not np.isfinite(raw).all():
-            raw = np.full_like(raw, np.nan)
-            imperfections = np.full_like(imperfections, np.nan)
-        elif self.adapter is not None:
-            learn = not (flaw or self._events.open)
-            raw = self.adapter.shifted(tick.stamp_ns / NANOSECONDS_PER_SECOND, raw, learn=learn)
-        belief, published = self._steadied(tick.stamp_ns, raw, calibration)
-        probabilities = published if seen else raw
-        # By how much an action leads is judged before tempering: it means the same with every set of sensors.
-        best = self._said.update(tick.stamp_ns, belief if seen else raw)
-        action = ACTIONS[best] if best >= 0 else Action.UNKNOWN
+        raw, imperfections, revision = self._calibrated(tick, output, calibration, seen, flaw)
+        action, action_probability, probabilities = self._actions.update(tick.stamp_ns, raw, calibration, seen)
         novelty = self._novelty(output.embedding, action, seen)
+        novelty_threshold = calibration.novelty_threshold if self._nominal else float("nan")
         seam_position_m = self._seam.update(tick.stamp_ns, tick.telemetry if tick.has(Modality.TELEMETRY) else None)
         attention = output.attention if valid[Modality.CAMERA] else None
         events = self._events.update(
@@ -236,7 +215,7 @@ class Monitor:
             seam_position_m,
             calibration.imperfection_thresholds,
             calibration.alarm_thresholds,
-            steady_departures(network_input, card.config.inputs, action) if card.severity else None,
+            steady_departures(network_input, self.info.card.config.inputs, action) if self.info.card.severity else None,
         )
         if events and seen:
             events = self._regions.attach(events, evidence_of(output.modality_weights, attention))
@@ -250,7 +229,7 @@ class Monitor:
             stamp_ns=tick.stamp_ns,
             frame_id=tick.frame_id,
             action=action,
-            action_probability=float(probabilities[best]) if best >= 0 else float("nan"),
+            action_probability=action_probability,
             action_probabilities=probabilities,
             raw_action_probabilities=raw,
             imperfection_probabilities=imperfections,
@@ -269,6 +248,23 @@ class Monitor:
             embedding=output.embedding,
         )
 
+    def _calibrated(
+        self, tick: Tick, output: EngineOutput, calibration: Calibration, seen: bool, flaw: str
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
+        """([9] actions, [13] imperfections, revision of the head that answered); NaN where nothing can be said."""
+        logits, revision = output.action_logits, self.info.revision
+        if self.adapter is not None:
+            logits, revision = self.adapter.corrected(logits, output.embedding)
+        raw = action_probabilities(logits, calibration.action_scale, self._trained)
+        on_lines = calibration.imperfection_lines(output.imperfection_logits)
+        imperfections = imperfection_probabilities(on_lines, self._trained_imperfections)
+        if not seen or not np.isfinite(raw).all():
+            return np.full_like(raw, np.nan), np.full_like(imperfections, np.nan), revision
+        if self.adapter is not None:
+            learn = not (flaw or self._events.open)
+            raw = self.adapter.shifted(tick.stamp_ns / NANOSECONDS_PER_SECOND, raw, learn=learn)
+        return raw, imperfections, revision
+
     @property
     def false_alarms_per_hour(self) -> float:
         """What alarms keep to with all sensors of the monitor; NaN: nothing is promised."""
@@ -278,22 +274,6 @@ class Monitor:
     def imperfection_thresholds(self, valid: NDArray[np.bool_]) -> NDArray[np.float32]:
         """[13] probability from which each imperfection counts while the modalities with ``valid`` [4] are there."""
         return self._calibrations.of(valid).imperfection_thresholds
-
-    def _steadied(
-        self, stamp_ns: int, raw: NDArray[np.float32], calibration: Calibration
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(what the filter believes, the same as it is published), each [9]."""
-        stamp_s = stamp_ns / NANOSECONDS_PER_SECOND
-        if self._filter is None:
-            return raw, raw
-        if not isinstance(self._filter, ActionFilter):
-            steadied = self._filter.update(stamp_s, raw)
-            return steadied, steadied
-        self._filter.emission_power, self._filter.prior = calibration.emission_power, calibration.action_prior
-        if self._by_card:
-            self._filter.filtered = calibration.filtered
-        belief = self._filter.update(stamp_s, raw)
-        return belief, tempered(belief, calibration.published_temperature)  # which was fitted for the filter's belief
 
     def _novelty(self, embedding: np.ndarray, action: Action, seen: bool) -> float:
         """Distance to nominal welds, only while the arc burns: that is what the nominal set is made of."""
