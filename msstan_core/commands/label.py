@@ -26,7 +26,7 @@ explains them.
   msstan label bags/                                              what is labelled so far
   msstan label bags/ --phases-from-current                        weld phases, from the welder's telemetry
   msstan label bags/weld_7 --imperfection 2011 9.1 11.3 --severity 0.4 --source inspection
-  msstan label bags/weld_7 --action CRATER_FILL 14.2 15.0         inside the deposition: the later start counts
+  msstan label bags/weld_7 --action CRATER_FILL 14.2 15.0         counts before the phases from the current
   msstan label bags/weld_7 --set group=job_17 --set imperfections_complete=true
 """
 
@@ -136,9 +136,9 @@ def _label(
     sensors: Any,
 ) -> _Labelled:
     """Label one bag."""
+    from msstan_core.recordings.annotations import TELEMETRY_SOURCE
     from msstan_core.recordings.bag import BagReader
     from msstan_core.recordings.labelling import (
-        TELEMETRY_SOURCE,
         annotate,
         merged,
         phases_from_current,

@@ -26,6 +26,9 @@ from msstan_core.vocabulary import ACTIONS, ISO_CODES, Action, parse_action
 FILE_NAME = "annotations.csv"
 COLUMNS = ("start_s", "end_s", "kind", "label", "severity", "source")
 
+#: ``source`` of labels that a rule made of the welder's telemetry.
+TELEMETRY_SOURCE = "telemetry"
+
 #: Index of a tick's action where there is no label.
 UNLABELLED = -1
 
@@ -182,11 +185,16 @@ def write_annotations(path: Path, annotations: Iterable[Annotation]) -> None:
 def action_track(annotations: Sequence[Annotation], times_s: ArrayLike) -> NDArray[np.int64]:
     """Action at each time: [N] indices into ``ACTIONS``, UNLABELLED where nothing is labelled.
 
-    Where spans overlap the one that starts later wins: it is the more specific one (extinction inside deposition).
+    Where spans overlap, what anybody states counts before what a rule says of the telemetry, and then the span that
+    starts later, of two that start together the shorter one: it is more specific (extinction inside deposition).
     """
     times = np.asarray(times_s, np.float64)
     track = np.full(times.shape, UNLABELLED, np.int64)
-    for a in sorted((a for a in annotations if a.kind == "action"), key=lambda a: a.start_s):
+
+    def weight(a: Annotation) -> tuple[bool, float, float]:
+        return a.source != TELEMETRY_SOURCE, a.start_s, -a.end_s
+
+    for a in sorted((a for a in annotations if a.kind == "action"), key=weight):
         track[(times >= a.start_s) & (times < a.end_s)] = (
             UNLABELLED if a.action is Action.UNKNOWN else ACTIONS.index(a.action)
         )

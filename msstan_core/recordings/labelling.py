@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 from msstan_core.errors import InputError
 from msstan_core.observation import ARC_CURRENT_A, TelemetrySample
 from msstan_core.output_files import written_whole
-from msstan_core.recordings.annotations import COLUMNS, FILE_NAME, Annotation, write_annotations
+from msstan_core.recordings.annotations import (
+    COLUMNS,
+    FILE_NAME,
+    TELEMETRY_SOURCE,
+    Annotation,
+    write_annotations,
+)
 from msstan_core.recordings.bag import BagReader
 from msstan_core.recordings.bag_faults import STORAGE_SUFFIXES
 from msstan_core.recordings.phases import find_phases, label_phases
@@ -23,8 +29,6 @@ from msstan_core.vocabulary import Action, Modality
 
 Array = NDArray[np.float64]
 
-#: ``source`` of labels that follow from the welder's telemetry.
-TELEMETRY_SOURCE = "telemetry"
 _METADATA, _INFORMATION, _CUSTOM = "metadata.yaml", "rosbag2_bagfile_information", "custom_data"
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 
 from msstan_core.simulation.disturbances import FADE_S
-from msstan_core.simulation.procedure import programmed_place_m, seam_start_m
+from msstan_core.simulation.procedure import STITCH_GAP_M, programmed_place_m, seam_start_m
 from msstan_core.simulation.scenario import Scenario
 
 #: A pool bridges a gap up to here without sagging, m.
@@ -14,6 +17,22 @@ BRIDGED_M = 0.0006
 _SAG = 0.5
 #: Most of the wire's metal that a gap takes.
 _MOST_FILL = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """A trapezium along one seam."""
+
+    magnitude_m: float
+    edges_m: list[float]  #: where it begins to open, is open, begins to close, is closed
+    left: float  #: share of the magnitude before the first edge
+    from_m: float  #: of the seam that it is in
+    to_m: float
+
+    def width_m(self, x_m: float) -> float:
+        if not self.from_m <= x_m < self.to_m:
+            return 0.0
+        return self.magnitude_m * float(np.interp(x_m, self.edges_m, (0.0, 1.0, 1.0, 0.0), left=self.left))
 
 
 class SeamGap:
@@ -25,22 +44,27 @@ class SeamGap:
 
     def __init__(self, scenario: Scenario) -> None:
         self._everywhere = scenario.joint.gap_m
-        self._openings: list[tuple[float, list[float], float]] = []  # magnitude, edges of the trapezium, left of it
+        self._openings: list[_Opening] = []
         for d in scenario.disturbances:
             if d.kind != "joint_gap":
                 continue
             times = (d.start_s, d.start_s + FADE_S, d.start_s + d.duration_s, d.start_s + d.duration_s + FADE_S)
             places = [programmed_place_m(scenario, t) for t in times]
-            start = seam_start_m(scenario.joint, d.weld)
-            left = 1.0 if places[1] <= 0.0 else 0.0  # what is open where the arc starts is open before it, too
-            self._openings.append((d.magnitude, [start + place for place in places], left))
+            start, end = (seam_start_m(scenario.joint, d.weld) + at for at in (0.0, scenario.joint.seam_length_m))
+            self._openings.append(
+                _Opening(
+                    d.magnitude,
+                    [start + place for place in places],
+                    left=1.0 if places[1] <= 0.0 else 0.0,  # open where the arc starts: open before it, too
+                    # stitches part half way between them; beyond the first and the last the parts go on
+                    from_m=start - STITCH_GAP_M / 2 if d.weld > 0 else -math.inf,
+                    to_m=end + STITCH_GAP_M / 2 if d.weld + 1 < scenario.procedure.welds else math.inf,
+                )
+            )
 
     def width_m(self, x_m: float) -> float:
         """Width at a place along the seams, m."""
-        return self._everywhere + sum(
-            magnitude * float(np.interp(x_m, places, (0.0, 1.0, 1.0, 0.0), left=left))
-            for magnitude, places, left in self._openings
-        )
+        return self._everywhere + sum(opening.width_m(x_m) for opening in self._openings)
 
     def sag_m(self, x_m: float) -> float:
         """How far the pool sinks into the gap there, m."""

@@ -174,6 +174,29 @@ def test_the_later_start_wins_where_spans_overlap() -> None:
     assert said == [Action.MATERIAL_DEPOSITION, Action.ARC_EXTINCTION]
 
 
+def test_what_somebody_states_counts_before_the_rule_on_the_current() -> None:
+    phases = [
+        action_span(3.841, 9.5, Action.MATERIAL_DEPOSITION, "telemetry"),
+        action_span(9.0, 9.5, Action.ARC_EXTINCTION, "telemetry"),
+    ]
+    by_hand = [
+        action_span(3.84, 5.0, Action.HEAT_INPUT_ADJUSTMENT, "operator"),
+        action_span(8.8, 9.5, Action.CRATER_FILL, "operator"),
+    ]
+    times = np.array([3.9, 4.9, 5.1, 8.9, 9.2])
+    for labels in ([*phases, *by_hand], [*by_hand, *phases]):
+        assert [ACTIONS[index] for index in action_track(labels, times)] == [
+            Action.HEAT_INPUT_ADJUSTMENT, Action.HEAT_INPUT_ADJUSTMENT, Action.MATERIAL_DEPOSITION,
+            Action.CRATER_FILL, Action.CRATER_FILL,
+        ]  # fmt: skip
+
+
+def test_of_spans_that_start_together_the_shorter_one_counts() -> None:
+    labels = [action_span(0, 1, Action.ARC_INITIATION, ""), action_span(0, 5, Action.MATERIAL_DEPOSITION, "")]
+    said = [ACTIONS[index] for index in action_track(labels, [0.5, 2.0])]
+    assert said == [Action.ARC_INITIATION, Action.MATERIAL_DEPOSITION]
+
+
 def test_imperfections_may_coincide() -> None:
     labels = [Annotation(0, 2, "imperfection", "2011"), Annotation(1, 3, "imperfection", "602")]
     track = imperfection_track(labels, np.array([0.5, 1.5, 2.5, 3.5]))

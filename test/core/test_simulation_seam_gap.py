@@ -70,6 +70,15 @@ def test_a_gap_of_the_second_seam_is_there_alone() -> None:
     assert SeamGap(run).width_m(seam_start_m(run.joint, 1) + place) == pytest.approx(0.0015)
 
 
+def test_a_gap_stays_on_its_seam() -> None:
+    """Of the second from its start on, and of the first for longer than it lasts."""
+    second = scenario({**WIDE, "weld": 1, "start_s": 0.0}, welds=2)
+    starts = seam_start_m(second.joint, 1)
+    assert [SeamGap(second).width_m(x) for x in (0.01, 0.045, starts - 0.004)] == pytest.approx([0.0, 0.0, 0.0015])
+    first = SeamGap(scenario({**WIDE, "duration_s": 60.0}, welds=2))
+    assert [first.width_m(x) for x in (0.045, starts + 0.001, starts + 0.03)] == pytest.approx([0.0015, 0.0, 0.0])
+
+
 @pytest.mark.parametrize("adjustments", [[], [{"at_s": 1.0, "duration_s": 0.5, "travel": 0.6}]])
 def test_the_programme_is_where_an_undisturbed_torch_is(adjustments: list[dict[str, float]]) -> None:
     run = scenario(heat_adjustments=adjustments)
