@@ -18,6 +18,11 @@ NANOSECONDS_PER_SECOND = 1_000_000_000
 SECONDS_PER_HOUR = 3600.0
 
 
+def forward_s(time_s: NDArray[np.float64]) -> float:
+    """From the first to the last of these times [N], s; where a clock was set back it goes on from there."""
+    return float(np.clip(np.diff(time_s), 0.0, None).sum())
+
+
 @dataclass(frozen=True, slots=True)
 class CameraFrame:
     """One camera image, decoded or still compressed (exactly one of ``image`` and ``encoded`` is set)."""

@@ -24,6 +24,9 @@ FEWEST_BLOCKS = 10
 #: Longest time between two judged ticks that still counts as judged time, s.
 LONGEST_GAP_S = 1.0
 
+#: Between the ticks before and after a clock was set back, s: nothing holds that long.
+_PARTED_S = 3600.0
+
 #: One recording's scores: (time_s [N] ascending, score [N] or [N, K] of K kinds, NaN where nothing was judged).
 Scored = tuple[NDArray[np.float64], NDArray[np.float32]]
 
@@ -60,11 +63,15 @@ def sustained(time_s: NDArray[np.float64], score: NDArray[np.float32], hold_s: f
     """The height that the score has kept for ``hold_s``: an event with that least duration opens where this crosses.
 
     Args:
-        time_s: [N] ascending. score: [N], NaN where nothing was judged. hold_s: least duration of an onset, s.
+        time_s: [N] ascending, but where a clock was set back: nothing holds across that.
+        score: [N], NaN where nothing was judged. hold_s: least duration of an onset, s.
 
     Returns:
         [N] the smallest score from ``hold_s`` ago until now; NaN where that stretch is not judged throughout.
     """
+    step = np.diff(time_s, prepend=time_s[:1])
+    if (step < 0).any():
+        time_s = np.cumsum(np.where(step < 0, _PARTED_S, step))
     begin = np.searchsorted(time_s, time_s - hold_s + 1e-9, side="right") - 1
     out = np.full(len(score), np.nan, np.float32)
     for i, first in enumerate(begin):
@@ -77,7 +84,8 @@ def block_maxima(recordings: Iterable[Scored], block_s: float) -> NDArray[np.flo
     """The largest score in each ``block_s`` of judged time.
 
     The judged time of all recordings is strung together, as the arc-on time of a shift is. What is left over at the end
-    joins the last block: the end of a weld is where scores are high, and leaving it out would flatter.
+    joins the last block: the end of a weld is where scores are high, and leaving it out would flatter. A clock that was
+    set back takes no judged time away.
 
     Args:
         recordings: scores [N], or [N, K] of K kinds, which share their blocks: a tick is judged where any kind is.
@@ -86,19 +94,14 @@ def block_maxima(recordings: Iterable[Scored], block_s: float) -> NDArray[np.flo
     Returns:
         [blocks] or [blocks, K]; one block at least where anything was judged at all. -inf where one kind of several was
         not judged in a block.
-
-    Raises:
-        InputError: when a recording's times run backwards.
     """
     values: list[NDArray[np.float64]] = []
     steps: list[NDArray[np.float64]] = []
     for time_s, score in recordings:
         step = np.diff(time_s, prepend=time_s[:1])
-        if (step < 0).any():
-            raise InputError("scores", "their times run backwards", "sort each recording by time")
         judged = np.isfinite(score) if score.ndim == 1 else np.isfinite(score).any(axis=1)
         values.append(np.asarray(score, np.float64)[judged])
-        steps.append(np.minimum(step, LONGEST_GAP_S)[judged])
+        steps.append(np.clip(step, 0.0, LONGEST_GAP_S)[judged])
     all_values: NDArray[np.float64] = np.concatenate(values) if values else np.empty(0)
     if len(all_values) == 0:
         return all_values

@@ -21,7 +21,7 @@ from msstan_core.decision.result import Decision
 from msstan_core.errors import InputError
 from msstan_core.inference.model_card import ModelCard, subset_name
 from msstan_core.inference.model_package import load_package
-from msstan_core.observation import NANOSECONDS_PER_SECOND, SECONDS_PER_HOUR, Tick
+from msstan_core.observation import NANOSECONDS_PER_SECOND, SECONDS_PER_HOUR, Tick, forward_s
 from msstan_core.parallel import in_order
 from msstan_core.recordings.annotations import Annotation, imperfection_track
 from msstan_core.recordings.bag import BagReader
@@ -185,8 +185,7 @@ def any_counts(scores: BySubset) -> bool:
 
 def duration_h(scores: BySubset) -> float:
     """From the first to the last tick of one weld, h."""
-    time_s: NDArray[np.float64] = next(iter(scores.values())).time_s
-    return float(time_s[-1] - time_s[0]) / SECONDS_PER_HOUR if len(time_s) else 0.0
+    return forward_s(next(iter(scores.values())).time_s) / SECONDS_PER_HOUR
 
 
 #: Of this process.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,6 +73,28 @@ def alarm_limits(joint: JointThresholds, source: str) -> AlarmLimits:
         novelty_threshold=joint.novelty,
         statements=[f"from {source}", *joint.statements()],
     )
+
+
+def with_groups(card: ModelCard, groups: Iterable[str]) -> ModelCard:
+    """The card, which says of these groups of recorded welds that they set limits or severities."""
+    return card.model_copy(update={"calibrated_groups": tuple(sorted({*card.calibrated_groups, *groups}))})
+
+
+def refuse_learnt_from(card: ModelCard, groups: Iterable[str]) -> None:
+    """See that nominal welds are none that the weights have learnt from, as far as the card knows: limits by these
+    would be too low, and promise what no other weld keeps.
+
+    Raises:
+        InputError: naming such groups.
+    """
+    learnt = sorted(set(groups) & set(card.trained_groups or ()))
+    if learnt:
+        named = ", ".join(learnt[:5]) + (", ..." if learnt[5:] else "")
+        raise InputError(
+            "--nominal",
+            f"{len(learnt)} groups are some that the model learnt from ({named}): limits by them would be too low",
+            "give good welds of other groups, e.g. those that training held out (see CARD.md)",
+        )
 
 
 def check_destination(package: ModelPackage, directory: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from msstan_core.alignment import ticks_of
 from msstan_core.alignment_config import AlignmentConfig
 from msstan_core.decision.anomaly import AnomalyConfig
-from msstan_core.decision.severity import severity_of
+from msstan_core.decision.severity import STEADY, severity_of
 from msstan_core.inference.model_card import SeverityCard, SeverityTerm
 from msstan_core.preprocessing.input_spec import InputSpec
 from msstan_core.preprocessing.preprocessor import Preprocessor
 from msstan_core.preprocessing.process_quantities import QUANTITY_NAMES
 from msstan_core.preprocessing.programme_departure import departures_in
-from msstan_core.recordings.annotations import Annotation
+from msstan_core.recordings.annotations import UNLABELLED, Annotation, action_track
 from msstan_core.recordings.bag import BagReader
 from msstan_core.recordings.bag_folders import DescribedBag
 from msstan_core.sensor_settings import DEFAULT_SENSORS, SensorSettings
-from msstan_core.vocabulary import Modality
+from msstan_core.vocabulary import ACTIONS, Modality
 
 #: Fewest labelled spans, and groups that they come from.
 FEWEST_SPANS, FEWEST_GROUPS = 20, 5
@@ -49,16 +49,19 @@ class LabelledSeverity:
 
 
 def severities_in(
-    annotations: Iterable[Annotation], time_s: NDArray[np.float64], departures: NDArray[np.floating], group: str
+    annotations: Sequence[Annotation], time_s: NDArray[np.float64], departures: NDArray[np.floating], group: str
 ) -> list[LabelledSeverity]:
     """The spans of a recording that have a severity and last long enough to become an event.
 
     Args:
-        annotations: its labels. time_s: [N]. departures: [N, QUANTITIES], NaN where unknown. group: of the recording.
+        annotations: its labels; where they name an action that is not steady welding, nothing is read, as live.
+        time_s: [N]. departures: [N, QUANTITIES], NaN where unknown. group: of the recording.
     """
     found = []
+    actions = action_track(annotations, time_s)
+    steady = np.isin(actions, [UNLABELLED, *(ACTIONS.index(action) for action in STEADY)])
     for label in annotations:
-        inside = (time_s >= label.start_s) & (time_s < label.end_s)
+        inside = steady & (time_s >= label.start_s) & (time_s < label.end_s)
         lasts = label.end_s - label.start_s >= AnomalyConfig().onset_s
         if label.iso_code and np.isfinite(label.severity) and lasts and inside.any():
             lowest, highest = (extreme.reduce(departures[inside], axis=0) for extreme in (np.fmin, np.fmax))
@@ -98,6 +101,13 @@ def fit_severities(spans: Sequence[LabelledSeverity]) -> dict[int, SeverityCard]
         if card is not None:
             fitted[code] = card
     return fitted
+
+
+def known_spans(
+    spans: Sequence[LabelledSeverity], iso_code: int, terms: Sequence[SeverityTerm]
+) -> list[LabelledSeverity]:
+    """Of one imperfection, the labelled spans in which what these terms read is known."""
+    return _known([span for span in spans if span.iso_code == iso_code], terms)
 
 
 def fit_severity(spans: Sequence[LabelledSeverity]) -> SeverityCard | None:

@@ -33,8 +33,24 @@ rate with --subsets first, then a stricter one for all sensors. Interrupted simu
 #: No simulated weld lasts longer. The last one may end so much after the hours asked for.
 LONGEST_WELD_H = 5 / 60
 
-#: Where scores of simulated welds are kept.
+#: Defaults. Where scores of simulated welds are kept; the seed of the first; false alarms an hour.
 WORK = Path("out/calibrate")
+FIRST_SEED = 900_000
+RATE_PER_HOUR = 1.0
+
+#: Option -> the welds that it has a part in.
+_PART_IN = {
+    "params": ("--nominal", "--severities"),
+    "namespace": ("--nominal", "--severities"),
+    "false_alarms_per_hour": ("--nominal", "--simulate-hours"),
+    "novelty_alarms": ("--nominal", "--simulate-hours"),
+    "modalities": ("--nominal", "--simulate-hours"),
+    "subsets": ("--nominal", "--simulate-hours"),
+    "materials": ("--simulate-hours",),
+    "seed": ("--simulate-hours",),
+    "jobs": ("--simulate-hours",),
+    "work": ("--simulate-hours",),
+}
 
 
 def register(subparsers: Any) -> None:
@@ -64,28 +80,28 @@ def register(subparsers: Any) -> None:
     parser.add_argument(
         "--model-version", metavar="VERSION", help="version that its card states (default: that of the model)"
     )
-    parser.add_argument("--false-alarms-per-hour", type=float, default=1.0, metavar="RATE", help="(default: 1)")
+    parser.add_argument("--false-alarms-per-hour", type=float, metavar="RATE", help=f"(default: {RATE_PER_HOUR:g})")
     parser.add_argument(
         "--novelty-alarms", action="store_true", help="novelty raises alarms too, at some cost of the others"
     )
     parser.add_argument(
         "--modalities",
         type=parse_modalities_argument,
-        default=frozenset(MODALITIES),
         help="sensors that the cell has, e.g. camera,acoustic,telemetry (default: all of the model's)",
     )
     parser.add_argument("--subsets", action="store_true", help="also for every set of fewer sensors (takes longer)")
     add_sensors(parser)
     simulated = parser.add_argument_group("simulated welds")
     simulated.add_argument("--materials", metavar="PAIRS", help="e.g. aluminium+carbon_steel,magnesium (default: all)")
-    simulated.add_argument("--seed", type=int, default=900_000, help="of the first weld (default: 900000)")
-    simulated.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
+    simulated.add_argument("--seed", type=int, help=f"of the first weld (default: {FIRST_SEED})")
+    simulated.add_argument("--jobs", type=int, help="processes (default: 1)")
     simulated.add_argument("--work", type=Path, help=f"folder for what is done so far (default: {WORK})")
     parser.set_defaults(run=run, output_folders=("out",))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Watch, calibrate, write the model folder."""
+    _refuse_without_part(arguments)
     if arguments.severities is not None:
         from msstan_core.commands import calibrate_severity
 
@@ -95,14 +111,25 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.table import Table
 
     from msstan_core.calibration.nominal_scores import any_counts, duration_h
-    from msstan_core.calibration.recalibration import check_destination, recalibrated, save_recalibrated
+    from msstan_core.calibration.recalibration import (
+        check_destination,
+        recalibrated,
+        refuse_learnt_from,
+        save_recalibrated,
+        with_groups,
+    )
     from msstan_core.errors import InputError
     from msstan_core.inference.model_card import subset_name
     from msstan_core.inference.model_package import load_package
-    from msstan_core.recordings.bag_folders import find_bags
+    from msstan_core.recordings.bag_folders import described_bags
     from msstan_core.recordings.rejections import say_rejections
     from msstan_core.simulation.material_pairs import parse_pairs
 
+    defaults = {"false_alarms_per_hour": RATE_PER_HOUR, "seed": FIRST_SEED, "jobs": 1, "work": WORK}
+    defaults["modalities"] = frozenset(MODALITIES)
+    for option, default in defaults.items():
+        if getattr(arguments, option) is None:
+            setattr(arguments, option, default)
     if not 0 < arguments.false_alarms_per_hour <= 60:
         raise InputError("--false-alarms-per-hour", f"is {arguments.false_alarms_per_hour:g}", "choose up to 60")
     if arguments.simulate_hours is not None and not 0 < arguments.simulate_hours <= 1000:
@@ -121,14 +148,11 @@ def run(arguments: argparse.Namespace) -> int:
             f"suspects no imperfection with {watched}, so that there is nothing to limit",
             "give --novelty-alarms, or other --modalities",
         )
-    if arguments.nominal is not None and arguments.materials is not None:
-        raise InputError("--materials", "restricts simulated welds only", "leave it out, or give --simulate-hours")
-    for option in ("params", "namespace"):
-        if arguments.nominal is None and getattr(arguments, option) is not None:
-            raise InputError(f"--{option}", "says how recorded welds are read", "leave it out, or give --nominal")
     sensors = sensors_of(arguments)
-    bags = find_bags(arguments.nominal or ())
+    described = described_bags(arguments.nominal or ())
+    bags, groups = [bag.path for bag in described], {bag.group for bag in described}
     if bags:
+        refuse_learnt_from(package.card, groups)
         _check_length(bags, arguments.namespace, arguments.false_alarms_per_hour)
     pairs = None if arguments.materials is None else tuple(parse_pairs(arguments.materials))
     console = Console(stderr=True)
@@ -143,8 +167,9 @@ def run(arguments: argparse.Namespace) -> int:
     say_rejections(console, rejected)
     hours = sum(duration_h(weld) for weld in welds if any_counts(weld))
     materials = f", {arguments.materials}" if arguments.materials else ""
+    counting = sum(map(any_counts, welds))
     kind = (
-        f"recorded nominal welds ({len(welds)} bags"
+        f"recorded nominal welds ({counting} bags"
         if arguments.nominal
         else f"simulated nominal welds ({len(welds)} of seeds from {arguments.seed}{materials}"
     )
@@ -157,7 +182,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     limits = card.limits_with(package.card.modalities & arguments.modalities)
     assert limits is not None
-    save_recalibrated(package, card, arguments.out, arguments.model_version)
+    save_recalibrated(package, with_groups(card, groups), arguments.out, arguments.model_version)
     table = Table("kind", "suspicion from", "alarm from")
     for code, threshold in limits.imperfection_thresholds.items():
         suspicion = card.imperfection_thresholds.get(code)
@@ -169,6 +194,21 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(f"with {name} only, limits stay as they were: {reason}", style="yellow")
     print(f"{arguments.out}: {limits.statements[1]}")
     return 0
+
+
+def _refuse_without_part(arguments: argparse.Namespace) -> None:
+    """Raise InputError for an option that would change nothing of what is asked for."""
+    from msstan_core.errors import InputError
+
+    asked = next(
+        f"--{name.replace('_', '-')}"
+        for name in ("nominal", "severities", "simulate_hours")
+        if getattr(arguments, name) is not None
+    )
+    for option, kinds in _PART_IN.items():
+        if asked not in kinds and getattr(arguments, option) not in (None, False):
+            name = f"--{option.replace('_', '-')}"
+            raise InputError(name, f"has no part in {asked}", f"leave it out; it belongs to {' and '.join(kinds)}")
 
 
 def _check_hours(arguments: argparse.Namespace) -> None:
@@ -233,7 +273,7 @@ def _watched(
     if arguments.nominal is None:
         chosen = NominalWelds(arguments.seed, pairs, arguments.subsets, arguments.modalities)
         yield from simulated_scores(
-            arguments.model_dir, chosen, arguments.simulate_hours, arguments.work or WORK, arguments.jobs, progress
+            arguments.model_dir, chosen, arguments.simulate_hours, arguments.work, arguments.jobs, progress
         )
         return
     monitors = monitors_of(Monitor.load(arguments.model_dir, modalities=arguments.modalities), arguments.subsets)

@@ -116,12 +116,14 @@ def run(arguments: argparse.Namespace) -> int:
         reason = "no action labels, or nothing of these modalities"
         console.print(f"[yellow]{len(bags) - len(scores)} of {len(bags)} bags have {reason}: left out")
     learnt_from = _learnt_from(arguments.model_dir, described)
-    if learnt_from:
-        console.print(f"[yellow]{learnt_from} of {len(bags)} bags are of groups that a model learnt from: it flatters")
+    calibrated_on = _calibrated_on(arguments.model_dir, described)
+    for count, what in ((learnt_from, "learnt from"), (calibrated_on, "was calibrated on, thresholds included")):
+        if count:
+            console.print(f"[yellow]{count} of {len(bags)} bags are of groups that a model {what}: it flatters")
     say_rejections(console, [line for replayed in first for line in replayed.rejections])
     _show(console, metrics[0], details[0], by_subset[0])
     found = {**over_models(details), **({"by_subset": over_models(by_subset)} if arguments.subsets else {})}
-    found["learnt_from"] = learnt_from
+    found["learnt_from"], found["calibrated_on"] = learnt_from, calibrated_on
     merged = _write(arguments, over_models(metrics), found, len(bags) - len(scores), len(scores))
     if arguments.pictures is not None:
         for path in _draw(first, arguments.pictures):
@@ -157,6 +159,16 @@ def _learnt_from(folders: list[Path], bags: list[DescribedBag]) -> int:
 
     learnt = {group for folder in folders for group in load_package(folder).card.trained_groups or ()}
     return sum(bag.group in learnt for bag in bags)
+
+
+def _calibrated_on(folders: list[Path], bags: list[DescribedBag]) -> int:
+    """How many are of groups that only calibration or thresholds of these models come from, not the weights."""
+    from msstan_core.inference.model_package import load_package
+
+    cards = [load_package(folder).card for folder in folders]
+    learnt = {group for card in cards for group in card.trained_groups or ()}
+    seen = {group for card in cards for group in (*(card.held_out_groups or ()), *card.calibrated_groups)}
+    return sum(bag.group in seen - learnt for bag in bags)
 
 
 def _check_labels(folder: Path, bags: list[Path], namespace: str | None) -> None:

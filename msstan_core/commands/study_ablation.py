@@ -11,7 +11,6 @@ from msstan_core.commands.training_study import (
     add_training_arguments,
     kept_beside,
     print_state,
-    run_names,
     runs_of,
     study_config,
 )
@@ -60,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         run_ablations,
         summarise,
     )
-    from msstan_core.studies.kept_runs import network_code_sha256
+    from msstan_core.studies.kept_runs import network_code_sha256, run_names
     from msstan_core.training.ablations import FULL, PLAIN, load_ablations
     from msstan_core.training.progress import load_recordings, training_bar
     from msstan_core.training.splits import leave_metals_out, parse_metals

@@ -217,17 +217,23 @@ def _timings(arguments: argparse.Namespace, console: Console, config: TrainingCo
     """Milliseconds of an update at full size, by entrant; measured with --time and kept beside the runs."""
     import json
 
+    from msstan_core.errors import InputError
+    from msstan_core.output_files import written_whole
     from msstan_core.studies.peer_entrants import ENTRANTS
     from msstan_core.studies.peer_timing import update_ms
 
     path = arguments.runs.with_name("update_ms.json")
-    known: dict[str, float] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    try:
+        known: dict[str, float] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except ValueError as error:
+        raise InputError(path, f"cannot be read ({error})", "remove it, and measure again with --time") from None
     if arguments.time:
         for entrant in arguments.peers or ENTRANTS:
             known[entrant] = update_ms(entrant, config)
             console.print(f"{entrant}: {known[entrant]:g} ms an update", highlight=False)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+            with written_whole(path) as partial:
+                partial.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
     return known
 
 

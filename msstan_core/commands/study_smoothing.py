@@ -180,11 +180,12 @@ def _simulated(arguments: argparse.Namespace, console: Console) -> list[Stream]:
     from msstan_core.resources import default_model_dir
     from msstan_core.studies.fold_streams import streams_of_model
     from msstan_core.training.recording_features import FeatureExtractor
+    from msstan_core.vocabulary import MODALITIES
 
     if not arguments.simulated:
         return []
     package = load_package(arguments.model or default_model_dir())
     extract = FeatureExtractor(package.card.config, arguments.work / "features")
-    return list(
-        streams_of_model(TorchEngine(package).model, package.card, (extract(b) for b in find_bags(arguments.simulated)))
-    )
+    unknown = frozenset(MODALITIES) - package.card.modalities  # what it never learnt is withheld, as it is live
+    recordings = (extract(bag, unknown) for bag in find_bags(arguments.simulated))
+    return list(streams_of_model(TorchEngine(package).model, package.card, recordings))

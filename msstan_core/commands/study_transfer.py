@@ -11,7 +11,6 @@ from msstan_core.commands.training_study import (
     add_training_arguments,
     kept_beside,
     print_state,
-    run_names,
     runs_of,
     study_config,
 )
@@ -48,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.errors import InputError
     from msstan_core.recordings.bag_folders import find_bags
     from msstan_core.results import command_of, write_result
-    from msstan_core.studies.kept_runs import network_code_sha256
+    from msstan_core.studies.kept_runs import network_code_sha256, run_names
     from msstan_core.studies.transfer_study import (
         FIGURES,
         PROTOCOL,

@@ -30,6 +30,7 @@ def register(studies: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run or continue the study; write the result file."""
+    import hashlib
     from dataclasses import asdict
 
     from rich.console import Console
@@ -39,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.studies.interaction_clips import read_clips
     from msstan_core.studies.interaction_network import Recipe, candidates
     from msstan_core.studies.interaction_study import INNER_FOLDS, MOST_MEMBERS, TRAININGS, run_folds, summarise
+    from msstan_core.studies.kept_runs import interaction_code_sha256
     from msstan_core.training.progress import counting_bar
 
     if arguments.seeds < 1 or arguments.steps < 2:
@@ -54,7 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         "most_members": MOST_MEMBERS,
         "trainings": TRAININGS,
     }
-    head = {**chosen_from, "clips": [[c.file, c.sequence, c.label] for c in clips]}
+    clip_names = [[c.file, c.sequence, c.label, hashlib.sha256(c.maps.tobytes()).hexdigest()[:12]] for c in clips]
+    head = {**chosen_from, "clips": clip_names, "code": interaction_code_sha256()}
     kept = kept_beside(arguments.json, head)
     with counting_bar(console, "sequences left out") as bar:
         run_folds(clips, arguments.seeds, recipe, kept, bar)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from msstan_core.studies.kept_runs import KeptRuns, Key
     from msstan_core.training.configuration import TrainingConfig
-    from msstan_core.training.recording_features import Recording
 
 
 def add_json_and_cache(parser: argparse.ArgumentParser) -> None:
@@ -56,17 +54,6 @@ def kept_beside(result: Path, recipe: Mapping[str, Any]) -> KeptRuns:
     from msstan_core.studies.kept_runs import KeptRuns
 
     return KeptRuns(result.with_name(result.name + ".runs.jsonl"), recipe)
-
-
-def run_names(recordings: Sequence[Recording]) -> list[str]:
-    """Which welds these are and how they are labelled, in one order: a part of what makes runs comparable."""
-
-    def named(recording: Recording) -> str:
-        labels = recording.features.action.tobytes() + recording.features.imperfection.tobytes()
-        name = recording.attributes.get("run_id", recording.path.name)
-        return f"{name} {hashlib.sha256(labels).hexdigest()[:12]}"
-
-    return sorted(map(named, recordings))
 
 
 class TimeLimit:

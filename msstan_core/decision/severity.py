@@ -21,14 +21,14 @@ from msstan_core.preprocessing.programme_departure import departures_in
 from msstan_core.vocabulary import Action, Modality
 
 #: The programmed values of a job are those of steady welding.
-_STEADY = (Action.MATERIAL_DEPOSITION, Action.HEAT_INPUT_ADJUSTMENT)
+STEADY = (Action.MATERIAL_DEPOSITION, Action.HEAT_INPUT_ADJUSTMENT)
 
 
 def steady_departures(network_input: NetworkInput, spec: InputSpec, action: Action) -> NDArray[np.float64] | None:
     """[QUANTITIES] log(measured / programmed) of a tick, NaN where unknown; None without telemetry, and where the arc
     begins or ends.
     """
-    if not network_input.valid[Modality.TELEMETRY] or action not in _STEADY:
+    if not network_input.valid[Modality.TELEMETRY] or action not in STEADY:
         return None
     return departures_in(network_input.telemetry[spec.programme_columns])
 

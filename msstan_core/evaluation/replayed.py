@@ -20,7 +20,7 @@ from msstan_core.evaluation.attribution import (
     share_on_key_ticks,
 )
 from msstan_core.evaluation.weld_region import weld_region
-from msstan_core.observation import WeldContext
+from msstan_core.observation import SECONDS_PER_HOUR, WeldContext, forward_s
 from msstan_core.recordings.annotations import UNLABELLED, action_track, imperfection_track, imperfections_complete
 from msstan_core.recordings.bag import BagReader
 from msstan_core.recordings.bag_folders import DescribedBag
@@ -72,9 +72,9 @@ class ReplayedBag:
     @property
     def hours_complete(self) -> float:
         """Time in which the absence of an imperfection is known, h."""
-        if len(self.time_s) < 2 or np.isnan(self.imperfections).all():
+        if np.isnan(self.imperfections).all():
             return 0.0
-        return float(self.time_s[-1] - self.time_s[0]) / 3600.0
+        return forward_s(self.time_s) / SECONDS_PER_HOUR
 
 
 def replay_bag(

@@ -79,7 +79,7 @@ class SeverityCard(BaseModel):
 #: Fields of a card that change nothing of the scores, only what is made of them, or that are for people.
 _NOT_OF_SCORES = (
     "version", "novelty_threshold", "imperfection_thresholds", "severity", "suspicion_statements", "alarm_limits",
-    "data", "trained_groups", "held_out_groups", "limits", "metrics",
+    "data", "trained_groups", "held_out_groups", "calibrated_groups", "limits", "metrics",
 )  # fmt: skip
 
 
@@ -183,6 +183,9 @@ class ModelCard(BaseModel):
     )
     held_out_groups: tuple[str, ...] | None = Field(
         None, description="groups of recordings that only calibration and thresholds have seen; None: not written down"
+    )
+    calibrated_groups: tuple[str, ...] = Field(
+        (), description="groups of recorded welds that set alarm limits or severities after the training"
     )
     limits: list[str] = Field(default_factory=list)
     metrics: dict[str, Any] = Field(default_factory=dict)

@@ -144,5 +144,8 @@ def _attributes(run_dir: Path, run: MigRun, report: ImportReport) -> dict[str, s
 def _run_row(path: Path, run_id: str) -> dict[str, str]:
     if not path.is_file():
         return {}
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        return next((row for row in csv.DictReader(stream) if row.get("run_id") == run_id), {})
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            return next((row for row in csv.DictReader(stream) if row.get("run_id") == run_id), {})
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(path, f"not a CSV text file ({error})", "save the table as UTF-8") from None

@@ -8,6 +8,7 @@ measurement.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +112,7 @@ def _read(file: Path) -> _ThermalWeld:
             process = arrays["process"].astype(np.float32)
             arc_on = arrays["arc_on"].astype(bool)
             fps = float(arrays["fps"])
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(file, f"not a readable .npz file ({error})", "copy it again") from error
     if celsius.ndim != 3 or not len(celsius):
         raise InputError(file, f"thermal_celsius has shape {celsius.shape}", "it must be [frames, height, width]")

@@ -27,8 +27,8 @@ def no_shift(domain: Domain, welds: Sequence[MetWeld]) -> Answers:
 
 
 def every_label(domain: Domain, welds: Sequence[MetWeld]) -> Answers:
-    """Head and affine part of the last norm fitted to every label of the job's other half: the most that can be learnt
-    where only they adapt. The shipped head where that half has no label.
+    """The same learning, within the same bound, from every label of the job's other half, by itself. The shipped head
+    where that half has no label.
     """
     heads = [_fitted(domain, [w for w in welds if w.half != half]) for half in (0, 1)]
     trained = domain.shares > 0

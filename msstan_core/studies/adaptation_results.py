@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from msstan_core.evaluation.spread import finite_mean, finite_std
 from msstan_core.studies.adaptation_methods import METHODS
 from msstan_core.studies.adaptation_references import REFERENCES
 from msstan_core.studies.adaptation_study import FEEDBACK, NO_FEEDBACK, Outcome, accuracy
@@ -24,8 +25,8 @@ PROTOCOL = (
     "configurations in time, then the later runs in time order (one job). Each tick is answered before it is labelled; "
     "5 % of the ticks are labelled, in spans of five, drawn evenly over the stretches of the weld. Accuracy is the "
     "share of right ticks before any smoothing. References see what a cell cannot: no shift is the same network "
-    "trained on the known welds and half of the met ones too, answering the other half; every label is the shipped "
-    "network whose head and last affine part are fitted to all labels of the other half of the job. recovered: gain "
+    "trained on the known welds and half of the met ones too, answering the other half; every label is the same "
+    "learning, within its bound, from all labels of the other half of the job. recovered: gain "
     "over frozen as a share of what frozen loses against no shift on the same ticks, over the seeds in which that is "
     f"{LEAST_LOSS} or more; late: over the second half of each job. recovered_of_home: the same with the frozen "
     "network's accuracy on held-out known welds in place of no shift; these may be easier or harder welds. 30 % wrong: "
@@ -58,7 +59,7 @@ def by_job(rows: Sequence[Outcome]) -> dict[str, dict[str, dict[str, float]]]:
     before = {(r.seed, r.feedback, r.job): r.right for r in rows if r.method == "frozen"}
     for kind, job in dict.fromkeys((r.feedback, r.job) for r in rows if r.feedback in FEEDBACK):
         mine = [r for r in rows if (r.feedback, r.job, r.method) == (kind, job, "ours")]
-        points = [100 * (r.right - before[r.seed, kind, job]) / r.ticks for r in mine]
+        points = [100 * (r.right - before[r.seed, kind, job]) / max(r.ticks, 1) for r in mine]
         table.setdefault(kind, {})[job] = {"mean": sum(points) / len(points), "worst": min(points)}
     return table
 
@@ -98,6 +99,4 @@ def _share(reached: Floats, frozen: Floats, known: Floats) -> dict[str, float]:
 
 
 def _spread(values: Sequence[float] | Floats) -> dict[str, float]:
-    if len(values) == 0:
-        return {"mean": float("nan"), "std": float("nan")}
-    return {"mean": float(np.mean(values)), "std": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0}
+    return {"mean": finite_mean(values), "std": finite_std(values)}

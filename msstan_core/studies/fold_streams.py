@@ -103,7 +103,7 @@ def streams_of_folds(
         for group, training, test in leave_one_group_out(recordings):
             if only_groups is not None and group not in only_groups:
                 continue
-            path = keep / f"{_key(folds, [*training, *simulated], group)}.json"
+            path = keep / f"{_key(folds, [*training, *simulated], test, group)}.json"
             if not path.is_file():
                 model, fitted = folds.trained(training, partial(progress, seed, group))
                 streams = [_stream(model.model, r, seed, fitted, model.action_prior) for r in test if is_labelled(r)]
@@ -155,8 +155,11 @@ def _modalities(recording: Recording) -> str:
     return "+".join(m.label for m in MODALITIES if m in present(recording))
 
 
-def _key(folds: Folds, recordings: Sequence[Recording], group: str) -> str:
-    names = sorted({f"{r.source}/{r.group}/{r.path.name}/{len(r.features.time_s)}" for r in recordings})
+def _key(folds: Folds, learnt: Sequence[Recording], answered: Sequence[Recording], group: str) -> str:
+    names = [
+        sorted({f"{r.source}/{r.group}/{r.path.name}/{len(r.features.time_s)}" for r in side})
+        for side in (learnt, answered)
+    ]
     configs = [folds.config.model_dump_json(), folds.simulation_config.model_dump_json()]
     content = [*configs, folds.regime, names, group, network_code_sha256()]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:24]

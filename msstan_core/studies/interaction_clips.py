@@ -74,8 +74,11 @@ def read_clips(
     table = folder / "set1.csv"
     if not table.is_file():
         raise InputError(table, "no such file", "give the folder that holds set1.csv and set1/")
-    with table.open(encoding="utf-8-sig", newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(table, f"not a CSV text file ({error})", "save the table as UTF-8") from None
     if not rows:
         raise InputError(table, "names no clip", "it needs rows of file, sequence, label")
     extract = backbone or BackboneFeatures(BACKBONE)

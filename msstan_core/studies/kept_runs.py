@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msstan_core.errors import InputError
 from msstan_core.simulation.revision import files_sha256
+
+if TYPE_CHECKING:
+    from msstan_core.training.recording_features import Recording
 
 Key = tuple[str | int, ...]
 
@@ -24,6 +28,23 @@ def network_code_sha256() -> str:
     """Hash of the code that trains, calibrates and steadies a network: kept answers are of one revision."""
     package = Path(__file__).parents[1]
     return files_sha256(path for part in _NETWORK_CODE for path in (package / part).rglob("*.py"))
+
+
+@cache
+def interaction_code_sha256() -> str:
+    """The same of the code that recognises interactions in clips, which has files of its own."""
+    return network_code_sha256()[:12] + files_sha256(Path(__file__).parent.glob("interaction_*.py"))[:12]
+
+
+def run_names(recordings: Sequence[Recording]) -> list[str]:
+    """Which welds these are and how they are labelled, in one order: a part of what makes runs comparable."""
+
+    def named(recording: Recording) -> str:
+        labels = recording.features.action.tobytes() + recording.features.imperfection.tobytes()
+        name = recording.attributes.get("run_id", recording.path.name)
+        return f"{name} {hashlib.sha256(labels).hexdigest()[:12]}"
+
+    return sorted(map(named, recordings))
 
 
 class KeptRuns:

@@ -15,7 +15,7 @@ from typing import Any
 
 from msstan_core.errors import InputError
 from msstan_core.peers.pixel_clips import Watched
-from msstan_core.studies.kept_runs import network_code_sha256
+from msstan_core.studies.kept_runs import network_code_sha256, run_names
 from msstan_core.studies.peer_entrants import judge
 from msstan_core.studies.peer_scores import Reference, pace_ticks, paced, score
 from msstan_core.studies.peer_splits import grouped_folds
@@ -37,6 +37,7 @@ class Protocol:
     name: str  #: MATERIALS or PHASES
     recordings: int
     ticks: int
+    data: str  #: hash of which welds these are and how they are labelled
     folds: tuple[tuple[str, ...], ...]  #: groups left out by each
     budget_s: float
     decision_stride: int
@@ -60,6 +61,7 @@ class Protocol:
             name,
             len(recordings),
             sum(len(r.features.time_s) for r in recordings),
+            hashlib.sha256("\n".join(run_names(recordings)).encode()).hexdigest()[:12],
             tuple(tuple(sorted(names)) for names in left_out),
             budget_s,
             decision_stride,

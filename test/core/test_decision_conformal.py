@@ -20,6 +20,7 @@ from msstan_core.calibration.conformal import (
 from msstan_core.decision.anomaly import AnomalyConfig, AnomalyEvents
 from msstan_core.decision.result import EventPhase
 from msstan_core.errors import InputError
+from msstan_core.observation import forward_s
 from msstan_core.vocabulary import IMPERFECTIONS
 
 PERIOD_S = 0.04
@@ -127,9 +128,15 @@ def test_what_is_left_over_joins_the_last_block() -> None:
     assert block_maxima([(time_s, score)], 2.0).tolist() == [9.0]
 
 
-def test_times_that_run_backwards_are_refused() -> None:
-    with pytest.raises(InputError, match="backwards"):
-        block_maxima([(np.array([1.0, 0.5]), np.zeros(2, np.float32))], 1.0)
+def test_a_clock_set_back_parts_what_is_sustained_and_takes_no_judged_time_away() -> None:
+    time_s = np.concatenate([np.arange(0, 4.0, 0.1), np.arange(1.0, 5.0, 0.1)])
+    score = np.ones(80, np.float32)
+    out = sustained(time_s, score, 0.2)
+    assert np.isnan(out[40:42]).all() and np.isfinite(out[2:40]).all() and np.isfinite(out[42:]).all()
+    score[-1] = 9.0
+    assert block_maxima([(time_s, score)], 2.0).tolist() == [1.0, 1.0, 9.0], "7.8 s"
+    assert forward_s(time_s) == pytest.approx(7.8)
+    assert forward_s(np.empty(0)) == 0.0
 
 
 def test_a_rate_that_lets_every_block_alarm_is_refused() -> None:

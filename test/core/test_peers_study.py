@@ -46,6 +46,12 @@ def test_run_is_kept_and_not_repeated_but_another_protocol_is(tmp_path: Path) ->
     assert ("frame_linear", 0, 0) not in list(missing_runs(again, ["frame_linear"], one_seed, 2))
     other = RunFile(path, protocol(budget_s=2.0))
     assert (other.runs, other.others) == ([], 1)
+    labels = WELDS[0].recording.features.action.copy()
+    labels[0] = (labels[0] + 1) % 3
+    relabelled = replace(WELDS[0].recording, features=replace(WELDS[0].recording.features, action=labels))
+    recordings = [relabelled, *(w.recording for w in WELDS[1:])]
+    changed = Protocol.of("unseen_materials", recordings, material_pair, 2, 1.0, 5, CONFIG)
+    assert RunFile(path, changed).runs == [], "as many ticks, other labels"
 
 
 def test_damaged_line_is_named(tmp_path: Path) -> None:

@@ -122,6 +122,13 @@ def test_tables_that_a_spreadsheet_saved_are_read(run_dir: Path, tmp_path: Path)
     assert report.attributes["group"] == "lap" and report.annotations
 
 
+def test_a_table_in_another_encoding_is_refused_by_name(run_dir: Path, tmp_path: Path) -> None:
+    runs = run_dir.parent.parent / "runs.csv"
+    runs.write_bytes("run_id,configuration\nx,Schweißer\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"runs\.csv: not a CSV text file"):
+        import_mig_run(run_dir, tmp_path / "bag")
+
+
 def test_run_without_an_arc_is_imported_unaligned_and_says_so(run_dir: Path, tmp_path: Path) -> None:
     soundfile.write(run_dir / "audio.flac", np.random.default_rng(0).normal(0, 0.001, 10 * RATE), RATE)
     (run_dir / "camera.avi").unlink()

@@ -56,6 +56,16 @@ def test_malformed_thermal_files_name_the_array(tmp_path: Path, change: dict[str
     assert not (tmp_path / "bag").exists()
 
 
+def test_damaged_thermal_file_is_refused(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "W1.npz", **thermal_arrays())
+    content = bytearray((tmp_path / "W1.npz").read_bytes())
+    for place in range(300, 2000, 7):
+        content[place] ^= 0xFF
+    (tmp_path / "W1.npz").write_bytes(bytes(content))
+    with pytest.raises(InputError, match=r"W1\.npz: not a readable"):
+        import_thermal(tmp_path / "W1.npz", tmp_path / "bag")
+
+
 @pytest.mark.parametrize("kept", [0, 10, 2000])
 def test_cut_thermal_file_is_refused(tmp_path: Path, kept: int) -> None:
     np.savez_compressed(tmp_path / "W1.npz", **thermal_arrays())

@@ -111,6 +111,17 @@ def test_a_span_is_what_was_farthest_off_in_it() -> None:
     assert np.isnan(np.delete(only.lowest, TRAVEL)).all()
 
 
+def test_a_span_is_read_where_the_monitor_reads_it() -> None:
+    times, departures = np.arange(10) / 10, np.tile(np.arange(10.0)[:, None], COUNT)
+    steady = Annotation(0.0, 0.55, "action", "MATERIAL_DEPOSITION")
+    crater = Annotation(0.55, 0.8, "action", "CRATER_FILL")
+    labels = [Annotation(0.2, 0.8, "imperfection", "501", severity=0.5), steady, crater]
+    (only,) = severities_in(labels, times, departures, "a")
+    assert (only.lowest[TRAVEL], only.highest[TRAVEL]) == (2.0, 5.0)
+    (unlabelled,) = severities_in(labels[:1], times, departures, "a")
+    assert unlabelled.highest[TRAVEL] == 7.0
+
+
 def test_a_departure_is_unknown_where_its_flag_says_so() -> None:
     columns = np.array([*[0.5] * COUNT, *[1.0] * (COUNT - 1), 0.0, 0, 0, 0, 0])
     assert departures_in(columns)[:-1].tolist() == [0.5] * (COUNT - 1) and math.isnan(departures_in(columns)[-1])
@@ -195,8 +206,15 @@ def test_the_command_fits_labelled_bags_and_says_what_it_found(
     monkeypatch.setattr(severity_fitting, "severities_of_bag", lambda *_: labelled(10))
     assert main([*model, "--out", str(tmp_path / "other")]) == 1
     assert "tells no severity" in capsys.readouterr().err and not (tmp_path / "other").exists()
-    assert main([*model, "--out", str(tmp_path / "other"), "--subsets"]) == 1
-    assert "--subsets: has no part in severities" in capsys.readouterr().err
+    unknown = [
+        replace(span, lowest=np.full(COUNT, math.nan), highest=np.full(COUNT, math.nan)) for span in labelled(60)
+    ]
+    monkeypatch.setattr(severity_fitting, "severities_of_bag", lambda *_: unknown)
+    assert main([*model, "--out", str(tmp_path / "other")]) == 1, "they know nothing, and refute nothing"
+    assert "tells no severity" in capsys.readouterr().err and not (tmp_path / "other").exists()
+    for option in (["--subsets"], ["--jobs", "2"], ["--false-alarms-per-hour", "9"], ["--modalities", "camera"]):
+        assert main([*model, "--out", str(tmp_path / "other"), *option]) == 1
+        assert f"{option[0]}: has no part in --severities" in capsys.readouterr().err
     monkeypatch.setattr(severity_fitting, "severities_of_bag", lambda *_: [])
     assert main([*model, "--out", str(tmp_path / "other")]) == 1
     assert "no imperfection of these bags has a severity" in capsys.readouterr().err

@@ -118,8 +118,11 @@ def test_what_a_model_has_learnt_from_does_not_calibrate_the_one_that_begins_wit
     assert set(card.trained_groups) < set(second.trained_groups)
     assert not set(card.trained_groups) & set(second.held_out_groups) and len(second.held_out_groups) == 2
     assert main(["evaluate", first, "--data", old, "--json", str(tmp_path / "out.json")]) == 0
-    assert "3 of 4 bags are of groups that a model learnt from" in capsys.readouterr().err
-    assert json.loads((tmp_path / "out.json").read_text())["details"]["learnt_from"] == 3
+    warned = " ".join(capsys.readouterr().err.split())
+    assert "3 of 4 bags are of groups that a model learnt from" in warned
+    assert "1 of 4 bags are of groups that a model was calibrated on" in warned
+    details = json.loads((tmp_path / "out.json").read_text())["details"]
+    assert (details["learnt_from"], details["calibrated_on"]) == (3, 1)
 
 
 def test_metals_that_are_left_out_are_in_no_part_of_the_training(

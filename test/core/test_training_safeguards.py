@@ -20,16 +20,16 @@ from msstan_core.calibration.anomaly_fitting import nominal_ticks
 from msstan_core.cli import main
 from msstan_core.commands import evaluate
 from msstan_core.commands.study_smoothing import _delay_text
-from msstan_core.commands.training_study import run_names
 from msstan_core.decision.probabilities import ActionScale
 from msstan_core.errors import InputError
 from msstan_core.inference.model_package import load_package
 from msstan_core.output_files import written_whole
-from msstan_core.recordings.annotations import FILE_NAME, Annotation, write_annotations
+from msstan_core.recordings.annotations import FILE_NAME, UNLABELLED, Annotation, write_annotations
 from msstan_core.resources import default_model_dir
 from msstan_core.studies import adaptation_domains
 from msstan_core.studies.cross_validation import score_of
 from msstan_core.studies.fold_streams import streams_of_folds
+from msstan_core.studies.kept_runs import run_names
 from msstan_core.training.array_file import mapped_arrays
 from msstan_core.training.early_stopping import EarlyStoppingConfig
 from msstan_core.training.metrics import shifted_phase_macro_f1
@@ -112,6 +112,26 @@ def test_a_recording_without_labels_is_trained_on_by_nobody_and_judged_by_nothin
     config = CONFIG.model_copy(update={"steps": 1})
     scores = [score_of(s) for s in streams_of_folds(config, [*recordings, bare], 1, tmp_path)]
     assert {s.group for s in scores} == {r.group for r in recordings} and all(s.macro_f1 >= 0 for s in scores)
+
+
+def test_kept_answers_are_of_the_labels_and_recordings_that_there_are(
+    recordings: list[Recording], tmp_path: Path
+) -> None:
+    config, group = CONFIG.model_copy(update={"steps": 1}), recordings[0].group
+
+    def labelled_ticks(of: list[Recording]) -> dict[str, int]:
+        streams = streams_of_folds(config, of, 1, tmp_path, only_groups=frozenset({group}))
+        return {s.name: int((s.labels != UNLABELLED).sum()) for s in streams}
+
+    before = labelled_ticks(recordings)
+    fewer = recordings[0].features.action.copy()
+    fewer[: len(fewer) // 2] = UNLABELLED
+    corrected = replace(recordings[0], source="corrected", features=replace(recordings[0].features, action=fewer))
+    name = next(iter(before))
+    assert labelled_ticks([corrected, *recordings[1:]])[name] < before[name]
+    named = {**recordings[0].attributes, "run_id": "added"}
+    added = replace(recordings[0], path=Path("added"), attributes=named, source="added")
+    assert len(labelled_ticks([*recordings, added])) == len(before) + 1
 
 
 def test_early_stopping_looks_at_what_each_fold_holds_out(recordings: list[Recording], tmp_path: Path) -> None:
