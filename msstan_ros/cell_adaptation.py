@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
-from rclpy.callback_groups import CallbackGroup
+from rclpy.callback_groups import CallbackGroup, MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
@@ -42,7 +42,7 @@ class CellAdaptation:
     """Learns from configure to cleanup, :meth:`begin` to :meth:`end`; its services live as long as the node.
 
     Args:
-        node: owner of services and publisher. group: of the services' callbacks.
+        node: owner of services and publisher. group: of what waits for the disk: feedback, and the state.
         changed: called after other weights came into use, in whatever thread that was.
     """
 
@@ -56,7 +56,8 @@ class CellAdaptation:
         self._timer: Timer | None = None
         self._publish = node.create_publisher(DiagnosticStatus, "~/adaptation_state", qos.MODEL_INFO).publish
         node.create_service(LabelSpan, "~/feedback", answered(node, self._label), callback_group=group)
-        node.create_service(SetAdaptation, "~/adaptation", answered(node, self._command), callback_group=group)
+        commands = MutuallyExclusiveCallbackGroup()  # a rollback does not wait for feedback that is written down
+        node.create_service(SetAdaptation, "~/adaptation", answered(node, self._command), callback_group=commands)
 
     @property
     def revision(self) -> int:
@@ -96,6 +97,9 @@ class CellAdaptation:
         if settings.adaptation.enabled and not adapter.status.adapting:
             self._node.get_logger().warning("adaptation is frozen by an earlier command or fault: ENABLE learns on")
         monitor.adapter = self._adapter = adapter
+        self._learn_with(adapter)
+
+    def _learn_with(self, adapter: Adapter) -> None:
         self._background = BackgroundAdaptation(adapter, self._learnt, self._failed)
         self._background.start()
 
@@ -105,9 +109,22 @@ class CellAdaptation:
             self._store = RevisionStore(folder)
         return self._store
 
-    def end(self) -> None:
-        """Stop learning; the last state that late readers get says so."""
+    def pause_learning(self) -> None:
+        """Learn nothing more from the head in use, which goes on answering. Waits for the step and the disk under way:
+        to be done before :meth:`adopt` is, which the answering thread waits for.
+        """
         self._stop_learning()
+
+    def resume_learning(self) -> None:
+        """Go on after :meth:`pause_learning`, where no other model came."""
+        if self._adapter is not None and self._background is None:
+            self._learn_with(self._adapter)
+
+    def end(self) -> None:
+        """Stop learning and give the folder back; the last state that late readers get says so."""
+        self._stop_learning()
+        if self._store is not None:
+            self._store.close()
         self._adapter, self._store, self._refusal = None, None, _NO_MODEL
         if self._timer is not None:
             self._node.destroy_timer(self._timer)
@@ -208,7 +225,7 @@ def _feedback(request: LabelSpan.Request) -> Feedback:
     if request.kind == LabelSpan.Request.ACTION:
         if request.action not in [a.value for a in Action if a is not Action.UNKNOWN]:
             raise InputError("feedback", f"action {request.action} is unknown", "a constant of WeldAction")
-        return Feedback(start, end, request.source, Action(request.action), severity=request.severity)
+        return Feedback(start, end, request.source, Action(request.action))  # actions are not more or less severe
     if request.kind == LabelSpan.Request.IMPERFECTION:
         code = request.iso_6520_1_code
         return Feedback(start, end, request.source, iso_code=code, present=request.present, severity=request.severity)

@@ -37,6 +37,7 @@ class InputHealth:
         limit_s: silence from which it counts as missing.
         malformed_recently: whether a message of it was refused within the last seconds.
         stamp_unmoved_s: time since a sample came with a new stamp.
+        late_s: how old its newest sample was when it arrived, as far as stamps and node have one clock.
         unused: how its samples lie to the ticks where most decisions rest on none of them; "": they are used.
     """
 
@@ -46,6 +47,7 @@ class InputHealth:
     malformed_recently: bool = False
     stamp_unmoved_s: float = 0.0
     unused: str = ""
+    late_s: float = 0.0
 
     @property
     def arrives(self) -> bool:
@@ -73,12 +75,14 @@ class InputHealth:
             return f"{self.modality.label}: stamps have stood still for {self.stamp_unmoved_s:.1f} s"
         if self.malformed_recently:
             return f"{self.modality.label}: malformed messages refused"
-        return (
-            f"{self.modality.label}: enters few decisions, its samples: {self.unused} (check the driver's clock, "
-            f"alignment.offset_s.{self.modality.label} and alignment.staleness_s.{self.modality.label})"
-            if self.unused
-            else ""
-        )
+        if self.unused:
+            return (
+                f"{self.modality.label}: enters few decisions, its samples: {self.unused} (check the driver's clock, "
+                f"alignment.offset_s.{self.modality.label} and alignment.staleness_s.{self.modality.label})"
+            )
+        if self.late_s > self.limit_s:
+            return f"{self.modality.label}: samples are {self.late_s:.1f} s old when they arrive (queues, network)"
+        return ""
 
 
 def assess(

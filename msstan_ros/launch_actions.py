@@ -47,12 +47,13 @@ def describe(profile_name: str) -> LaunchDescription:
 
 def _node_actions(spec: NodeSpec) -> list[Action]:
     kind = LifecycleNode if spec.lifecycle else Node
+    files, parameters = spec.sources()
     node = kind(
         package=PACKAGE,
         executable=spec.executable,
         name=spec.name,
         namespace=spec.namespace,
-        parameters=[*map(str, spec.parameter_files), dict(spec.parameters)],
+        parameters=[*map(str, files), parameters],
         remappings=list(spec.remappings),
         arguments=["--ros-args", "--log-level", f"{spec.logger_name}:={spec.log_level}"],
         output="screen",

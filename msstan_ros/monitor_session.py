@@ -68,7 +68,8 @@ class MonitorSession:
         self._limits_s = {m: 2 * getattr(settings.alignment.staleness_s, m.label) for m in MODALITIES}
         self._undecided_limit_s = _undecided_limit_s(settings.alignment)
         self._undecided_since: float | None = None  #: monotonic, of the first sample since the last decision
-        self._newest: Decision | None = None
+        self._newest: Decision | None = None  #: since the last reset
+        self._last: Decision | None = None  #: of the session
         self._frames_held = 0  #: ticks whose camera frame was not worth the backbone
         self._health = Health.UNKNOWN
         self.history = DecisionHistory(settings.snapshot_seconds)
@@ -79,7 +80,6 @@ class MonitorSession:
             failed=self._failed,
             recover=lambda: self._monitor.reset(),
         )
-        self._worker.start()
         self._streams = InputStreams(
             node, monitor.info.modalities, settings.scaling, self._accept, settings.camera_transport
         )
@@ -90,6 +90,7 @@ class MonitorSession:
             node.create_timer(1 / value_of(node, "state_rate_hz"), self._heartbeat, clock=steady),
             node.create_timer(DIAGNOSTICS_PERIOD_S, self._diagnose, clock=steady),
         ]
+        self._worker.start()  # last: where anything before fails, no thread is left
 
     def close(self) -> bool:
         """Stop listening, deciding and the heartbeat; events that are open are cleared in this session.
@@ -104,8 +105,8 @@ class MonitorSession:
             self._node.get_logger().error("the inference thread does not end; restart the process")
             return False
         left = self._monitor.leave()
-        if self._newest is not None:
-            closing = dataclasses.replace(self._newest, events=left.cleared)
+        if self._last is not None:
+            closing = dataclasses.replace(self._last, events=left.cleared)
             last_word(self._node, lambda: self._outputs.publish_events(closing, self._revision))
         return True
 
@@ -148,7 +149,10 @@ class MonitorSession:
         """
 
         def forget() -> None:
-            self._aligner = TickAligner(self._settings.alignment, self._aligner.context)
+            before, context = self._aligner, self._aligner.context
+            self._aligner = TickAligner(self._settings.alignment, context)
+            if (said := before.context) is not context:  # meanwhile: it comes once per job
+                self._aligner.push(said)
             self._monitor.reset()
             self._advice.reset()
             self._figures = RecentFigures()
@@ -224,7 +228,14 @@ class MonitorSession:
         """State of every expected sensor, from its messages and from what the decisions made of them."""
         unused = self._figures.unused()
         found = self._streams.health(self._limits_s)
-        return [dataclasses.replace(entry, unused=unused.get(entry.modality, "")) for entry in found]
+        return [
+            dataclasses.replace(
+                entry, unused=unused.get(entry.modality, ""), late_s=self._input_age_s(entry.modality) - entry.silent_s
+            )
+            if entry.silent_s is not None
+            else entry
+            for entry in found
+        ]
 
     def _malformed(self, modality: Modality) -> int:
         arrivals = self._streams.arrivals.get(modality)
@@ -276,7 +287,7 @@ class MonitorSession:
             self._outputs.publish_advice(advice, decision.frame_id, revision)
         self._figures.add(decision.inference_ms / 1e3, latency_s, decision.valid, decision.age_s)
         self.history.add(tick, decision)
-        self._newest = decision
+        self._newest = self._last = decision
         if decision.valid.any():  # about nothing, it is no statement
             self._undecided_since = None
         self._frames_held += not decision.looked

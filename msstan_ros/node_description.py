@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from msstan_core.errors import InputError
+from msstan_core.params_file import given_parameters
 
 PACKAGE = "msstan_ros"
 
@@ -72,18 +75,45 @@ class NodeSpec:
         """As rclpy names it: ``namespace.name``."""
         return self.full_name.strip("/").replace("/", ".")
 
+    def sources(self) -> tuple[tuple[Path, ...], dict[str, Any]]:
+        """(files, parameters) to start the node with, so that ``parameters`` hold whatever sections the files have.
+
+        To ROS, parameters of the command line are a section for all nodes: one of the file for this node would win
+        over them where the file has a section for all nodes, too. Where the two differ the files' are given singly.
+        """
+        own = dict(self.parameters)
+        told: dict[str, Any] = {}
+        for path in self.parameter_files:
+            try:
+                told |= given_parameters(path, self.name, self.namespace)
+            except InputError:  # has no section for it; whether it can be read was seen before
+                continue
+        if all(told.get(name, value) == value for name, value in own.items()):
+            return self.parameter_files, own
+        return (), {**told, **own}
+
     def ros_arguments(self) -> list[str]:
         """The command line after the executable."""
+        files, parameters = self.sources()
         line = ["--ros-args", "-r", f"__node:={self.name}", "--log-level", f"{self.logger_name}:={self.log_level}"]
         if self.namespace.strip("/"):
             line += ["-r", f"__ns:=/{self.namespace.strip('/')}"]
         for source, target in self.remappings:
             line += ["-r", f"{source}:={target}"]
-        for path in self.parameter_files:
+        for path in files:
             line += ["--params-file", str(path)]
-        for name, value in self.parameters.items():
-            line += ["-p", f"{name}:={json.dumps(value)}"]  # JSON is YAML, which is what rcl reads here
+        for name, value in parameters.items():
+            line += ["-p", f"{name}:={_yaml_text(value)}"]
         return line
+
+
+def _yaml_text(value: Any) -> str:
+    """In one line, as rcl reads it: JSON is YAML, but for numbers that are none."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_yaml_text, value))}]"
+    if isinstance(value, float) and not math.isfinite(value):
+        return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
+    return json.dumps(value)
 
 
 @dataclass(frozen=True, slots=True)

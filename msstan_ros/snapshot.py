@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -69,15 +70,15 @@ class DecisionHistory:
         if math.isfinite(duration_s) and duration_s > 0:
             since = decisions[-1].stamp_ns - round(duration_s * NANOSECONDS_PER_SECOND)
             decisions = [d for d in decisions if d.stamp_ns >= since]
-        name = f"snapshot_{datetime.now(UTC):%Y%m%dT%H%M%S_%f}"
+        folder = directory / f"snapshot_{datetime.now(UTC):%Y%m%dT%H%M%S_%f}"
         try:
-            folder = directory / name
             folder.mkdir()
             _write_decisions(folder / "decisions.csv", decisions)
             _write_inputs(folder, tick)
             about = {**about, "stamp_ns": tick.stamp_ns, "decisions": len(decisions)}
             (folder / "about.json").write_text(json.dumps(about, indent=2) + "\n")
         except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)  # half a snapshot is none
             raise InputError(
                 directory, f"cannot write ({error.strerror})", "free space or choose another folder"
             ) from error

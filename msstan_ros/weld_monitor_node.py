@@ -157,6 +157,8 @@ class WeldMonitorNode(GuardedLifecycleNode):
             return response
 
         def adopt() -> int:
+            if self._settings is not before:
+                raise InputError("the monitor", "was cleaned up meanwhile", "configure it, and ask again")
             self._adaptation.adopt(monitor, settings)
             self._settings, self._monitor = settings, monitor  # after what may fail
             return self._revision
@@ -165,15 +167,15 @@ class WeldMonitorNode(GuardedLifecycleNode):
             adopt()
         else:
             try:
+                await elsewhere(self, self._adaptation.pause_learning)
                 await elsewhere(self, lambda: session.exchange(monitor, adopt))
             except InputError as error:
+                self._adaptation.resume_learning()
                 response.success, response.message = False, str(error)
                 return response
-            if self._session is not session or self._outputs is None:
-                response.success, response.message = False, "the node was deactivated meanwhile; ask again"
-                return response
-            session.listen_to(monitor.info.modalities)
-            self._outputs.publish_model_info(monitor, self._revision)
+            if self._session is session and self._outputs is not None:  # else deactivated: it answers from the next on
+                session.listen_to(monitor.info.modalities)
+                self._outputs.publish_model_info(monitor, self._revision)
         response.success, response.message = True, f"{_in_words(monitor)}, from {folder}"
         response.model_revision, response.weights_sha256 = self._revision, monitor.info.weights_sha256
         self.get_logger().info(f"{response.message} is in use as revision {self._revision}")

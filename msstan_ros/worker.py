@@ -118,12 +118,15 @@ class InferenceWorker:
             done, work = self._between.get()
             if not done.set_running_or_notify_cancel():
                 continue
+            self.status.busy_since = time.monotonic()
             try:
                 work()
             except BaseException as error:  # travels to the thread that waits
                 done.set_exception(error)
             else:
                 done.set_result(None)
+            finally:
+                self.status.busy_since = None
 
     def _one_step(self) -> bool:
         """One tick, if one is due; False when there is none, or none can be had."""

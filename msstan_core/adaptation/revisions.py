@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from msstan_core.adaptation.adapted_head import Head
-from msstan_core.adaptation.folder_lock import locked
+from msstan_core.adaptation.folder_lock import FolderLock, locked
 from msstan_core.errors import InputError
 from msstan_core.output_files import written_whole
 
@@ -85,10 +85,15 @@ class RevisionStore:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise InputError(folder, f"cannot be made ({error.strerror})", "choose another folder") from error
-            self._lock = locked(folder)
+            self._own: FolderLock | None = locked(folder)
             self._read_all()
         newest = self._newest()
         self.frozen = newest is not None and newest.frozen  #: commanded not to learn; said with every revision
+
+    def close(self) -> None:
+        """Give the folder back, to whichever process asks first; nothing may be kept any more."""
+        with self._disk:
+            self._own = None
 
     def keep(self, revision: Revision, use: Callable[[], bool] = lambda: True) -> bool:
         """Write a revision, then hold it where ``use`` takes it into use; where that declines, no file is left.

@@ -8,6 +8,7 @@ from enum import Enum
 from msstan_core.advisory.advice import Advice
 from msstan_core.advisory.envelope import Envelope
 from msstan_core.advisory.parameters import PARAMETERS
+from msstan_core.advisory.rules import rule_for
 from msstan_core.vocabulary import ISO_CODES
 
 
@@ -32,6 +33,7 @@ class Refusal(Enum):
     UNSURE = ("too little confidence in the cause, or none stated", False)
     NOT_A_NUMBER = ("a value that is no possible number", True)
     UNKNOWN_CAUSE = ("cause is no imperfection that is known", True)
+    NO_REMEDY = ("a correction whose cause is nothing that a parameter mends", True)
     NOT_ADJUSTABLE = ("a delta for a parameter that the procedure does not let anybody adjust", True)
     WITHOUT_LIMITS = ("a delta without min, max or max_rate", True)
     OTHER_LIMITS = ("limits that are not those of the procedure in force", True)
@@ -57,6 +59,9 @@ def content_refusal(advice: Advice, envelope: Envelope, least_confidence: float)
     """
     if advice.cause_iso_code not in (0, *ISO_CODES):
         return Refusal.UNKNOWN_CAUSE
+    corrects = any(delta != 0.0 for delta in advice.deltas if not math.isnan(delta))
+    if corrects and rule_for(advice.cause_iso_code) is None:
+        return Refusal.NO_REMEDY
     if math.isnan(advice.confidence):
         return Refusal.UNSURE
     if not 0.0 <= advice.confidence <= 1.0:

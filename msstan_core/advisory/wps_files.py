@@ -138,11 +138,14 @@ class ProcedureBook:
 
     def _listed(self, wps_id: str) -> Wps | str:
         """A procedure by a name from outside: only what is listed in the folder is opened."""
-        if wps_id not in self._known:
-            if wps_id not in self.ids:
-                return f"WPS {wps_id!r} is not in {self._folder}"
+        if wps_id not in self._known:  # asked at every tick: the folder is looked into once for a name
             try:
-                self._known[wps_id] = load_wps(self._folder / f"{wps_id}{SUFFIX}")
-            except InputError as error:
+                there = wps_id in self.ids
+                self._known[wps_id] = (
+                    load_wps(self._folder / f"{wps_id}{SUFFIX}")
+                    if there
+                    else f"WPS {wps_id!r} is not in {self._folder}"
+                )
+            except (InputError, OSError) as error:
                 self._known[wps_id] = str(error)
         return self._known[wps_id]

@@ -25,6 +25,12 @@ sys.stdin.read()
 """
 
 
+def _free(folder: Path) -> bool:
+    """Whether another process would get the folder."""
+    probe = [sys.executable, "-S", "-c", HOLDER.replace("LOCK_EX", "LOCK_EX | fcntl.LOCK_NB"), folder / LOCK_FILE]
+    return subprocess.run(probe, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
+
+
 def test_a_folder_that_another_process_uses_is_refused_until_that_ends(tmp_path: Path) -> None:
     command = [sys.executable, "-S", "-c", HOLDER, str(tmp_path / LOCK_FILE)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
@@ -38,18 +44,20 @@ def test_a_folder_that_another_process_uses_is_refused_until_that_ends(tmp_path:
 
 def test_the_same_process_opens_it_again_and_lets_go_with_the_last_user(tmp_path: Path) -> None:
     first, second = RevisionStore(tmp_path), RevisionStore(tmp_path)
-    probe = [sys.executable, "-S", "-c", HOLDER.replace("LOCK_EX", "LOCK_EX | fcntl.LOCK_NB"), tmp_path / LOCK_FILE]
-
-    def free() -> bool:
-        done = subprocess.run(probe, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-        return done.returncode == 0
-
     del first
     gc.collect()
-    assert not free()
+    assert not _free(tmp_path)
     del second
     gc.collect()
-    assert free()
+    assert _free(tmp_path)
+
+
+def test_a_store_that_is_closed_lets_go_though_somebody_still_holds_it(tmp_path: Path) -> None:
+    first, second = RevisionStore(tmp_path), RevisionStore(tmp_path)
+    first.close()
+    assert not _free(tmp_path)
+    second.close()
+    assert _free(tmp_path)
 
 
 def test_the_map_of_the_package_names_its_files_and_no_others() -> None:

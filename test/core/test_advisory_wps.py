@@ -104,6 +104,15 @@ def test_a_file_that_cannot_be_read_is_refused_with_the_cause(tmp_path: Path, mo
     wps, reason = ProcedureBook(folder=tmp_path).in_force(WeldContext(stamp_ns=0, wps_id="loop"))
     assert wps is None and "cannot be read" in reason
 
+
+def test_a_name_that_is_not_there_is_looked_up_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked at every tick, by the thread that answers."""
+    book, looked = ProcedureBook(folder=tmp_path), list[str]()
+    monkeypatch.setattr(Path, "glob", lambda path, pattern: looked.append(pattern) or [])
+    for _ in range(30):
+        assert "is not in" in book.in_force(WeldContext(stamp_ns=0, wps_id="nowhere"))[1]
+    assert len(looked) == 1
+
     def denied(*_: object, **__: object) -> str:
         raise PermissionError(errno.EACCES, "Permission denied")
 

@@ -21,12 +21,14 @@ import msstan_core.adaptation.adapter as adapter_module
 from msstan_core.adaptation.adapted_head import Head
 from msstan_core.adaptation.answering import input_flaw, job_of, observed
 from msstan_core.adaptation.guard import GuardSet, LabelledTicks
+from msstan_core.adaptation.learning_thread import BackgroundAdaptation
 from msstan_core.decision.result import Decision
+from msstan_core.errors import InputError
 from msstan_core.inference.model_package import GUARD_FILE
 from msstan_core.observation import Tick
 from msstan_core.vocabulary import ACTIONS, Action
 from msstan_msgs.msg import WeldAction
-from msstan_msgs.srv import LabelSpan, SetAdaptation
+from msstan_msgs.srv import LabelSpan, ReloadModel, SetAdaptation
 from msstan_ros import qos
 from msstan_ros.cell_adaptation import STATE_PERIOD_S
 from msstan_ros.conversions import image_message, stamp_message
@@ -170,9 +172,44 @@ def test_a_slow_disk_holds_up_neither_actions_nor_commands(cell: Cell, monkeypat
     while time.monotonic() < end:  # past a statement on adaptation_state, which waits for the disk, too
         cell.weld(True, 1)
     assert not future.done()
+    command = cell.request(SetAdaptation, "adaptation", command=SetAdaptation.Request.FREEZE)
+    assert until(command.done)
+    assert command.result().success and not future.done()
     go_on.set()
     assert until(future.done)
     assert future.result().labelled_ticks == 4
+
+
+def test_a_reload_waits_for_the_learner_outside_the_thread_that_answers(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be writing to a slow disk."""
+    waited_in, close = list[str](), BackgroundAdaptation.close
+    learnt_before = cell.node._adaptation._background
+
+    def waited(background: BackgroundAdaptation, timeout_s: float = 5.0) -> None:
+        waited_in.append(threading.current_thread().name)
+        close(background, timeout_s)
+
+    monkeypatch.setattr(BackgroundAdaptation, "close", waited)
+    cell.weld(True)
+    future = cell.request(ReloadModel, "reload_model")
+    assert until(future.done) and future.result().success, future.result().message
+    assert len(waited_in) == 1 and waited_in[0] != "inference"
+    learns = cell.node._adaptation._background
+    assert learns is not None and learns is not learnt_before
+
+
+def test_a_reload_that_fails_goes_on_learning_with_the_old_model(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hangs(*_: object) -> None:
+        raise InputError("inference", "hangs", "restart the node")
+
+    cell.weld(True)
+    adapter = cell.node._adaptation._adapter
+    monkeypatch.setattr(cell.node._session, "exchange", hangs)
+    future = cell.request(ReloadModel, "reload_model")
+    assert until(future.done) and "hangs" in future.result().message
+    assert cell.node._adaptation._adapter is adapter and cell.node._adaptation._background is not None
 
 
 def test_what_makes_no_sense_is_refused_with_the_reason(cell: Cell) -> None:

@@ -1,12 +1,16 @@
 import ast
 import itertools
+import math
 import re
 import shutil
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
+import rclpy
 import yaml
+from rclpy.context import Context
+from rclpy.node import Node
 
 from msstan_core.errors import InputError
 from msstan_core.params_file import NODES
@@ -200,6 +204,32 @@ def test_ros_arguments_keep_types_and_quote_texts() -> None:
     assert "__ns:=/cell_1" in line
     assert spec.full_name == "/cell_1/n"
     assert "cell_1.n:=info" in line, "a logger below a namespace has the namespace in its name"
+
+
+def test_arguments_hold_whatever_sections_the_params_file_has(tmp_path: Path) -> None:
+    """A section for all nodes before that of the node: to ROS the latter would win over the command line."""
+    file = tmp_path / "params.yaml"
+    file.write_text(
+        "/**: {ros__parameters: {use_sim_time: true, threads: 2}}\n"
+        "/**/weld_monitor: {ros__parameters: {wps: old, model_dir: /old, alignment: {clock: timer}}}\n",
+        encoding="utf-8",
+    )
+    spec = described("monitor", params_file=str(file), wps="new", namespace="cell_1")["weld_monitor"]
+    context = Context()
+    rclpy.init(args=spec.ros_arguments(), context=context)
+    try:
+        node = Node("other", context=context, automatically_declare_parameters_from_overrides=True)
+        found = {name: node.get_parameter(name).value for name in ("wps", "model_dir", "alignment.clock", "threads")}
+        assert found == {"wps": "new", "model_dir": "/old", "alignment.clock": "timer", "threads": 2}
+        assert node.get_parameter("use_sim_time").value is False
+        node.destroy_node()
+    finally:
+        context.shutdown()
+
+
+def test_numbers_that_are_none_reach_the_node_as_such() -> None:
+    line = NodeSpec("n", "weld_monitor_node", parameters={"a": [math.inf, 1.0], "b": math.nan}).ros_arguments()
+    assert "a:=[.inf, 1.0]" in line and "b:=.nan" in line
 
 
 def test_replay_takes_time_from_the_recording_and_ends_with_it(tmp_path: Path) -> None:

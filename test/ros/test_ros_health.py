@@ -28,6 +28,13 @@ def test_a_missing_sensor_degrades_and_is_named() -> None:
     assert "acoustic: no sample yet" in message
 
 
+def test_samples_that_are_old_when_they_arrive_degrade_though_they_flow() -> None:
+    health, message = assess([FRESH, InputHealth(Modality.THERMAL, 0.01, 0.5, late_s=4.0)])
+    assert health is Health.DEGRADED
+    assert message == "thermal: samples are 4.0 s old when they arrive (queues, network)"
+    assert assess([InputHealth(Modality.THERMAL, 0.01, 0.5, late_s=0.4)]) == (Health.OK, "")
+
+
 def test_no_sensor_at_all_is_stale_with_a_remedy() -> None:
     health, message = assess([SILENT, NEVER])
     assert health is Health.STALE

@@ -1,11 +1,13 @@
 """docs/ros_interface.md is complete: what exists is in it, with its default and range."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from msstan_core.messages import TOPICS
 from msstan_core.parameters import ParameterSpec
+from msstan_msgs import msg, srv
 from msstan_ros.advisory_follower_node import SPECS as FOLLOWER_SPECS
 from msstan_ros.bag_player_node import SPECS as PLAYER_SPECS
 from msstan_ros.bringup import PROFILES
@@ -37,6 +39,13 @@ def test_every_argument_is_documented(profile) -> None:
     section = TEXT.split(f"`{profile.name}`: ")[1].split("\n\n`")[0]
     for argument in profile.arguments:
         assert f"| `{argument.name}` |" in section
+
+
+def test_every_message_that_readme_and_page_name_exists() -> None:
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\bmsstan_msgs/(?:msg/|srv/)?([A-Z]\w+)", readme + TEXT))
+    assert len(named) > 8
+    assert named <= {name for part in (msg, srv) for name in vars(part)}
 
 
 def test_every_topic_is_documented() -> None:

@@ -20,6 +20,7 @@ from msstan_core.decision.result import Decision
 from msstan_core.inference.model_card import AlarmLimits, SubsetCard
 from msstan_core.observation import Tick
 from msstan_core.vocabulary import Modality
+from msstan_ros.input_streams import InputStreams
 from msstan_ros.weld_monitor_node import WeldMonitorNode
 from msstan_ros.worker import InferenceWorker
 
@@ -96,6 +97,13 @@ def test_an_unforeseen_failure_of_a_transition_is_said_and_can_be_tried_again(
     cell.node._make_monitor = make
     cell.activate()
     cell.send_images(1)
+
+
+def test_an_activation_that_fails_leaves_no_thread(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cell.spinner.run(cell.node.trigger_configure) == TransitionCallbackReturn.SUCCESS
+    monkeypatch.setattr(InputStreams, "open", lambda _: 1 / 0)
+    assert cell.spinner.run(cell.node.trigger_activate) == TransitionCallbackReturn.ERROR
+    assert not [thread for thread in threading.enumerate() if thread.name == "inference"]
 
 
 def test_a_step_that_outlives_its_session_is_not_joined_by_another_one(

@@ -1,11 +1,13 @@
 """The monitor's services: reload, reset and snapshot."""
 
 import dataclasses
+import errno
 import json
 import math
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from live import Spinner, until
@@ -15,9 +17,9 @@ from rclpy.parameter import Parameter
 from msstan_core.decision.result import AnomalyEvent, Decision, EventPhase
 from msstan_core.observation import Tick
 from msstan_core.vocabulary import Modality
-from msstan_msgs.msg import WeldContext, WeldMonitorState
+from msstan_msgs.msg import WeldAnomaly, WeldContext, WeldMonitorState
 from msstan_msgs.srv import ReloadModel, ResetMonitor, SetAdaptation, TakeSnapshot
-from msstan_ros import qos
+from msstan_ros import qos, snapshot
 from msstan_ros.model_loading import MonitorLike
 from msstan_ros.monitor_parameters import MonitorSettings
 
@@ -179,6 +181,53 @@ def test_a_snapshot_holds_the_last_decisions_and_the_newest_image(cell: Cell, tm
     assert json.loads((folder / "about.json").read_text())["stamp_ns"] == stamps[-1]
     answer = cell.call(TakeSnapshot, "snapshot", directory="/no/such/folder")
     assert not answer.success
+
+
+def test_of_a_snapshot_that_a_full_disk_did_not_take_nothing_is_left(
+    cell: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    cell.activate()
+    cell.send_images(1)
+    monkeypatch.setattr(snapshot, "_write_inputs", full)
+    answer = cell.call(TakeSnapshot, "snapshot")
+    assert not answer.success and "No space left" in answer.message
+    assert not list(tmp_path.glob("snapshot_*"))
+
+
+def test_what_is_open_is_cleared_at_the_end_also_after_a_reset(cell: Cell) -> None:
+    cell.activate()
+    cell.monitors[-1].events = (AnomalyEvent(4, EventPhase.ONGOING, 602, "spatter", 0.9, 0.5, math.nan, 5, 5),)
+    cell.send_images(1)
+    assert cell.call(ResetMonitor, "reset").success
+    cell.spinner.run(cell.node.trigger_deactivate)
+    assert until(lambda: cell.anomalies and cell.anomalies[-1].phase == WeldAnomaly.CLEARED), cell.anomalies
+    assert cell.anomalies[-1].event_id == 4
+
+
+def test_a_deactivation_during_the_exchange_leaves_the_new_model_and_says_so(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell.activate()
+    session = cell.node._session
+    assert session is not None
+    exchange, exchanged, go_on = session.exchange, threading.Event(), threading.Event()
+
+    def slowly(*what: Any) -> None:
+        exchange(*what)
+        exchanged.set()
+        assert go_on.wait(30)
+
+    monkeypatch.setattr(session, "exchange", slowly)
+    future = cell.request(ReloadModel, "reload_model")
+    assert exchanged.wait(20)
+    cell.spinner.run(cell.node.trigger_deactivate)
+    go_on.set()
+    assert until(future.done)
+    assert future.result().success and future.result().model_revision == 2
+    assert cell.node._monitor is cell.monitors[-1] and len(cell.monitors) == 2
 
 
 @pytest.mark.parametrize("configured_again", [False, True])

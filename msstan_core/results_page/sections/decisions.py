@@ -112,11 +112,9 @@ DECISIONS: tuple[Section, ...] = (
         "adaptation",
         "Online adaptation",
         "Share of what a shift costs that adaptation wins back with 5 % of the ticks labelled, and its worst case "
-        "against frozen weights. What it costs: the same network trained on half of the other side, too, less the "
-        "frozen one, on the same ticks.",
+        "against frozen weights. What counts as the cost stands in the file's protocol.",
         (
             Row("recovered_fraction", "recovered share", Aim(0.5)),
-            Row("recovered_late_fraction", "the same, second half of each job"),
             Row("worst_vs_frozen_points", "worst stream against frozen weights, points"),
         ),
         command="msstan study adaptation config/training/default.yaml --steps 2000 --data SIMULATED REAL "
