@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from msstan_core.alignment_config import AlignmentConfig
 from msstan_core.observation import STALE
 from msstan_core.vocabulary import Modality
 
@@ -15,6 +16,8 @@ HUNG_STEP_S = 2.0
 OVERLOAD_SHARE = 0.1
 #: Samples may arrive for this long without a decision about any, s; longer where ticks are rarer.
 LEAST_UNDECIDED_S = 1.0
+#: Ticks may be this many of their periods apart before decisions count as missing.
+TICKS_MISSED = 2.5
 
 
 class Health(IntEnum):
@@ -83,6 +86,12 @@ class InputHealth:
         if self.late_s > self.limit_s:
             return f"{self.modality.label}: samples are {self.late_s:.1f} s old when they arrive (queues, network)"
         return ""
+
+
+def undecided_limit_s(alignment: AlignmentConfig) -> float:
+    """How long samples may arrive without a decision about any, s."""
+    slowest_hz = min(alignment.tick_rate_hz, alignment.max_tick_rate_hz)
+    return max(LEAST_UNDECIDED_S, alignment.clock_timeout_s, TICKS_MISSED / slowest_hz)
 
 
 def assess(

@@ -12,13 +12,12 @@ from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
 from msstan_core.alignment import TickAligner
-from msstan_core.alignment_config import AlignmentConfig
 from msstan_core.decision.result import Decision
 from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample, Tick, WeldContext
 from msstan_core.vocabulary import MODALITIES, Action, Modality
 from msstan_ros.advisory_source import AdvisorySource
 from msstan_ros.diagnostics import diagnostics_message
-from msstan_ros.health import HUNG_STEP_S, LEAST_UNDECIDED_S, Health, InputHealth, assess
+from msstan_ros.health import HUNG_STEP_S, Health, InputHealth, assess, undecided_limit_s
 from msstan_ros.input_streams import InputStreams
 from msstan_ros.model_loading import MonitorLike
 from msstan_ros.monitor_outputs import MonitorOutputs
@@ -35,8 +34,6 @@ from msstan_ros.worker import InferenceWorker
 DIAGNOSTICS_PERIOD_S = 1.0
 #: The same inference failure is logged at most this often, s.
 LOG_INTERVAL_S = 5.0
-#: Ticks may be this many of their periods apart before decisions count as missing.
-TICKS_MISSED = 2.5
 
 
 class MonitorSession:
@@ -66,7 +63,7 @@ class MonitorSession:
         self._advice = AdvisorySource(settings.procedures, settings.advisory, node.get_logger())
         self._figures = RecentFigures()
         self._limits_s = {m: 2 * getattr(settings.alignment.staleness_s, m.label) for m in MODALITIES}
-        self._undecided_limit_s = _undecided_limit_s(settings.alignment)
+        self._undecided_limit_s = undecided_limit_s(settings.alignment)
         self._undecided_since: float | None = None  #: monotonic, of the first sample since the last decision
         self._newest: Decision | None = None  #: since the last reset
         self._last: Decision | None = None  #: of the session
@@ -298,8 +295,3 @@ class MonitorSession:
                 f"inference failed at this tick, state reset: {type(error).__name__}: {error}",
                 throttle_duration_sec=LOG_INTERVAL_S,
             )
-
-
-def _undecided_limit_s(alignment: AlignmentConfig) -> float:
-    slowest_hz = min(alignment.tick_rate_hz, alignment.max_tick_rate_hz)
-    return max(LEAST_UNDECIDED_S, alignment.clock_timeout_s, TICKS_MISSED / slowest_hz)

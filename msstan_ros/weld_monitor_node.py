@@ -170,9 +170,10 @@ class WeldMonitorNode(GuardedLifecycleNode):
                 await elsewhere(self, self._adaptation.pause_learning)
                 await elsewhere(self, lambda: session.exchange(monitor, adopt))
             except InputError as error:
-                self._adaptation.resume_learning()
                 response.success, response.message = False, str(error)
                 return response
+            finally:
+                self._adaptation.resume_learning()  # with the old model, where no other one came
             if self._session is session and self._outputs is not None:  # else deactivated: it answers from the next on
                 session.listen_to(monitor.info.modalities)
                 self._outputs.publish_model_info(monitor, self._revision)

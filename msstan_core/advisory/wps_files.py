@@ -140,12 +140,12 @@ class ProcedureBook:
         """A procedure by a name from outside: only what is listed in the folder is opened."""
         if wps_id not in self._known:  # asked at every tick: the folder is looked into once for a name
             try:
-                there = wps_id in self.ids
-                self._known[wps_id] = (
-                    load_wps(self._folder / f"{wps_id}{SUFFIX}")
-                    if there
-                    else f"WPS {wps_id!r} is not in {self._folder}"
-                )
-            except (InputError, OSError) as error:
+                if wps_id in self.ids:
+                    self._known[wps_id] = load_wps(self._folder / f"{wps_id}{SUFFIX}")
+                else:
+                    self._known[wps_id] = f"WPS {wps_id!r} is not in {self._folder}: add it, and configure again"
+            except InputError as error:
                 self._known[wps_id] = str(error)
+            except OSError as error:
+                self._known[wps_id] = f"{self._folder} cannot be read ({error.strerror}): configure again"
         return self._known[wps_id]
