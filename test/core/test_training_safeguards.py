@@ -7,6 +7,7 @@ import math
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,6 +32,7 @@ from msstan_core.studies.cross_validation import score_of
 from msstan_core.studies.fold_streams import streams_of_folds
 from msstan_core.studies.kept_runs import run_names
 from msstan_core.training.array_file import mapped_arrays
+from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.early_stopping import EarlyStoppingConfig
 from msstan_core.training.metrics import shifted_phase_macro_f1
 from msstan_core.training.recording_features import FeatureExtractor, Recording
@@ -217,3 +219,31 @@ def test_training_writes_into_no_foreign_folder_and_not_over_what_it_begins_with
 
 def test_no_delay_is_said_where_no_change_was_found() -> None:
     assert _delay_text({}) == "-" and _delay_text({"p50": 80.0, "p95": 200.4}) == "80 (200)"
+
+
+def test_what_a_shift_costs_is_answered_by_networks_of_the_other_half_and_read_again(
+    recordings: list[Recording], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = [
+        replace(r, path=Path(f"weld{k}"), attributes={**r.attributes, "group": f"cell{k}"})
+        for k, r in enumerate([*recordings, *recordings][:7])
+    ]
+    home, away = several[:4], several[4:]
+    config = CONFIG.model_copy(update={"steps": 1, "validation_share": 0.3})
+    learnt: list[set[str]] = []
+    train = adaptation_domains.train
+
+    def seen(config: TrainingConfig, known: list[Recording], **more: Any) -> Any:
+        learnt.append({r.group for r in known} & {r.group for r in away})
+        return train(config, known, **more)
+
+    monkeypatch.setattr(adaptation_domains, "train", seen)
+    domains = [
+        adaptation_domains.open_domain(config, home, away, lambda _: "job", tmp_path, lambda *_: None) for _ in range(2)
+    ]
+    assert learnt == [set(), {"cell4", "cell6"}, {"cell5"}], "frozen, then each half; nothing is trained twice"
+    for first, second in zip(domains[0].welds, domains[1].welds, strict=True):
+        assert first.both_sides.shape == first.labels.shape
+        np.testing.assert_array_equal(first.both_sides, second.both_sides)
+    with pytest.raises(InputError, match="meets one weld"):
+        adaptation_domains.open_domain(config, home, away[:1], lambda _: "job", tmp_path, lambda *_: None)
