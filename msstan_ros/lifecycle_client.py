@@ -23,6 +23,9 @@ from msstan_ros.node_thread import own_context
 TRANSITION_TIMEOUT_S = 60.0
 #: A process that imports, registers and is discovered fits in here even on a machine that is busy with other work, s.
 APPEARANCE_TIMEOUT_S = 120.0
+#: A participant that has not discovered the node by then is replaced by a new one, s: where a process of the domain was
+#: killed, Fast DDS may go on writing to what it left in shared memory, and two that live never hear of each other.
+PARTICIPANT_PATIENCE_S = 30.0
 #: An answer that has not come by then is asked for again, s.
 ANSWER_TIMEOUT_S = 3.0
 #: How often to look whether the process is still there, s.
@@ -93,7 +96,7 @@ def _first_to_answer(clients: dict[str, Client], executor: SingleThreadedExecuto
 def bring_up(node_name: str, still_runs: Callable[[], bool], domain: int | None = None) -> None:
     """Configure and activate the managed node ``node_name``.
 
-    Uses an rclpy context of its own, so it may be called in any thread and beside any other use of rclpy.
+    Uses rclpy contexts of its own, so it may be called in any thread and beside any other use of rclpy.
 
     Args:
         node_name: fully qualified, e.g. ``/cell_1/weld_monitor``.
@@ -103,46 +106,63 @@ def bring_up(node_name: str, still_runs: Callable[[], bool], domain: int | None 
     Raises:
         InputError: when the node does not appear, or refuses a transition.
     """
-    with _own_node("bring_up", domain) as (node, executor):
-        change = node.create_client(ChangeState, f"{node_name}/change_state")
-        look = node.create_client(GetState, f"{node_name}/get_state")
-
-        def ask(client: rclpy.client.Client, request: object, limit_s: float) -> Any:
-            future = client.call_async(request)
-            until = time.monotonic() + limit_s
-            while not future.done() and time.monotonic() < until and still_runs():
-                executor.spin_once(timeout_sec=POLL_S)
-            return future.result() if future.done() else None
-
-        until = time.monotonic() + APPEARANCE_TIMEOUT_S
-        while not (change.service_is_ready() and look.service_is_ready()):
-            if not still_runs():
+    gives_up = time.monotonic() + APPEARANCE_TIMEOUT_S
+    while still_runs():
+        with _own_node("bring_up", domain) as (node, executor):
+            managed = _ManagedNode(node_name, node, executor, still_runs)
+            if managed.appears(min(gives_up, time.monotonic() + PARTICIPANT_PATIENCE_S)):
+                managed.make(Transition.TRANSITION_CONFIGURE, "configure", State.PRIMARY_STATE_INACTIVE)
+                managed.make(Transition.TRANSITION_ACTIVATE, "activate", State.PRIMARY_STATE_ACTIVE)
                 return
-            if time.monotonic() > until:
-                raise InputError(
-                    node_name, "the node does not appear", "see its output above; is ROS_DOMAIN_ID the same?"
-                )
-            executor.spin_once(timeout_sec=POLL_S)
-        for transition, name, goal in (
-            (Transition.TRANSITION_CONFIGURE, "configure", State.PRIMARY_STATE_INACTIVE),
-            (Transition.TRANSITION_ACTIVATE, "activate", State.PRIMARY_STATE_ACTIVE),
-        ):
-            answer = state = None
-            until = time.monotonic() + TRANSITION_TIMEOUT_S
-            while time.monotonic() < until and still_runs():
-                # A request may be lost while the two ends still discover each other, though the service is said to be
-                # ready. Asking again is harmless: the node refuses a transition that it has already made.
-                if answer is None:
-                    answer = ask(change, ChangeState.Request(transition=Transition(id=transition)), ANSWER_TIMEOUT_S)
-                state = ask(look, GetState.Request(), ANSWER_TIMEOUT_S)
-                if state is not None and (state.current_state.id == goal or answer is not None):
-                    break
-            if not still_runs():
-                return
-            if state is None or state.current_state.id != goal:
-                reached = f", it is {state.current_state.label}" if state is not None else ""
-                raise InputError(
-                    node_name,
-                    f"did not {name}{reached}",
-                    "the reason is in its output above; does one of that name run already?",
-                )
+        if time.monotonic() > gives_up:
+            raise InputError(node_name, "the node does not appear", "see its output above; is ROS_DOMAIN_ID the same?")
+
+
+class _ManagedNode:
+    """The services of a managed node. Every call returns early once ``still_runs`` is false."""
+
+    def __init__(
+        self, name: str, client_node: Node, executor: SingleThreadedExecutor, still_runs: Callable[[], bool]
+    ) -> None:
+        self._name, self._executor, self._still_runs = name, executor, still_runs
+        self._change = client_node.create_client(ChangeState, f"{name}/change_state")
+        self._look = client_node.create_client(GetState, f"{name}/get_state")
+
+    def appears(self, until: float) -> bool:
+        """Whether its services are discovered before ``until`` (steady clock, s)."""
+        while not (self._change.service_is_ready() and self._look.service_is_ready()):
+            if time.monotonic() > until or not self._still_runs():
+                return False
+            self._executor.spin_once(timeout_sec=POLL_S)
+        return True
+
+    def make(self, transition: int, name: str, goal: int) -> None:
+        """Make a transition, ``name`` for people, that leads to the state ``goal``.
+
+        Raises:
+            InputError: when the node refuses.
+        """
+        answer = state = None
+        until = time.monotonic() + TRANSITION_TIMEOUT_S
+        while time.monotonic() < until and self._still_runs():
+            # A request may be lost while the two ends still discover each other, though the service is said to be
+            # ready. Asking again is harmless: the node refuses a transition that it has already made.
+            if answer is None:
+                answer = self._ask(self._change, ChangeState.Request(transition=Transition(id=transition)))
+            state = self._ask(self._look, GetState.Request())
+            if state is not None and (state.current_state.id == goal or answer is not None):
+                break
+        if self._still_runs() and (state is None or state.current_state.id != goal):
+            reached = f", it is {state.current_state.label}" if state is not None else ""
+            raise InputError(
+                self._name,
+                f"did not {name}{reached}",
+                "the reason is in its output above; does one of that name run already?",
+            )
+
+    def _ask(self, client: Client, request: object) -> Any:
+        future = client.call_async(request)
+        until = time.monotonic() + ANSWER_TIMEOUT_S
+        while not future.done() and time.monotonic() < until and self._still_runs():
+            self._executor.spin_once(timeout_sec=POLL_S)
+        return future.result() if future.done() else None
