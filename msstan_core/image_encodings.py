@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 from msstan_core.errors import InputError
 
 ABSOLUTE_ZERO_CELSIUS = -273.15
+#: What reads more than an arc's plasma marks a pixel without a reading (1e6, the largest number of the type).
+HOTTEST_CELSIUS = 30_000.0
+#: How a PNG file begins, and where it states its bits a channel.
+_PNG, _PNG_DEPTH_AT = b"\x89PNG\r\n\x1a\n", 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +82,7 @@ def camera_pixels(message: Any, where: str, scaling: SensorScaling) -> NDArray[n
     layout = _LAYOUTS[message.encoding]
     pixels = _view(message, where, layout)
     if layout.dtype == "u2":
-        depth = scaling.camera_bit_depth
-        if not 8 <= depth <= 16:
-            raise InputError(where, f"camera.bit_depth is {depth}", "give the significant bits of the camera, 8 to 16")
-        # Not min-max: brightness is information (arc on or off), and min-max would remove it.
-        scaled: NDArray[np.uint8] = np.minimum(pixels >> (depth - 8), 255).astype(np.uint8)
-        return scaled
+        return eight_bit(pixels, where, scaling)
     if not layout.to_bgr:
         return pixels
     import cv2
@@ -98,8 +97,44 @@ def camera_pixels(message: Any, where: str, scaling: SensorScaling) -> NDArray[n
     return bgr
 
 
+def is_sixteen_bit_png(encoded: bytes) -> bool:
+    """Whether a file's content is a PNG of 16 bits a channel, as image_transport makes of mono16."""
+    return encoded.startswith(_PNG) and encoded[_PNG_DEPTH_AT : _PNG_DEPTH_AT + 1] == b"\x10"
+
+
+def sixteen_bit_pixels(encoded: bytes, where: str, scaling: SensorScaling) -> NDArray[np.uint8]:
+    """A 16-bit PNG as [H, W] mono or [H, W, 3] BGR, 8 bit, scaled as the raw image would be (:func:`camera_pixels`).
+
+    Raises:
+        InputError: when it cannot be decoded.
+    """
+    import cv2
+
+    try:
+        counts = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # a header that states a size beyond OpenCV's limit
+        counts = None
+    if counts is None or counts.dtype != np.uint16:
+        raise InputError(where, "a 16-bit PNG that cannot be decoded", "send JPEG or PNG")
+    return eight_bit(counts[:, :, :3] if counts.ndim == 3 else counts, where, scaling)
+
+
+def eight_bit(counts: NDArray[Any], where: str, scaling: SensorScaling) -> NDArray[np.uint8]:
+    """16-bit counts of a camera [H, W, ...] as 8 bit, by its bit depth.
+
+    Raises:
+        InputError: for a bit depth that no camera has.
+    """
+    depth = scaling.camera_bit_depth
+    if not 8 <= depth <= 16:
+        raise InputError(where, f"camera.bit_depth is {depth}", "give the significant bits of the camera, 8 to 16")
+    # Not min-max: brightness is information (arc on or off), and min-max would remove it.
+    scaled: NDArray[np.uint8] = np.minimum(counts >> (depth - 8), 255).astype(np.uint8)
+    return scaled
+
+
 def thermal_celsius(message: Any, where: str, scaling: SensorScaling) -> NDArray[np.float32]:
-    """Image as [H, W] degC; infinite readings and those below absolute zero become NaN.
+    """Image as [H, W] degC; what is no temperature becomes NaN: markers, infinite, below absolute zero.
 
     Raises:
         InputError: for an encoding without temperatures, 16 bit without a known scale, or a buffer of the wrong size.
@@ -121,10 +156,10 @@ def thermal_celsius(message: Any, where: str, scaling: SensorScaling) -> NDArray
                 "set thermal.celsius_per_count and thermal.celsius_at_zero of the monitor (offline: in the file of "
                 "--params), or publish 32FC1 in degC",
             )
-        return celsius.astype(np.float32) * np.float32(scale) + np.float32(zero)
+        celsius = celsius.astype(np.float32) * np.float32(scale) + np.float32(zero)
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf, and that NaN below
         celsius = celsius.astype(np.float32, copy=False)
-    physical = (celsius >= ABSOLUTE_ZERO_CELSIUS) & (celsius < np.inf)
+    physical = (celsius >= ABSOLUTE_ZERO_CELSIUS) & (celsius <= HOTTEST_CELSIUS)
     if not physical.all():
         celsius = np.where(physical, celsius, np.float32("nan"))
     return celsius

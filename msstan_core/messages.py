@@ -16,7 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.errors import InputError
-from msstan_core.image_encodings import SensorScaling, buffer_view, camera_pixels, thermal_celsius
+from msstan_core.image_encodings import (
+    SensorScaling,
+    buffer_view,
+    camera_pixels,
+    is_sixteen_bit_png,
+    sixteen_bit_pixels,
+    thermal_celsius,
+)
 from msstan_core.observation import (
     NANOSECONDS_PER_SECOND,
     TELEMETRY_CHANNELS,
@@ -107,7 +114,8 @@ def sample_from_message(kind: TopicKind, message: Any, scaling: SensorScaling | 
     """Observation in a message. Array fields are viewed, not copied, wherever the encoding allows.
 
     Policies: audio with a sample that is not finite or beyond MAX_SAMPLE is refused (a filter bank would spread it);
-    telemetry that is infinite or beyond MAX_TELEMETRY becomes NaN, unmeasured; enum values this version does not know
+    telemetry that is infinite or beyond MAX_TELEMETRY becomes NaN, unmeasured, and of current and voltage the magnitude
+    counts, since their sign is the polarity's or the sensor's; enum values this version does not know
     become UNKNOWN; a thickness or programmed value that is not positive becomes NaN.
 
     Args:
@@ -127,14 +135,19 @@ def sample_from_message(kind: TopicKind, message: Any, scaling: SensorScaling | 
             case TopicKind.CAMERA:
                 return CameraFrame(stamp_ns, image=camera_pixels(message, topic.name, scaling), frame_id=frame_id)
             case TopicKind.CAMERA_COMPRESSED:
-                return CameraFrame(stamp_ns, encoded=_encoded_image(message, topic.name), frame_id=frame_id)
+                encoded = _encoded_image(message, topic.name)
+                if is_sixteen_bit_png(encoded):  # what its counts mean is known here, not where images are read
+                    image = sixteen_bit_pixels(encoded, topic.name, scaling)
+                    return CameraFrame(stamp_ns, image=image, frame_id=frame_id)
+                return CameraFrame(stamp_ns, encoded=encoded, frame_id=frame_id)
             case TopicKind.THERMAL:
                 return ThermalFrame(stamp_ns, thermal_celsius(message, topic.name, scaling), frame_id)
             case TopicKind.ACOUSTIC:
                 return _audio(message, topic.name, stamp_ns, frame_id)
             case TopicKind.TELEMETRY:
                 values = (_finite(getattr(message, channel)) for channel in TELEMETRY_CHANNELS)
-                return TelemetrySample(stamp_ns, *(_possible(v, m) for v, m in zip(values, MAX_TELEMETRY, strict=True)))
+                possible = [_possible(v, m) for v, m in zip(values, MAX_TELEMETRY, strict=True)]
+                return TelemetrySample(stamp_ns, *map(abs, possible[:2]), *possible[2:])
             case TopicKind.CONTEXT:
                 return _context(message, stamp_ns)
     except AttributeError as error:

@@ -18,9 +18,13 @@ NANOSECONDS_PER_SECOND = 1_000_000_000
 SECONDS_PER_HOUR = 3600.0
 
 
+#: Ticks farther apart than this, s, have a hole of the recording between them.
+LONGEST_TICK_GAP_S = 1.0
+
+
 def forward_s(time_s: NDArray[np.float64]) -> float:
-    """From the first to the last of these times [N], s; where a clock was set back it goes on from there."""
-    return float(np.clip(np.diff(time_s), 0.0, None).sum())
+    """How long ticks at these times [N] last, s: of a hole LONGEST_TICK_GAP_S count, of a clock set back nothing."""
+    return float(np.clip(np.diff(time_s), 0.0, LONGEST_TICK_GAP_S).sum())
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,15 +185,18 @@ class BagPlayerNode(Node):
                     next_progress += PROGRESS_PERIOD_S
                     done_s = (message.time_ns - self._begin_ns) / NANOSECONDS_PER_SECOND
                     self.get_logger().info(f"{done_s:.1f} of {self._duration_s:.1f} s")
+            for line in reader.rejections:
+                self.get_logger().warning(line)
         return count
 
     def _messages(self, reader: BagReader) -> Iterator[RawMessage]:
         """The context first, wherever it was recorded before the start; then everything from the start on."""
         contexts = [name for name, topic in self._topics.items() if topic.kind is TopicKind.CONTEXT]
-        held = {message.topic: message for message in reader.raw(contexts, to_ns=self._begin_ns)} if contexts else {}
+        earlier = reader.playable(contexts, to_ns=self._begin_ns) if contexts else ()
+        held = {message.topic: message for message in earlier}
         for message in held.values():
             yield message._replace(time_ns=self._begin_ns)
-        yield from reader.raw(list(self._topics), from_ns=self._begin_ns)
+        yield from reader.playable(list(self._topics), from_ns=self._begin_ns)
 
     def _wait_until(self, time_ns: int, pace: _Pace) -> bool:
         """Sleep until a recorded instant is due, keeping /clock going; False when told to stop."""

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end what a node's process does, one thing after the other, while ROS still runs.
+"""SIGINT, SIGTERM and SIGHUP end what a node's process does, one thing after the other, while ROS still runs.
 
 The handlers of rclpy shut the context down at once: nothing that a node says as it ends would be heard.
 """
@@ -15,7 +15,8 @@ from typing import Any, Self
 from rclpy.executors import Executor
 from rclpy.node import Node
 
-_NUMBERS = (signal.SIGINT, signal.SIGTERM)
+#: The last one comes when the terminal closes in which the node was started; nohup has it ignored, and stays ignored.
+_NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: Written to the pipe beside the signals' own numbers: nobody waits for signals any more.
 _NO_MORE = b"\0"
 
@@ -41,7 +42,8 @@ class EndSignals:
     def __enter__(self) -> Self:
         if not self._is_main:
             return self
-        self._before: dict[int, Any] = {number: signal.signal(number, self._handle) for number in _NUMBERS}
+        heeded = (n for n in _NUMBERS if n is not signal.SIGHUP or signal.getsignal(n) is not signal.SIG_IGN)
+        self._before: dict[int, Any] = {number: signal.signal(number, self._handle) for number in heeded}
         reading, self._writing = os.pipe()
         os.set_blocking(self._writing, False)
         self._fd_before = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)

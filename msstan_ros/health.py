@@ -123,7 +123,13 @@ def assess(
         return Health.ERROR, f"inference fails ({failure}); see the log, then call ~/reset or ~/reload_model"
     if step_running_s > HUNG_STEP_S:
         return Health.ERROR, f"inference has not answered for {step_running_s:.1f} s; restart the node"
-    complaints = [text for entry in inputs if (text := entry.complaint())]
+    # Samples that come in time and say nothing, as telemetry without a value, are told by the decision.
+    empty = {text.split(":")[0]: text for text in degraded if not text.endswith(STALE)}
+    complaints = [
+        empty.get(entry.modality.label, text) if entry.unused and entry.flows else text
+        for entry in inputs
+        if (text := entry.complaint())
+    ]
     if not any(entry.flows for entry in inputs):
         return Health.STALE, "; ".join(complaints) + "; check the sensors' drivers and topic names"
     if undecided_s > undecided_limit_s:
@@ -138,5 +144,5 @@ def assess(
         complaints.append(f"inference does not keep up, {skipped_share:.0%} of the ticks skipped")
     said = {text.split(":")[0] for text in complaints}
     # How long a sensor may be silent is judged by the inputs themselves: one tick without it is no complaint.
-    complaints += [text for text in degraded if not text.endswith(STALE) and text.split(":")[0] not in said]
+    complaints += [text for name, text in empty.items() if name not in said]
     return (Health.DEGRADED, "; ".join(complaints)) if complaints else (Health.OK, "")

@@ -83,6 +83,9 @@ def proven_monitor(factory: MonitorFactory, settings: MonitorSettings) -> Monito
             f"the model knows none of the modalities {', '.join(sorted(m.label for m in settings.modalities))}",
             "choose another model, or parameter modalities to fit it",
         )
+    sound = monitor.info.card.config.inputs.log_mel
+    if Modality.ACOUSTIC in monitor.info.modalities:
+        sound.refuse_short_sound(settings.alignment.audio_window_s, settings.model_dir)
     clock = settings.alignment.clock
     if clock in ("camera", "thermal") and Modality[clock.upper()] not in monitor.info.modalities:
         raise InputError(

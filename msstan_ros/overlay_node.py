@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sys
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -46,6 +48,8 @@ from msstan_ros.open_events import OpenEvents
 from msstan_ros.parameters import declare, value_of
 from msstan_ros.scaling_parameters import SCALING_SPECS_ANY_TIME, read_scaling
 
+#: A picture that arrived longer ago, s, shows another moment than the decision.
+OLDEST_PICTURE_S = 1.0
 #: Images held while their decision is on its way; 10 at 30 Hz are a third of a second.
 HELD_IMAGES = 10
 #: Frame of the markers where neither parameter nor messages name one.
@@ -88,6 +92,7 @@ class OverlayNode(Node):
 
     def _forget(self) -> None:
         self._camera: deque[CameraFrame] = deque(maxlen=HELD_IMAGES)
+        self._camera_arrived_s = -math.inf  # of the newest, by the steady clock
         self._thermal: ThermalFrame | None = None
         self._attention: NDArray[np.float32] | None = None
         self._session_id = ""
@@ -160,6 +165,7 @@ class OverlayNode(Node):
         sample = sample_from_message(kind, message, self._scaling)
         if isinstance(sample, CameraFrame):
             self._camera.append(sample)
+            self._camera_arrived_s = time.monotonic()
         elif isinstance(sample, ThermalFrame):
             self._thermal = sample
 
@@ -209,6 +215,8 @@ class OverlayNode(Node):
 
     def _seen_at(self, stamp_ns: int) -> NDArray[np.uint8] | None:
         """The camera image the decision is about, the newest one if that is gone, or else the thermal image."""
+        if self._camera and time.monotonic() - self._camera_arrived_s > OLDEST_PICTURE_S:
+            self._camera.clear()  # a camera that has died must not seem to watch
         if self._camera:
             frame = next((f for f in reversed(self._camera) if f.stamp_ns == stamp_ns), self._camera[-1])
             if frame.image is not None:

@@ -39,6 +39,9 @@ _JOB = ("wps", "thickness_a_m", "thickness_b_m", "job_id")
 class WeldContextNode(Node):
     """Publishes ``weld/context`` once and after every change; who comes later gets the newest.
 
+    A job of several parameters is set one by one. What does not fit together on the way is published too: monitor and
+    gate say so, and nothing is corrected until it does. Refused, the next parameter would be about the job before.
+
     Raises:
         InputError: when no WPS is given, it cannot be read, or the parts are not what it is made for.
     """
@@ -51,29 +54,33 @@ class WeldContextNode(Node):
         if not job["wps"]:
             known = ", ".join(ProcedureBook(folder=self._folder).ids) or "none"
             raise InputError("parameter wps", "is empty", f"give a WPS file, or the id of one in the folder: {known}")
-        self._checked = self._context_of(job)
+        self._job, problem = self._described(job)
+        if problem:
+            raise InputError(f"WPS {self._job.wps_id}", problem, "correct the thickness, or take another WPS")
         self._out = sensor_publisher(self, topic_of(TopicKind.CONTEXT))
         self.add_on_set_parameters_callback(self._refuse)
         self.add_post_set_parameters_callback(self._changed)
         self._tell()
 
-    def _context_of(self, job: dict[str, Any]) -> WeldContext:
+    def _described(self, job: dict[str, Any]) -> tuple[WeldContext, str]:
+        """The job as it is told, and what in it does not fit together; "": nothing."""
         wps = ProcedureBook(folder=self._folder).named(job["wps"])
         a, b = (job[name] if job[name] > 0 else math.nan for name in ("thickness_a_m", "thickness_b_m"))
         context = wps.job(self.get_clock().now().nanoseconds, a, b, job["job_id"])
-        if problem := wps.contradiction(context):
-            raise InputError(f"WPS {wps.id}", f"does not fit: {problem}", "correct the thickness, or take another WPS")
-        return context
+        problem = wps.contradiction(context)
+        return context, f"does not fit: {problem}" if problem else ""
 
     def _refuse(self, parameters: list[Parameter]) -> SetParametersResult:
-        """Nothing of a job that cannot be is taken; the one before stays in force."""
+        """A procedure that cannot be read is not taken; the one before stays in force."""
         changed = {p.name: p.value for p in parameters if p.name in _JOB}
         if not changed:
             return SetParametersResult(successful=True)
         try:
-            self._checked = self._context_of({name: value_of(self, name) for name in _JOB} | changed)
+            self._job, problem = self._described({name: value_of(self, name) for name in _JOB} | changed)
         except InputError as error:
             return SetParametersResult(successful=False, reason=str(error))
+        if problem:
+            self.get_logger().warning(f"WPS {self._job.wps_id} {problem}; nothing is corrected until it does")
         return SetParametersResult(successful=True)
 
     def _changed(self, parameters: list[Parameter]) -> None:
@@ -81,7 +88,7 @@ class WeldContextNode(Node):
             self._tell()
 
     def _tell(self) -> None:
-        context = self._checked
+        context = self._job
         self._out.publish(bytes(serialize(*message_from_sample(context))))
         self.get_logger().info(f"job {context.job_id or '(no number)'} by WPS {context.wps_id}")
 

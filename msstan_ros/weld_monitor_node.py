@@ -12,6 +12,7 @@ import math
 import sys
 import uuid
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -145,7 +146,9 @@ class WeldMonitorNode(GuardedLifecycleNode):
             return response
         response.model_revision, response.weights_sha256 = self._revision, self._monitor.info.weights_sha256
         try:
-            folder = model_dir_or_default(request.model_dir or value_of(self, "model_dir"))
+            named = request.model_dir or value_of(self, "model_dir")
+            # Even to ask whether a folder exists may take minutes, on a share that does not answer.
+            folder = await elsewhere(self, lambda: model_dir_or_default(named))
             settings = dataclasses.replace(before, model_dir=folder)
             monitor = await elsewhere(self, lambda: proven_monitor(self._make_monitor, settings))
         except InputError as error:
@@ -208,8 +211,12 @@ class WeldMonitorNode(GuardedLifecycleNode):
             "weights_sha256": monitor.info.weights_sha256,
         }
         try:
-            directory = typed_path(request.directory or value_of(self, "snapshot.directory") or ".").resolve()
-            folder = await elsewhere(self, lambda: session.history.write(directory, request.duration_s, about))
+            named = request.directory or value_of(self, "snapshot.directory") or "."
+
+            def write() -> Path:
+                return session.history.write(typed_path(named).resolve(), request.duration_s, about)
+
+            folder = await elsewhere(self, write)
         except InputError as error:
             response.success, response.message = False, str(error)
             return response

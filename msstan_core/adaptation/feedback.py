@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 import threading
@@ -56,12 +57,24 @@ def write_down(folder: Path, feedback: Feedback, job: str) -> None:
     path = folder / JOURNAL_FILE
     row = {**asdict(feedback), "action": feedback.action.name, "job": job}
     try:
-        with _WRITING, path.open("a", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, [f.name for f in fields(Feedback)] + ["job"], lineterminator="\n")
-            if stream.tell() == 0:
+        with _WRITING, path.open("ab", buffering=0) as stream:
+            before = stream.tell()
+            text = io.StringIO()
+            writer = csv.DictWriter(text, [f.name for f in fields(Feedback)] + ["job"], lineterminator="\n")
+            if before == 0:
                 writer.writeheader()
             writer.writerow(row)
-            stream.flush()
-            os.fsync(stream.fileno())
+            try:
+                _write_all(stream, text.getvalue().encode())
+            except OSError:
+                os.ftruncate(stream.fileno(), before)  # else the next row would go on where this one broke off
+                raise
     except OSError as error:
         raise InputError(path, f"cannot be written ({error.strerror})", "free space or choose another") from error
+
+
+def _write_all(stream: io.FileIO, content: bytes) -> None:
+    """On the disk when this returns."""
+    while content:
+        content = content[stream.write(content) :]
+    os.fsync(stream.fileno())

@@ -60,7 +60,8 @@ def content_refusal(advice: Advice, envelope: Envelope, least_confidence: float)
     if advice.cause_iso_code not in (0, *ISO_CODES):
         return Refusal.UNKNOWN_CAUSE
     corrects = any(delta != 0.0 for delta in advice.deltas if not math.isnan(delta))
-    if corrects and rule_for(advice.cause_iso_code) is None:
+    rule = rule_for(advice.cause_iso_code)
+    if corrects and (rule is None or not rule.remedies):
         return Refusal.NO_REMEDY
     if math.isnan(advice.confidence):
         return Refusal.UNSURE

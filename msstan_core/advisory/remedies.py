@@ -8,9 +8,11 @@ from msstan_core.advisory.envelope import Envelope
 from msstan_core.advisory.measured import Deviation, MeasuredValues
 from msstan_core.advisory.parameters import Parameter
 
-#: In a rule, the current stands for the wire feed where that is what the procedure adjusts: on constant-voltage sources
-#: the wire feed sets the current.
+#: In a rule, heat: the current, or the wire feed where that is what the procedure adjusts, since on constant-voltage
+#: sources the wire feed sets the current.
 CURRENT_OR_WIRE = Parameter.CURRENT
+#: In a rule, metal: the same on constant-voltage sources, but the wire feed alone where it does not set the current.
+WIRE = Parameter.WIRE_FEED_SPEED
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,8 @@ class Rule:
 def resolved(change: Change, envelope: Envelope) -> Parameter | None:
     """The parameter that a change really moves under a procedure; None: the procedure adjusts none that would do."""
     candidates = [change.parameter]
-    if change.parameter is CURRENT_OR_WIRE and envelope.wire_sets_current:
-        candidates.append(Parameter.WIRE_FEED_SPEED)
+    if change.parameter in (CURRENT_OR_WIRE, WIRE) and envelope.wire_sets_current:
+        candidates = [Parameter.CURRENT, Parameter.WIRE_FEED_SPEED]
     return next((p for p in candidates if envelope.wps.adjusts(p)), None)
 
 

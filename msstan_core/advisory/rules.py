@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from msstan_core.advisory.measured import Deviation
 from msstan_core.advisory.parameters import Parameter
-from msstan_core.advisory.remedies import CURRENT_OR_WIRE, Change, Remedy, Rule
+from msstan_core.advisory.remedies import CURRENT_OR_WIRE, WIRE, Change, Remedy, Rule
 
 _P = Parameter
 _WIRE_SLOW = Deviation(_P.WIRE_FEED_SPEED, -1)
@@ -25,7 +25,7 @@ _CURRENT_LOW = Deviation(_P.CURRENT, -1)
 _MORE_WIRE = Remedy(
     (
         Change(
-            CURRENT_OR_WIRE,
+            WIRE,
             +1.0,
             "the wire runs slower than set: more of it brings the current back, and with it depth; look at feeder, "
             "liner and contact tip",
@@ -54,7 +54,7 @@ _SHORTER_STICK_OUT = Remedy(
 )
 _LESS_WIRE = Remedy(
     (
-        Change(CURRENT_OR_WIRE, -1.0, "more wire comes than set: less of it draws less current and piles up less"),
+        Change(WIRE, -1.0, "more wire comes than set: less of it draws less current and piles up less"),
         Change(_P.VOLTAGE, +1.0, "more voltage melts what still comes, and wets it flat"),
         Change(_P.TRAVEL_SPEED, +0.7, "faster travel spreads what still comes over more seam"),
     ),
@@ -63,7 +63,7 @@ _LESS_WIRE = Remedy(
 _PILES_UP = Remedy(
     (
         Change(_P.TRAVEL_SPEED, +1.0, "the torch travels slower than set: faster piles up less"),
-        Change(CURRENT_OR_WIRE, -0.6, "less wire makes up for the travel that is still missing"),
+        Change(WIRE, -0.6, "less wire makes up for the travel that is still missing"),
         Change(_P.VOLTAGE, +0.5, "more voltage melts what still comes, and wets it flat"),
     ),
     _TRAVEL_SLOW,
@@ -175,7 +175,7 @@ RULES: tuple[Rule, ...] = (
             Remedy(
                 (
                     Change(_P.VOLTAGE, +1.0, "the arc is shorter than set: more voltage widens it, and the metal wets"),
-                    Change(CURRENT_OR_WIRE, -1.0, "less wire fits the voltage that comes, and piles up less"),
+                    Change(WIRE, -1.0, "less wire fits the voltage that comes, and piles up less"),
                 ),
                 _VOLTAGE_LOW,
             ),
@@ -198,7 +198,7 @@ RULES: tuple[Rule, ...] = (
             Remedy(
                 (
                     Change(_P.TRAVEL_SPEED, +0.7, "faster travel spreads the metal over more seam"),
-                    Change(CURRENT_OR_WIRE, -0.5, "less wire, less metal"),
+                    Change(WIRE, -0.5, "less wire, less metal"),
                 )
             ),
         ),
@@ -215,7 +215,7 @@ RULES: tuple[Rule, ...] = (
                         +1.0,
                         "the voltage is below its setpoint, short circuits burst: more of it calms them",
                     ),
-                    Change(CURRENT_OR_WIRE, -1.0, "less wire fits the voltage that comes"),
+                    Change(WIRE, -1.0, "less wire fits the voltage that comes"),
                 ),
                 _VOLTAGE_LOW,
             ),
@@ -231,12 +231,12 @@ RULES: tuple[Rule, ...] = (
             ),
             Remedy(
                 (
-                    Change(CURRENT_OR_WIRE, -1.0, "more wire comes than set, and than the voltage melts: less of it"),
+                    Change(WIRE, -1.0, "more wire comes than set, and than the voltage melts: less of it"),
                     Change(_P.VOLTAGE, +1.0, "more voltage melts what still comes without short circuits that burst"),
                 ),
                 _WIRE_FAST,
             ),
-            Remedy((Change(CURRENT_OR_WIRE, +1.0, "less wire comes than fits the voltage: more of it"),), _WIRE_SLOW),
+            Remedy((Change(WIRE, +1.0, "less wire comes than fits the voltage: more of it"),), _WIRE_SLOW),
         ),
     ),
 )

@@ -43,10 +43,10 @@ def streaming_error(
     """
     import torch
 
-    from msstan_core.inference.engine import TorchEngine
+    from msstan_core.inference.network import load_network
     from msstan_core.model.ms_stan import Features
 
-    model = TorchEngine(package).model
+    model = load_network(package)
     carried = None if model.memory is None else carried_memory(model.memory)
     if carried is not None:
         model.memory = carried

@@ -34,7 +34,8 @@ def fit_scale(
     """The scale that minimises the negative log-likelihood on held-out ticks, large offsets penalised.
 
     Args:
-        logits: [N, 9]. labels: [N] indices into ACTIONS. trained: [9]; the others have no offset.
+        logits: [N, 9]. labels: [N] indices into ACTIONS. trained: [9]; the others have no offset, and ticks of theirs,
+            which no scale makes likelier, no part.
         offsets: whether there are any, or a temperature alone.
 
     Returns:
@@ -42,6 +43,8 @@ def fit_scale(
     """
     from scipy.optimize import minimize
 
+    learnt = trained[labels]
+    logits, labels = logits[learnt], labels[learnt]
     if len(labels) == 0:
         return ActionScale()
     chosen = np.flatnonzero(trained)

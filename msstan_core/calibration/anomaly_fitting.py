@@ -68,13 +68,17 @@ def defective_welds(held: Sequence[HeldOutRun]) -> list[WeldTicks]:
 
 
 def held_out_scores(
-    held: Sequence[HeldOutRun], detector: NoveltyDetector | None, codes: Sequence[int]
+    held: Sequence[HeldOutRun], detector: NoveltyDetector | None, codes: Sequence[int], sensors: NDArray[np.bool_]
 ) -> list[NominalScores]:
-    """What the monitor would say of the imperfections with these codes and of novelty at nominal ticks."""
+    """What the monitor would say of the imperfections with these codes and of novelty at nominal ticks.
+
+    ``sensors`` [4]: of the cell. Ticks with other ones are NaN: limits of these say nothing of a tick with fewer.
+    """
     trained = np.isin(ISO_CODES, codes)
     out = []
     for h in held:
-        keep = nominal_ticks(h.run.recording) & h.run.seen
+        whole = ((h.run.recording.features.valid > 0) == sensors).all(axis=1)
+        keep = nominal_ticks(h.run.recording) & whole
         probabilities = imperfection_probabilities(h.run.imperfection_logits, trained)
         novelty = np.full(len(keep), np.nan, np.float32)
         judged = keep & np.isin(h.actions, _ARC)

@@ -17,12 +17,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from msstan_core.errors import InputError
-from msstan_core.observation import SECONDS_PER_HOUR
+from msstan_core.observation import LONGEST_TICK_GAP_S, SECONDS_PER_HOUR
 
 #: Below this many clean blocks nothing at all can be said about the tail of their maxima.
 FEWEST_BLOCKS = 10
-#: Longest time between two judged ticks that still counts as judged time, s.
-LONGEST_GAP_S = 1.0
 
 #: Between the ticks before and after a clock was set back, s: nothing holds that long.
 _PARTED_S = 3600.0
@@ -75,7 +73,7 @@ def sustained(time_s: NDArray[np.float64], score: NDArray[np.float32], hold_s: f
     begin = np.searchsorted(time_s, time_s - hold_s + 1e-9, side="right") - 1
     out = np.full(len(score), np.nan, np.float32)
     for i, first in enumerate(begin):
-        if first >= 0 and time_s[i] - time_s[first] <= hold_s + LONGEST_GAP_S:
+        if first >= 0 and time_s[i] - time_s[first] <= hold_s + LONGEST_TICK_GAP_S:
             out[i] = score[first : i + 1].min()  # NaN in the stretch gives NaN
     return out
 
@@ -101,7 +99,7 @@ def block_maxima(recordings: Iterable[Scored], block_s: float) -> NDArray[np.flo
         step = np.diff(time_s, prepend=time_s[:1])
         judged = np.isfinite(score) if score.ndim == 1 else np.isfinite(score).any(axis=1)
         values.append(np.asarray(score, np.float64)[judged])
-        steps.append(np.clip(step, 0.0, LONGEST_GAP_S)[judged])
+        steps.append(np.clip(step, 0.0, LONGEST_TICK_GAP_S)[judged])
     all_values: NDArray[np.float64] = np.concatenate(values) if values else np.empty(0)
     if len(all_values) == 0:
         return all_values

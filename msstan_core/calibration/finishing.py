@@ -42,7 +42,7 @@ from msstan_core.inference.model_package import GUARD_FILE, NOMINAL_FILE, WEIGHT
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.configuration import TrainingConfig
 from msstan_core.training.durations import fit_durations
-from msstan_core.training.network_runs import NetworkRun, decided, filtered_beliefs, fully_sensed, run_on
+from msstan_core.training.network_runs import NetworkRun, decided, filtered_beliefs, fully_sensed, run_on, sensors_of
 from msstan_core.training.provenance import (
     beginning_statements,
     data_statements,
@@ -162,7 +162,8 @@ def fit_anomalies(
     statements = [novelty.statement()] if novelty else ["novelty: too little nominal data for a detector"]
     statements += [f"imperfection {code}: {t.statement()}" for code, t in found.items()]
     suspected = suspected_among(codes, thresholds)
-    joint = calibrate_jointly(held_out_scores(held, detector, suspected), suspected, rate_per_hour=rate)
+    nominal = held_out_scores(held, detector, suspected, sensors_of(training))
+    joint = calibrate_jointly(nominal, suspected, rate_per_hour=rate)
     limits = None
     if isinstance(joint, TooFewBlocks):
         statements.append(f"no alarms: {joint.statement()}; msstan calibrate sets their limits")
@@ -230,7 +231,6 @@ def save_model(
     (directory / GUARD_FILE).unlink(missing_ok=True)  # one of earlier weights would guard nothing
     if guard is not None:
         guard.save(directory / GUARD_FILE)
-    seen: NDArray[np.bool_] = np.concatenate([r.features.valid for r in training]).max(axis=0) > 0
     own = {r.group for r in training}
     before = began_with.trained_groups if began_with is not None else ()
     groups = None if before is None else tuple(sorted(own.union(before)))
@@ -240,7 +240,7 @@ def save_model(
         config=config.model_config_of_size(),
         trained_actions=tuple(a.name for a, known in zip(ACTIONS, fitted.trained, strict=True) if known),
         trained_imperfections=anomalies.trained,
-        trained_modalities=tuple(m.label for m in MODALITIES if seen[m]),
+        trained_modalities=tuple(m.label for m in MODALITIES if sensors_of(training)[m]),
         temperature=fitted.action_scale.temperature,
         action_offsets=fitted.action_scale.offsets,
         published_temperature=fitted.published_temperature,

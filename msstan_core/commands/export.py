@@ -24,15 +24,14 @@ def register(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Export and update the card: hashes, and the difference to torch."""
     from msstan_core.inference.card_text import CARD_TEXT_FILE, card_markdown
-    from msstan_core.inference.engine import TorchEngine
     from msstan_core.inference.export import export_step
     from msstan_core.inference.model_package import STEP_FILE, load_package, save_card
+    from msstan_core.inference.network import load_network
     from msstan_core.output_files import check_output_file
 
     package = load_package(arguments.model_dir, without_graphs=True)
     check_output_file(package.directory / STEP_FILE)
-    engine = TorchEngine(package)
-    difference = export_step(engine.model, package.directory)
+    difference = export_step(load_network(package), package.directory)
     measured = package.card.model_copy(update={"metrics": {**package.card.metrics, "onnx_difference": difference}})
     card = save_card(package.directory, measured)
     (package.directory / CARD_TEXT_FILE).write_text(card_markdown(card), encoding="utf-8")

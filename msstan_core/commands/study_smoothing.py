@@ -174,8 +174,8 @@ def _real(arguments: argparse.Namespace, console: Console) -> list[Stream]:
 
 
 def _simulated(arguments: argparse.Namespace, console: Console) -> list[Stream]:
-    from msstan_core.inference.engine import TorchEngine
     from msstan_core.inference.model_package import load_package
+    from msstan_core.inference.network import load_network
     from msstan_core.recordings.bag_folders import find_bags
     from msstan_core.resources import default_model_dir
     from msstan_core.studies.fold_streams import streams_of_model
@@ -188,4 +188,4 @@ def _simulated(arguments: argparse.Namespace, console: Console) -> list[Stream]:
     extract = FeatureExtractor(package.card.config, arguments.work / "features")
     unknown = frozenset(MODALITIES) - package.card.modalities  # what it never learnt is withheld, as it is live
     recordings = (extract(bag, unknown) for bag in find_bags(arguments.simulated))
-    return list(streams_of_model(TorchEngine(package).model, package.card, recordings))
+    return list(streams_of_model(load_network(package), package.card, recordings))

@@ -55,10 +55,10 @@ class TemporalReader:
     def of(cls, package: ModelPackage) -> TemporalReader:
         """For a model folder; one that reads nothing where torch is not installed."""
         from msstan_core.errors import InputError
-        from msstan_core.inference.engine import TorchEngine
+        from msstan_core.inference.network import load_network
 
         try:
-            return cls(TorchEngine(package).model.temporal)
+            return cls(load_network(package).temporal)
         except InputError:
             return cls(None)
 

@@ -19,6 +19,7 @@ from msstan_core.advisory.rules import NO_RULE, rule_for
 from msstan_core.decision.event_log import EventLog, LoggedEvent
 from msstan_core.decision.result import Decision
 from msstan_core.explain.overlay import ALARM_COLOUR, SUSPICION_COLOUR, colour_of
+from msstan_core.observation import LONGEST_TICK_GAP_S
 from msstan_core.vocabulary import ACTIONS, MODALITIES, Action
 
 #: Pictures on a page: of the alarms first, then of the suspicions that were farthest above their limits.
@@ -84,15 +85,22 @@ class Course:
     def spans(self) -> list[tuple[float, float, Action]]:
         """(start, end, action) of each stretch of one action, seconds.
 
-        The last ends with the last decision, and so does each after which the recording's clock was set back.
+        The last ends with the last decision, and so does each before a hole of the recording, and each after which its
+        clock was set back.
         """
         out: list[tuple[float, float, Action]] = []
         for action, start, next_s in zip(
             self.actions, self.seconds, [*self.seconds[1:], *self.seconds[-1:]], strict=True
         ):
             begin = out.pop()[0] if out and out[-1][1:] == (start, action) else start
-            out.append((begin, max(start, next_s), action))
+            goes_on = 0.0 <= next_s - start <= LONGEST_TICK_GAP_S
+            out.append((begin, next_s if goes_on else start, action))
         return out
+
+    @property
+    def holes(self) -> list[tuple[float, float]]:
+        """Stretches without any decision, s."""
+        return [(before, now) for before, now in pairwise(self.seconds) if now - before > LONGEST_TICK_GAP_S]
 
     @property
     def clock_set_back_s(self) -> list[float]:
@@ -141,6 +149,7 @@ def report_page(course: Course, title: str, model: str, promise: str = "") -> st
         for line in advice_for(code)
     ]
     degraded = [(str(count), reason) for reason, count in course.degraded.items()]
+    degraded += [("1", f"no decision from {begin:.2f} s to {end:.2f} s") for begin, end in course.holes]
     degraded += [("1", f"the clock was set back by {by:.1f} s: later times repeat") for by in course.clock_set_back_s]
     parts = [
         f"<h1>Weld report: {html.escape(title)}</h1>",

@@ -15,7 +15,8 @@ from msstan_core.errors import InputError
 from msstan_core.inference.bound_graph import BoundGraph, Places
 from msstan_core.inference.frame_sampling import FrameSampling, ImportanceThreshold
 from msstan_core.inference.graph_names import OUTPUT_NAMES
-from msstan_core.inference.model_package import STEP_FILE, WEIGHTS_FILE, ModelPackage
+from msstan_core.inference.model_package import STEP_FILE, ModelPackage
+from msstan_core.inference.network import load_network
 from msstan_core.inference.providers import Provider, device_of, open_session, runs_on_cpu
 from msstan_core.model.configuration import ModelConfig
 from msstan_core.model.state import DOUBLE_PRECISION, state_shapes
@@ -180,21 +181,14 @@ class TorchEngine(Engine):
     """The same step in torch: the reference for the export."""
 
     def __init__(self, package: ModelPackage, threads: int = 1, sampling: FrameSampling | None = None) -> None:
-        try:
-            import torch
-        except ImportError:
-            raise InputError(
-                "backend torch", "torch is not installed", "pip install torch, or use backend onnx"
-            ) from None
-        from msstan_core.model.ms_stan import MsStan
+        self.model = load_network(package)
+        import torch
 
         self._torch = torch
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         if self._device.type == "cpu":
             torch.set_num_threads(threads)
-        self.model = MsStan(package.card.config.model_copy(update={"pretrained": False}))
-        self.model.load_state_dict(torch.load(package.path(WEIGHTS_FILE), map_location="cpu", weights_only=True))
-        self.model.eval().to(self._device)
+        self.model.to(self._device)
         self.provider = f"torch {self._device.type}"
         gate = package.card.config.sampling
         self._threshold = None if sampling is None else ImportanceThreshold(sampling, gate.threshold)

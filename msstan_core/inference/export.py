@@ -187,7 +187,10 @@ def _difference(graph: StreamingGraph, tick: TickMaker, path: Path, ticks: int) 
         given = {name: part.numpy() for name, part in zip(graph.input_names, inputs, strict=False)}
         feeds = {name: array for name, array in {**given, **theirs}.items() if name in used}
         got = dict(zip(names, session.run(None, feeds), strict=True))
-        worst = max(worst, *(float(np.abs(expected[name].numpy() - got[name]).max()) for name in names))
+        differences = [float(np.abs(expected[name].numpy() - got[name]).max()) for name in names]
+        if not np.isfinite(differences).all():  # which max() would pass over
+            raise InputError(path, "the network answers with no numbers", "train it again, or report this model config")
+        worst = max(worst, *differences)
         ours = {name: expected[f"next_{name}"] for name in ours}
         theirs = {name: got[f"next_{name}"] for name in theirs}
     return worst

@@ -45,7 +45,7 @@ class FrameReader:
         flag = _REDUCED.get(factor, cv2.IMREAD_COLOR)
         image = decoded(encoded, flag)
         if image is None:
-            raise InputError("camera frame", f"cannot be decoded ({len(encoded)} bytes)", "send JPEG or PNG")
+            raise InputError("camera frame", "cannot be decoded", "send JPEG or PNG")
         self._encoded_least_side = min(image.shape[:2]) * factor
         return image
 

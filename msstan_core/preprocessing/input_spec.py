@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from msstan_core.errors import InputError
 from msstan_core.preprocessing.process_drift import DRIFT_COUNT
 from msstan_core.preprocessing.process_history import HISTORY_COUNT
 from msstan_core.preprocessing.programme_departure import DEPARTURE_COUNT
@@ -25,6 +26,15 @@ class LogMelSpec(BaseModel):
     def length_s(self) -> float:
         """Seconds of sound that one spectrogram covers."""
         return (self.frames - 1) * self.hop_s + self.window_s
+
+    def refuse_short_sound(self, audio_window_s: float, where: object) -> None:
+        """Raise InputError at ``where`` when a tick's sound (``alignment.audio_window_s``) is shorter than this."""
+        if audio_window_s < self.length_s:
+            raise InputError(
+                where,
+                f"log_mel covers {self.length_s:g} s of sound, alignment.audio_window_s is {audio_window_s:g}",
+                f"set that to {self.length_s:g} at least (offline: in the file of --params), or take fewer frames",
+            )
 
 
 class InputSpec(BaseModel):

@@ -28,6 +28,10 @@ COLUMNS = ("start_s", "end_s", "kind", "label", "severity", "source")
 
 #: ``source`` of labels that a rule made of the welder's telemetry.
 TELEMETRY_SOURCE = "telemetry"
+#: ``source`` of labels that a rule made of a per-frame arc state.
+ARC_STATE_SOURCE = "arc_on"
+#: What anybody states counts before these.
+RULE_SOURCES = frozenset({TELEMETRY_SOURCE, ARC_STATE_SOURCE})
 
 #: Index of a tick's action where there is no label.
 UNLABELLED = -1
@@ -122,6 +126,12 @@ def read_annotations(path: Path, extent: Extent | None = None) -> list[Annotatio
                 raise InputError(path, f"column {missing[0]} is missing", f"the header must be {','.join(COLUMNS)}")
             spans = []
             for row in reader:
+                if None in row:
+                    raise InputError(
+                        f"{path}:{reader.line_num}",
+                        "has more cells than the header",
+                        "write numbers with a point (0.4), and a comma only between cells",
+                    )
                 span = _parse_row(path, reader.line_num, row)
                 if extent is not None:
                     extent.refuse_outside(f"{path}:{reader.line_num}", span)
@@ -185,14 +195,14 @@ def write_annotations(path: Path, annotations: Iterable[Annotation]) -> None:
 def action_track(annotations: Sequence[Annotation], times_s: ArrayLike) -> NDArray[np.int64]:
     """Action at each time: [N] indices into ``ACTIONS``, UNLABELLED where nothing is labelled.
 
-    Where spans overlap, what anybody states counts before what a rule says of the telemetry, and then the span that
-    starts later, of two that start together the shorter one: it is more specific (extinction inside deposition).
+    Where spans overlap, what anybody states counts before what a rule says (:data:`RULE_SOURCES`), and then the span
+    that starts later, of two that start together the shorter one: it is more specific (extinction inside deposition).
     """
     times = np.asarray(times_s, np.float64)
     track = np.full(times.shape, UNLABELLED, np.int64)
 
     def weight(a: Annotation) -> tuple[bool, float, float]:
-        return a.source != TELEMETRY_SOURCE, a.start_s, -a.end_s
+        return a.source not in RULE_SOURCES, a.start_s, -a.end_s
 
     for a in sorted((a for a in annotations if a.kind == "action"), key=weight):
         track[(times >= a.start_s) & (times < a.end_s)] = (

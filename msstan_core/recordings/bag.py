@@ -25,7 +25,8 @@ from msstan_core.observation import NANOSECONDS_PER_SECOND, Sample
 from msstan_core.recordings.annotations import FILE_NAME, Annotation, Extent, read_annotations
 from msstan_core.recordings.bag_faults import broken, check_bag, unopened
 from msstan_core.recordings.bag_writer import BagWriter
-from msstan_core.recordings.raw_messages import RawMessage, decoded, header_stamp_ns, types_of
+from msstan_core.recordings.raw_messages import RawMessage, decoded, header_stamp_ns, in_this_layout, types_of
+from msstan_core.recordings.serialization import message_types
 from msstan_core.vocabulary import Modality
 
 __all__ = ["BagReader", "BagWriter", "RecordedTopic"]
@@ -183,10 +184,13 @@ class BagReader:
                 sample = sample_from_message(kinds[message.topic], content, self._scaling)
                 refuse_unset_stamp(sample, message.time_ns, message.topic)
             except InputError as error:
-                self.rejected[message.topic] += 1
-                self.reasons.setdefault(message.topic, str(error))
+                self._reject(message.topic, error)
             else:
                 yield sample
+
+    def _reject(self, topic: str, error: InputError) -> None:
+        self.rejected[topic] += 1
+        self.reasons.setdefault(topic, str(error))
 
     @property
     def rejections(self) -> list[str]:
@@ -202,6 +206,21 @@ class BagReader:
         """
         connections = [c for c in self._open_reader.connections if topics is None or c.topic in topics]
         return self._messages(connections, from_ns, to_ns) if connections else iter(())
+
+    def playable(
+        self, topics: Collection[str] | None = None, *, from_ns: int | None = None, to_ns: int | None = None
+    ) -> Iterator[RawMessage]:
+        """As :meth:`raw`, and what an earlier version recorded is in the layout that is published today."""
+        connections = [c for c in self._open_reader.connections if topics is None or c.topic in topics]
+        earlier = {c.topic: types for c in connections if (types := types_of(c)) is not message_types()}
+        for message in self.raw(topics, from_ns=from_ns, to_ns=to_ns):
+            if message.topic in earlier:
+                try:
+                    yield in_this_layout(message, earlier[message.topic])
+                except InputError as error:
+                    self._reject(message.topic, error)
+            else:
+                yield message
 
     def _first_stamps(self) -> list[tuple[int, int]]:
         """(stamp, when it was recorded) of the first message of each topic that the monitor reads and that has one.

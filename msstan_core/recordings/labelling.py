@@ -68,17 +68,12 @@ def _one_by_one(times: Array, current: Array, gaps_s: Iterable[tuple[float, floa
 
 
 def _labels_of(times: Array, current: Array, *, first: bool, last: bool) -> list[Annotation]:
-    """Of one weld, what its own telemetry saw: no beginning or end of an arc that burns in its first or last row."""
+    """Of one weld, what its own telemetry saw."""
     phases = find_phases(times, current)
     assert phases is not None  # between two gaps there is an arc
-    unseen = set[Action]()
-    if current[0] > ARC_CURRENT_A:
-        unseen |= {Action.IDLE, Action.ARC_INITIATION}
-    if current[-1] > ARC_CURRENT_A:
-        unseen |= {Action.ARC_EXTINCTION, Action.COOLING}
     # Between two welds nothing tells cooling from idling.
-    unseen |= (set() if first else {Action.IDLE}) | (set() if last else {Action.COOLING})
-    spans = [span for span in label_phases(phases, float(times[-1]), TELEMETRY_SOURCE) if span.action not in unseen]
+    unknown = (set() if first else {Action.IDLE}) | (set() if last else {Action.COOLING})
+    spans = [span for span in label_phases(phases, float(times[-1]), TELEMETRY_SOURCE) if span.action not in unknown]
     return [replace(s, start_s=max(s.start_s, float(times[0]))) for s in spans if s.end_s > times[0]]
 
 
@@ -139,14 +134,32 @@ def set_attributes(bag: Path, changes: Mapping[str, str]) -> None:
     check_attributes(changes)
     path = bag / _METADATA
     try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content: Any = yaml.safe_load(text)
         information = content[_INFORMATION]
-        custom = {str(k): v for k, v in (information.get(_CUSTOM) or {}).items()}
+        # Attributes are text, also where they look like a number or a time.
+        as_written: Any = yaml.load(text, Loader=yaml.BaseLoader)
+        given = as_written[_INFORMATION].get(_CUSTOM)
+        custom = dict(given) if isinstance(given, dict) else {}
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(path, "no such file", "attributes need the bag's folder, not a lone file in it") from None
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
         raise InputError(path, f"is no metadata of a bag ({error})", "record or import it again") from None
     custom.update(changes)
-    information[_CUSTOM] = {key: value for key, value in custom.items() if value != ""}
+    information[_CUSTOM] = {_Quoted(key): _Quoted(value) for key, value in custom.items() if value != ""}
     with written_whole(path) as partial:
-        partial.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        written = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+        partial.write_text(written, encoding="utf-8")
+
+
+class _Quoted(str):
+    """Text that any reader of YAML, of 1.1 and of 1.2, is to read as text."""
+
+
+class _Dumper(yaml.SafeDumper):
+    pass
+
+
+_Dumper.add_representer(
+    _Quoted, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style='"')
+)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from msstan_core.errors import InputError
 from msstan_core.observation import Sample, WeldContext
+from msstan_core.recordings.annotations import TELEMETRY_SOURCE
 from msstan_core.recordings.importing import (
     JPEG_QUALITY,
     RECORDING_EPOCH_NS,
@@ -75,7 +76,9 @@ def import_mig_run(
         else None
     )
     if phases is not None:
-        annotations = label_phases(phases, end_s - start_s, "telemetry")
+        annotations = label_phases(phases, end_s - start_s, TELEMETRY_SOURCE)
+        if phases.unseen:
+            run.notes.append(f"process.csv does not show the arc's {phases.unseen}: not labelled")
     else:
         run.notes.append(
             "no annotations: " + ("the current never exceeds 20 A" if len(run.current_a) else "no current")

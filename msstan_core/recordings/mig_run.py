@@ -6,6 +6,7 @@ Missing and cut pieces are tolerated and noted.
 from __future__ import annotations
 
 import csv
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,12 +148,15 @@ def _read_process(run: MigRun, path: Path) -> None:
                 except (TypeError, ValueError):
                     skipped += 1
                     continue
-                if not np.isfinite(values[0]) or (rows and values[0] <= rows[-1][0]):
+                if np.isfinite(values[0]):
+                    rows.append(values)
+                else:
                     skipped += 1
-                    continue
-                rows.append(values)
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(path, f"not a CSV text file ({error})", "export it again") from None
+    ordered = _in_time_order([row[0] for row in rows])
+    skipped += len(rows) - len(ordered)
+    rows = [rows[k] for k in ordered]
     if skipped:
         run.notes.append(f"process.csv: {skipped} rows skipped (cut, not a number, or out of time order)")
     if len(rows) < 2:
@@ -161,6 +165,22 @@ def _read_process(run: MigRun, path: Path) -> None:
     run.telemetry_s, run.current_a, run.voltage_v = np.array(rows, np.float64).T
     arc = arc_from_current(run.telemetry_s, run.current_a)
     run.streams["telemetry"] = RunStream(arc, float(run.telemetry_s[-1]), min(0.0, float(run.telemetry_s[0])))
+
+
+def _in_time_order(times_s: list[float]) -> list[int]:
+    """Indices of the most rows whose times ascend: one wrong time costs its own row, whichever way it is wrong."""
+    ends: list[int] = []  # of the runs of length 1, 2, ..., the row with the earliest end
+    before: list[int] = []
+    for k, time_s in enumerate(times_s):
+        place = bisect_left(ends, time_s, key=times_s.__getitem__)
+        before.append(ends[place - 1] if place else -1)
+        ends[place : place + 1] = [k]
+    run: list[int] = []
+    last = ends[-1] if ends else -1
+    while last >= 0:
+        run.append(last)
+        last = before[last]
+    return run[::-1]
 
 
 def _read_camera(run: MigRun, path: Path, fps: float | None) -> None:

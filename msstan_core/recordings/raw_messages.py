@@ -10,9 +10,10 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from msstan_core.errors import InputError
+from msstan_core.messages import match_topic, sample_from_message
 from msstan_core.observation import NANOSECONDS_PER_SECOND
 from msstan_core.recordings.bag_faults import one_line
-from msstan_core.recordings.serialization import INTERFACE_PACKAGE, message_types
+from msstan_core.recordings.serialization import INTERFACE_PACKAGE, message_from_sample, message_types, serialize
 
 
 class RawMessage(NamedTuple):
@@ -53,6 +54,19 @@ def decoded(message: RawMessage, types: Typestore) -> Any:
     except Exception as error:  # damaged CDR fails anywhere inside rosbags
         problem = f"undecodable {message.type_name} ({one_line(error)})"
         raise InputError(message.topic, problem, "record it again") from error
+
+
+def in_this_layout(message: RawMessage, types: Typestore) -> RawMessage:
+    """A message of an earlier version of our interfaces as this version would have recorded it.
+
+    Raises:
+        InputError: when it is damaged, or no sample.
+    """
+    topic = match_topic(message.topic)
+    if topic is None:
+        return message
+    sample = sample_from_message(topic.kind, decoded(message, types))
+    return message._replace(cdr=bytes(serialize(*message_from_sample(sample))))
 
 
 def header_stamp_ns(message: RawMessage) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from msstan_core.errors import InputError
 from msstan_core.observation import Sample, TelemetrySample, ThermalFrame, WeldContext
-from msstan_core.recordings.annotations import Annotation, action_span
+from msstan_core.recordings.annotations import ARC_STATE_SOURCE, Annotation, action_span
 from msstan_core.recordings.importing import (
     HIGHEST_FPS,
     LOWEST_FPS,
@@ -28,7 +28,7 @@ from msstan_core.recordings.importing import (
     bag_stamp_ns,
     write_recording,
 )
-from msstan_core.recordings.phases import EXTINCTION_S, SHORTEST_INITIATION_S
+from msstan_core.recordings.phases import EXTINCTION_S, LONGEST_GAP_S, SHORTEST_INITIATION_S
 from msstan_core.vocabulary import Action
 
 #: An arc has settled at the latest this long after ignition; between shortest initiation and this nothing is claimed.
@@ -78,25 +78,30 @@ def import_thermal(file: Path, out_bag: Path, *, progress: Progress | None = Non
     return write_recording(report, streams, attributes=attributes, annotations=annotations, progress=progress)
 
 
-def label_arc_frames(arc_on: NDArray[np.bool_], fps: float, source: str = "arc_on") -> list[Annotation]:
+def label_arc_frames(arc_on: NDArray[np.bool_], fps: float, source: str = ARC_STATE_SOURCE) -> list[Annotation]:
     """Actions from a per-frame arc label [T] whose first frame with arc is the ignition.
 
     The label says only arc or no arc, so: the first 0.5 s of arc are ARC_INITIATION (it lasts at least that long);
     until 2 s nothing is labelled, the arc may or may not have settled; the last 0.5 s of arc are ARC_EXTINCTION,
-    between them MATERIAL_DEPOSITION. IDLE before, COOLING after. A recording without arc gets no labels.
+    between them MATERIAL_DEPOSITION. IDLE before, COOLING after. A recording without arc gets no labels; neither does
+    the end of an arc that still burns in the last frame, nor a pause of 2 s and more and what follows it.
     """
     burning = np.flatnonzero(arc_on)
     if not len(burning):
         return []
-    start_s, end_s, duration_s = burning[0] / fps, (burning[-1] + 1) / fps, len(arc_on) / fps
+    pauses = np.flatnonzero(np.diff(burning) >= LONGEST_GAP_S * fps)
+    last = burning[pauses[0]] if len(pauses) else burning[-1]
+    start_s, end_s, duration_s = burning[0] / fps, (last + 1) / fps, len(arc_on) / fps
     extinction_s = max(end_s - EXTINCTION_S, start_s + SHORTEST_INITIATION_S)
-    spans = (
+    spans = [
         (0.0, start_s, Action.IDLE),
         (start_s, min(start_s + SHORTEST_INITIATION_S, end_s), Action.ARC_INITIATION),
         (start_s + LATEST_SETTLED_S, extinction_s, Action.MATERIAL_DEPOSITION),
-        (extinction_s, end_s, Action.ARC_EXTINCTION),
-        (end_s, duration_s, Action.COOLING),
-    )
+    ]
+    if not arc_on[-1] or len(pauses):
+        spans.append((extinction_s, end_s, Action.ARC_EXTINCTION))
+    if not len(pauses):
+        spans.append((end_s, duration_s, Action.COOLING))
     return [action_span(float(a), float(b), action, source) for a, b, action in spans if b > a]
 
 

@@ -19,15 +19,25 @@ if TYPE_CHECKING:
 Key = tuple[str | int, ...]
 
 
-#: Packages that what a trained network says depends on, besides configuration and recordings.
-_NETWORK_CODE = ("model", "preprocessing", "training", "calibration", "decision", "peers")
+#: Packages and files that what a trained network says depends on, besides configuration and recordings.
+_NETWORK_CODE = (
+    "model/**/*.py",
+    "preprocessing/**/*.py",
+    "recordings/*.py",
+    "training/**/*.py",
+    "calibration/*.py",
+    "adaptation/*.py",
+    "decision/*.py",
+    "peers/**/*.py",
+    "alignment*.py",
+)
 
 
 @cache
 def network_code_sha256() -> str:
     """Hash of the code that trains, calibrates and steadies a network: kept answers are of one revision."""
     package = Path(__file__).parents[1]
-    return files_sha256(path for part in _NETWORK_CODE for path in (package / part).rglob("*.py"))
+    return files_sha256(path for part in _NETWORK_CODE for path in package.glob(part))
 
 
 @cache

@@ -45,6 +45,8 @@ class Checkpoint:
             saved = torch.load(self._path, map_location="cpu", weights_only=True)
         except Exception as error:  # torch raises many types for damaged files
             raise InputError(self._path, f"cannot be read ({error})", "delete it to start this run over") from error
+        if not isinstance(saved, dict) or not {"config", "step"} <= saved.keys():
+            raise InputError(self._path, "is no checkpoint of a training", "delete it to start this run over")
         if saved["config"] != self._configuration:
             raise InputError(
                 self._path, "belongs to another configuration", "choose another --out, or delete it to start over"
@@ -57,8 +59,12 @@ class Checkpoint:
             )
         if missing := [name for name in self._parts if name not in saved]:
             raise InputError(self._path, f"lacks {', '.join(missing)}", "delete it to start this run over")
-        for name, part in self._parts.items():
-            part.restore(saved[name])
+        try:
+            for name, part in self._parts.items():
+                part.restore(saved[name])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:  # of another version, whose parts differ
+            said = " ".join(str(error).split())
+            raise InputError(self._path, f"does not fit this version ({said})", "delete it to start over") from None
         return int(saved["step"])
 
     def save(self, step: int) -> None:

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import gamma
 
 from msstan_core.decision.action_filter import LEAST_DURATION_S
+from msstan_core.observation import LONGEST_TICK_GAP_S
 from msstan_core.recordings.annotations import UNLABELLED
 from msstan_core.training.recording_features import Recording
 from msstan_core.vocabulary import ACTIONS, Action
@@ -61,6 +63,13 @@ class _Stay(NamedTuple):
 
 def _stays(recording: Recording) -> Iterator[_Stay]:
     labels, time_s = recording.features.action, recording.features.time_s
+    step_s = np.diff(time_s)
+    parted = np.flatnonzero((step_s < 0) | (step_s > LONGEST_TICK_GAP_S)) + 1  # nothing is known of what lies between
+    for part in zip(np.split(labels, parted), np.split(time_s, parted), strict=True):
+        yield from _stays_of(*part)
+
+
+def _stays_of(labels: NDArray[np.int64], time_s: NDArray[np.float64]) -> Iterator[_Stay]:
     edges = np.flatnonzero(np.diff(labels)) + 1
     for start, end in zip(np.r_[0, edges], np.r_[edges, len(labels) - 1], strict=True):
         if labels[start] != UNLABELLED:

@@ -36,6 +36,7 @@ def held_out_loss(
             seen = features.valid.amax(dim=2)
             actions = action_loss(output.action_logits, labels, seen, class_weights, 0.0)
             truth = torch.from_numpy(recording.features.imperfection)[None].to(device)
+            truth = torch.where(seen[..., None] > 0, truth, torch.nan)
             imperfections = imperfection_loss(output.imperfection_logits, truth)
             total += float(action_weight * actions + imperfection_weight * imperfections)
     model.train(training)

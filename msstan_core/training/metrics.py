@@ -60,12 +60,12 @@ def shifted_phase_macro_f1(
     """
     if not (labels >= 0).any():
         return math.nan, 0.0
-    best = (-1.0, 0.0)
+    best = (math.nan, 0.0)  # of recordings that label no phase
     for shift_s in sorted(SHIFTS_S, key=abs):
         source = np.searchsorted(time_s, time_s - shift_s)
         shifted = labels[np.clip(source, 0, len(labels) - 1)]
         score = phase_macro_f1(shifted, predictions)
-        if score > best[0]:
+        if score > best[0] or (math.isnan(best[0]) and not math.isnan(score)):
             best = (score, shift_s)
     return best
 

@@ -75,6 +75,11 @@ def fully_sensed(recordings: Sequence[Recording]) -> list[Recording]:
     return [r for r in recordings if not r.simulated or len(present(r)) == most]
 
 
+def sensors_of(recordings: Sequence[Recording]) -> NDArray[np.bool_]:
+    """[4] whether a tick of any of them has this modality."""
+    return np.asarray(np.any([r.features.valid.max(axis=0) > 0 for r in recordings], axis=0))
+
+
 def reduced_to(recording: Recording, subset: frozenset[Modality]) -> Recording:
     """The recording as a cell with these sensors only would have made it."""
     features = recording.features

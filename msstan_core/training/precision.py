@@ -24,7 +24,9 @@ class Precision:
 
     def __init__(self, device: torch.device, *, mixed: bool) -> None:
         self.mixed = mixed and device.type == "cuda"
-        self._type = torch.bfloat16 if self.mixed and torch.cuda.is_bf16_supported() else torch.float16
+        # GPUs without it emulate bfloat16, slowly.
+        brain = self.mixed and torch.cuda.is_bf16_supported(including_emulation=False)
+        self._type = torch.bfloat16 if brain else torch.float16
         scaled = self.mixed and self._type is torch.float16
         self._scaler = torch.amp.GradScaler("cuda", enabled=scaled)
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import struct
 import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -73,11 +73,15 @@ class FeatureExtractor:
         config: of the network, for input sizes and backbone.
         cache: folder for the arrays; None: no cache.
         sensors: how the bags' samples are read.
+
+    Raises:
+        InputError: when these give less sound a tick than the network reads.
     """
 
     def __init__(
         self, config: ModelConfig, cache: Path | None = None, sensors: SensorSettings = DEFAULT_SENSORS
     ) -> None:
+        config.inputs.log_mel.refuse_short_sound(sensors.alignment.audio_window_s, "features")
         self._config = config
         self._cache = cache
         self._sensors = sensors
@@ -97,7 +101,8 @@ class FeatureExtractor:
             cached = self._cache / f"{source}.npz" if self._cache else None
             if cached is not None and cached.is_file():
                 self.rejections += _lines(cached.with_suffix(_REJECTED))
-                return Recording(bag, attributes, _load(cached), source)
+                # What labels mean is read anew: a cache of an earlier rule would teach that.
+                return Recording(bag, attributes, _labelled(_load(cached), reader), source)
             features = self._extract(reader, modalities)
             unused = unused_imperfections(reader.annotations, imperfections_complete(attributes))
             rejected = [f"{bag}: {line}" for line in (*reader.rejections, *unused)]
@@ -150,9 +155,7 @@ class FeatureExtractor:
         thermal = np.stack(
             [i.thermal for i, ok in zip(inputs, with_thermal, strict=True) if ok] or [np.zeros((px, px), np.float32)]
         )
-        annotations = reader.annotations
-        # Absence of an imperfection is only known where the labels claim to be complete.
-        complete = imperfections_complete(reader.attributes)
+        action, imperfection = _tracks(reader, time_s)
         return RecordingFeatures(
             time_s=time_s,
             camera=self._backbone(images),
@@ -165,10 +168,23 @@ class FeatureExtractor:
             valid=valid,
             age_s=np.stack([i.age_s for i in inputs]),
             thermal_statistics=np.stack([i.thermal_statistics for i in inputs]),
-            action=action_track(annotations, time_s),
-            imperfection=imperfection_track(annotations, time_s, complete=complete),
+            action=action,
+            imperfection=imperfection,
             thumbnail=_thumbnails(images) if self._config.uses_thumbnail else None,
         )
+
+
+def _tracks(reader: BagReader, time_s: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """(action, imperfection) at each tick, by the labels beside the bag."""
+    # Absence of an imperfection is only known where the labels claim to be complete.
+    complete = imperfections_complete(reader.attributes)
+    annotations = reader.annotations
+    return action_track(annotations, time_s), imperfection_track(annotations, time_s, complete=complete)
+
+
+def _labelled(features: RecordingFeatures, reader: BagReader) -> RecordingFeatures:
+    action, imperfection = _tracks(reader, features.time_s)
+    return replace(features, action=action, imperfection=imperfection)
 
 
 def _thumbnails(images: list[NDArray[np.uint8]]) -> NDArray[np.float16]:

@@ -85,6 +85,8 @@ class _Run:
         held_out: Sequence[Recording],
         initial: MsStan | None,
     ) -> None:
+        # Draws are by place in the list: in whatever order they are given, the same run.
+        recordings = sorted(recordings, key=lambda r: (r.group, r.path.name, r.source))
         labelled = [r for r in recordings if is_labelled(r)]
         if not labelled:
             raise InputError("training data", "has no labelled tick", "add annotations.csv to the bags")
@@ -108,7 +110,8 @@ class _Run:
         self._began, self._before_s = time.monotonic(), 0.0
         self.log = TrainingLog(run_dir, tensorboard=config.tensorboard)
         seen = [*recordings, *(held_out if config.early_stopping.enabled else ())]
-        self.checkpoint = Checkpoint(run_dir, config.model_dump_json(), _sources(seen), self._parts())
+        described = config.model_dump_json() + config.model_config_of_size().model_dump_json()
+        self.checkpoint = Checkpoint(run_dir, described, _sources(seen), self._parts())
 
     def go_on(self, progress: Callable[[int, int, float], None]) -> None:
         """From the checkpoint, or the beginning, to the last step."""
@@ -146,6 +149,12 @@ class _Run:
         loss, terms = self.objective(batch, self.ticks.draw(), self.device)
         more = self.unlabelled.loss(self.model, step, self.device, self.precision)
         loss = loss if more is None else loss + more
+        if not math.isfinite(float(loss.detach())):  # its gradient would spoil every weight
+            raise InputError(
+                f"training, step {step + 1}",
+                f"the loss is {float(loss.detach())}",
+                "set a lower learning_rate, and look for absurd values in the recordings; the last checkpoint is kept",
+            )
         self.precision.update(loss, self.optimiser, self.trainable)
         said = {name: float(term.detach()) for name, term in terms.items()}
         return {"loss": float(loss.detach()), "learning_rate": rate, **said}
@@ -212,9 +221,14 @@ def _trained(model: MsStan, config: TrainingConfig) -> list[torch.nn.Parameter]:
 
 
 def _sources(recordings: Sequence[Recording]) -> str:
-    """Which recordings these are, in whatever order: a run that has seen others is not gone on with."""
-    named = sorted(f"{r.source} {r.group} {r.path.name} {len(r.features.time_s)}" for r in recordings)
-    return hashlib.sha256("\n".join(named).encode()).hexdigest()
+    """Which recordings these are, and how they are labelled: a run that has seen others is not gone on with."""
+
+    def named(recording: Recording) -> str:
+        labels = recording.features.action.tobytes() + recording.features.imperfection.tobytes()
+        seen = hashlib.sha256(labels).hexdigest()[:12]
+        return f"{recording.source} {recording.group} {recording.path.name} {len(recording.features.time_s)} {seen}"
+
+    return hashlib.sha256("\n".join(sorted(map(named, recordings))).encode()).hexdigest()
 
 
 def _tail(config: TrainingConfig) -> int:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from msstan_core.errors import InputError
-from msstan_core.inference.engine import TorchEngine
 from msstan_core.inference.model_card import ModelCard
 from msstan_core.inference.model_package import WEIGHTS_FILE, load_package
+from msstan_core.inference.network import load_network
 from msstan_core.model.ms_stan import MsStan
 from msstan_core.training.configuration import TrainingConfig, with_fixed_budget
 from msstan_core.training.recording_features import Recording
@@ -35,7 +35,7 @@ def initial_weights(model_dir: Path, config: TrainingConfig) -> MsStan:
         raise InputError(
             model_dir, f"has another {', '.join(differs)} than the configuration", "train with the model's own fields"
         )
-    return TorchEngine(package).model
+    return load_network(package)
 
 
 def initial_name(card: ModelCard) -> str:

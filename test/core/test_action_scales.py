@@ -152,3 +152,14 @@ def test_card_of_an_earlier_version_reads_without_offsets() -> None:
     content = card(temperature=0.7).model_dump(mode="json")
     del content["action_offsets"]
     assert ModelCard.model_validate(content).action_scale == ActionScale(0.7)
+
+
+def test_ticks_of_an_action_that_was_not_learnt_have_no_part_in_the_scale() -> None:
+    learnt = ALL.copy()
+    learnt[6] = False
+    logits, labels = ticks(3)
+    clean = labels != 6
+    expected = fit_scale(logits[clean], labels[clean], learnt, offsets=True)
+    found = fit_scale(logits, labels, learnt, offsets=True)
+    assert not clean.all() and found == expected
+    assert fit_scale(logits[~clean], labels[~clean], learnt, offsets=False) == ActionScale()

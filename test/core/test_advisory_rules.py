@@ -10,8 +10,7 @@ from advised_weld import LAP, MORE_WIRE, PROCEDURES, Weld, moved, telemetry
 from msstan_core.advisory.envelope import Envelope
 from msstan_core.advisory.parameters import Parameter
 from msstan_core.advisory.refusals import content_refusal
-from msstan_core.advisory.remedies import resolved
-from msstan_core.advisory.rules import NO_RULE, RULES, rule_for
+from msstan_core.advisory.rules import NO_RULE, RULES
 from msstan_core.advisory.wps import Wps
 from msstan_core.advisory.wps_files import parse_wps
 from msstan_core.vocabulary import IMPERFECTIONS, ISO_CODES
@@ -116,7 +115,14 @@ def test_where_the_current_is_adjusted_the_wire_is_not() -> None:
         return parse_wps({**LAP.model_dump(), "process": "gtaw", "adjustable": [adjustable], "heat_input_j_m": heat})
 
     assert moved(Weld(tig("current_a")).run(1.0, 402)[-1]) == {"current_a": +1}
-    envelope = Envelope(tig("wire_feed_speed_m_s"))
-    rule = rule_for(402)
-    assert rule is not None
-    assert resolved(rule.remedies[0].changes[0], envelope) is None, "a cold wire does not set the current"
+    assert not Weld(tig("wire_feed_speed_m_s")).run(1.0, 402), "a cold wire does not set the current"
+
+
+@pytest.mark.parametrize(("code", "wire_m_s", "way"), [(402, 0.06, +1), (502, 0.094, -1), (506, 0.094, -1)])
+def test_a_wire_fault_of_a_cold_wire_is_mended_by_the_wire(code: int, wire_m_s: float, way: int) -> None:
+    """Its current is what it should be, and does not follow the wire."""
+    adjustable = ["current_a", "wire_feed_speed_m_s", "travel_speed_m_s"]
+    heat = {"min": 1.8e5, "max": 4e5}  # k is 0.6
+    tig = parse_wps({**LAP.model_dump(), "process": "gtaw", "adjustable": adjustable, "heat_input_j_m": heat})
+    advice = Weld(tig).run(1.0, code, window=telemetry(wire_feed_speed_m_s=wire_m_s))[-1]
+    assert moved(advice)["wire_feed_speed_m_s"] == way and "current_a" not in moved(advice)

@@ -137,6 +137,7 @@ def test_a_clock_set_back_parts_what_is_sustained_and_takes_no_judged_time_away(
     assert block_maxima([(time_s, score)], 2.0).tolist() == [1.0, 1.0, 9.0], "7.8 s"
     assert forward_s(time_s) == pytest.approx(7.8)
     assert forward_s(np.empty(0)) == 0.0
+    assert forward_s(np.array([0.0, 0.5, 600.0, 600.5])) == pytest.approx(2.0), "of a hole a second counts"
 
 
 def test_a_rate_that_lets_every_block_alarm_is_refused() -> None:

@@ -224,3 +224,13 @@ def test_the_settled_current_is_found_as_the_rule_is_written(trace: list[tuple[f
             settled = times[k]
             break
     assert found.settled_s == pytest.approx(max(settled, times[first] + 0.5))
+
+
+def test_attributes_that_look_like_numbers_stay_what_they_are(tmp_path: Path) -> None:
+    bag = weld(tmp_path / "weld")
+    path = bag / "metadata.yaml"
+    path.write_text(path.read_text().replace("importer: cell", "batch: 12:30\n    ok: no\n    n: 0o17\n    e: '1e3'"))
+    before = attributes(bag)
+    assert before == {"batch": "12:30", "ok": "no", "n": before["n"], "e": "1e3"}
+    assert main(["label", str(bag), "--set", "group=2e3"]) == 0
+    assert attributes(bag) == {"batch": "12:30", "ok": "no", "n": "0o17", "e": "1e3", "group": "2e3"}

@@ -107,3 +107,11 @@ def test_context_of_a_newer_version_reads_unknown_not_wrong() -> None:
     assert context.thickness_b_m == 0.004
     # 0: nobody filled it in; the fields that are missing are those of a bag of an earlier version
     np.testing.assert_equal(context.programmed, (180.0, math.nan, math.nan, math.nan, math.nan))
+
+
+def test_the_sign_of_current_and_voltage_does_not_count() -> None:
+    values = {"current_a": -150.0, "voltage_v": -20.0, "wire_feed_speed_m_s": 0.07, "travel_speed_m_s": 0.008}
+    message = SimpleNamespace(header=header(), **values, gas_flow_l_min=15.0)
+    sample = sample_from_message(TopicKind.TELEMETRY, message)
+    assert isinstance(sample, TelemetrySample)
+    assert (sample.current_a, sample.voltage_v) == (150.0, 20.0), "electrode negative, or a sensor the other way round"

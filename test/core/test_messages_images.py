@@ -6,6 +6,7 @@ import array
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -225,3 +226,24 @@ def test_broken_compressed_images_are_named(data: bytes, says: str) -> None:
         sample_from_message(
             TopicKind.CAMERA_COMPRESSED, SimpleNamespace(header=header(), format="jpeg", data=array.array("B", data))
         )
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_a_sixteen_bit_png_is_scaled_like_the_raw_image(colour: bool) -> None:
+    counts = (np.arange(24, dtype=np.uint16).reshape(4, 6) * 170) % 4096
+    stored = np.dstack([counts, counts // 2, counts // 4]) if colour else counts
+    content = cv2.imencode(".png", stored)[1].tobytes()
+    message = SimpleNamespace(header=header(), format="mono16; png compressed", data=array.array("B", content))
+    sample = sample_from_message(TopicKind.CAMERA_COMPRESSED, message, SensorScaling(camera_bit_depth=12))
+    assert isinstance(sample, CameraFrame) and sample.image is not None and sample.encoded is None
+    np.testing.assert_array_equal(sample.image, (stored >> 4).astype(np.uint8))
+    broken = array.array("B", content[:40] + bytes(len(content) - 52) + content[-12:])
+    with pytest.raises(InputError, match="16-bit PNG that cannot be decoded"):
+        sample_from_message(TopicKind.CAMERA_COMPRESSED, SimpleNamespace(header=header(), format="png", data=broken))
+
+
+def test_counts_below_absolute_zero_are_no_temperatures() -> None:
+    counts = np.array([[0, 30000]], np.uint16)
+    scaling = SensorScaling(thermal_celsius_per_count=0.01, thermal_celsius_at_zero=-300.0)
+    celsius = thermal(image_message(counts, "mono16"), scaling)
+    assert np.isnan(celsius[0, 0]) and celsius[0, 1] == pytest.approx(0.0, abs=1e-3)

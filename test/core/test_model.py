@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from msstan_core.errors import InputError
 from msstan_core.inference.export import TOLERANCE, export_step, largest_difference, random_tick
 from msstan_core.model.configuration import ModelConfig
 from msstan_core.model.fusion import ModalityFusion
@@ -161,3 +163,12 @@ def test_sizes_of_the_answer(model: MsStan) -> None:
     assert output.imperfection_logits.shape == (1, len(IMPERFECTIONS))
     assert output.attention.shape == (1, 4, 4)
     torch.testing.assert_close(output.attention.sum(), torch.tensor(1.0))
+
+
+def test_a_network_that_answers_nan_is_not_exported(model: MsStan, tmp_path: Path) -> None:
+    spoilt = copy.deepcopy(model)
+    with torch.no_grad():
+        spoilt.heads.action.weight[0, 0] = torch.nan
+    with pytest.raises(InputError, match="answers with no numbers"):
+        export_step(spoilt, tmp_path)
+    assert not (tmp_path / "step.onnx").exists()

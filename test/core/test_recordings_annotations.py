@@ -213,3 +213,19 @@ def test_seconds_are_summed_by_action() -> None:
         Annotation(0, 9, "imperfection", "602"),
     ]
     assert seconds_by_action(labels) == {Action.IDLE: 2.5}
+
+
+def test_a_comma_for_the_point_is_no_further_cell(tmp_path: Path) -> None:
+    path = tmp_path / "annotations.csv"
+    path.write_text("start_s,end_s,kind,label,severity,source\n9.1,11.3,imperfection,2011,0,4,operator\n")
+    with pytest.raises(
+        InputError, match=r"annotations.csv:2: has more cells than the header; write numbers with a point"
+    ):
+        read_annotations(path)
+
+
+def test_what_somebody_states_counts_before_the_rule_on_the_arc_state() -> None:
+    rule = [action_span(2.0, 6.0, Action.MATERIAL_DEPOSITION, "arc_on")]
+    stated = [action_span(1.0, 4.0, Action.HEAT_INPUT_ADJUSTMENT, "operator")]
+    found = action_track([*rule, *stated], [3.0, 5.0])
+    assert [ACTIONS[k] for k in found] == [Action.HEAT_INPUT_ADJUSTMENT, Action.MATERIAL_DEPOSITION]

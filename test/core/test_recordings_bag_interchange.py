@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from msstan_core.errors import InputError
-from msstan_core.messages import sample_from_message
+from msstan_core.messages import TopicKind, sample_from_message
 from msstan_core.observation import CameraFrame, Sample, TelemetrySample, WeldContext
 from msstan_core.recordings.bag import BagReader
+from msstan_core.recordings.raw_messages import decoded
 from msstan_core.recordings.serialization import message_types
 
 
@@ -128,7 +130,11 @@ def test_recording_made_with_another_version_of_the_messages_is_read_by_its_own_
         bag.write(connection, 3 * SECOND, older.serialize_cdr(message, name))
     with BagReader(tmp_path / "bag") as reader:
         (sample,) = reader.samples()
+        (played,) = reader.playable()
     assert sample == TelemetrySample(3 * SECOND, 230.5, 24.0, 0.1, 0.01, 15.0)
+    today = sample_from_message(TopicKind.TELEMETRY, decoded(played, message_types()))
+    assert isinstance(today, TelemetrySample) and today.stamp_ns == sample.stamp_ns
+    assert astuple(today)[1:] == pytest.approx(astuple(sample)[1:]), "what is played is in the layout of today's topics"
 
 
 def test_bag_without_the_monitors_topics_says_what_it_has(tmp_path: Path) -> None:

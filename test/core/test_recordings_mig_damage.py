@@ -137,3 +137,24 @@ def test_run_without_an_arc_is_imported_unaligned_and_says_so(run_dir: Path, tmp
     assert report.annotations == []
     assert any("offset of telemetry to acoustic not estimated" in note for note in report.notes)
     assert any("the current never exceeds 20 A" in note for note in report.notes)
+
+
+def test_a_table_that_is_cut_inside_the_arc_labels_no_end_of_it(run_dir: Path, tmp_path: Path) -> None:
+    table = run_dir / "process.csv"
+    table.write_text("\n".join(table.read_text().splitlines()[:90]) + "\n")
+    report = import_mig_run(run_dir, tmp_path / "bag")
+    assert "process.csv does not show the arc's extinction: not labelled" in report.notes
+    with BagReader(tmp_path / "bag") as bag:
+        assert [a.label for a in bag.annotations] == ["IDLE", "ARC_INITIATION", "MATERIAL_DEPOSITION"]
+
+
+@pytest.mark.parametrize("wrong", ["9999.0", "-9999.0"])
+def test_one_wrong_time_costs_its_own_row(run_dir: Path, tmp_path: Path, wrong: str) -> None:
+    intact = import_mig_run(run_dir, tmp_path / "intact")
+    table = run_dir / "process.csv"
+    lines = table.read_text().splitlines()
+    lines[70] = wrong + lines[70][lines[70].index(",") :]
+    table.write_text("\n".join(lines) + "\n")
+    report = import_mig_run(run_dir, tmp_path / "bag")
+    assert any("1 rows skipped" in note for note in report.notes)
+    assert report.offsets["telemetry"].offset_s == pytest.approx(intact.offsets["telemetry"].offset_s, abs=0.02)

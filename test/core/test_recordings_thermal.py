@@ -12,7 +12,7 @@ from recorded_runs import spans, thermal_arrays
 from msstan_core.errors import InputError
 from msstan_core.observation import TelemetrySample, ThermalFrame
 from msstan_core.recordings.bag import BagReader
-from msstan_core.recordings.thermal import import_thermal
+from msstan_core.recordings.thermal import import_thermal, label_arc_frames
 
 
 def test_thermal_recording_keeps_its_temperatures(tmp_path: Path) -> None:
@@ -72,3 +72,12 @@ def test_cut_thermal_file_is_refused(tmp_path: Path, kept: int) -> None:
     (tmp_path / "W1.npz").write_bytes((tmp_path / "W1.npz").read_bytes()[:kept])
     with pytest.raises(InputError, match=r"W1\.npz: not a readable"):
         import_thermal(tmp_path / "W1.npz", tmp_path / "bag")
+
+
+def test_an_arc_that_still_burns_has_no_end_and_a_pause_no_label() -> None:
+    burning = np.ones(200, bool)
+    assert "ARC_EXTINCTION" not in spans(label_arc_frames(burning, 25.0))
+    burning[100:160] = False
+    found = spans(label_arc_frames(burning, 25.0))
+    assert found["ARC_EXTINCTION"] == pytest.approx((3.5, 4.0)) and "COOLING" not in found
+    assert max(end for _, end in found.values()) == pytest.approx(4.0), "what follows a pause is another arc"

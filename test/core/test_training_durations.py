@@ -35,3 +35,11 @@ def test_stages_follow_the_shortest_stays_seen_whole() -> None:
     spread = [fake("a", labels=[idle] * 10 + [initiation] * n + [cooling] * (40 - n)) for n in lengths]
     assert fit_durations(spread)[1]["ARC_INITIATION"] == 3
     assert fit_durations(spread[:3])[1]["ARC_INITIATION"] == 1, "three stays say nothing of a spread"
+
+
+def test_a_hole_of_the_recording_is_no_time_of_an_action() -> None:
+    idle, deposition = ACTIONS.index(Action.IDLE), ACTIONS.index(Action.MATERIAL_DEPOSITION)
+    recording = fake("a", labels=[idle] * 10 + [deposition] * 40)
+    recording.features.time_s[30:] += 3000.0
+    means, _ = fit_durations([recording])
+    assert means["MATERIAL_DEPOSITION"] == pytest.approx(1.9 + 1.9, abs=0.1) and means["IDLE"] == pytest.approx(1.0)

@@ -14,8 +14,9 @@ from sound_welds import CONFIG, sound_bags, sound_recordings, write_weld
 from msstan_core.errors import InputError
 from msstan_core.model.branches import CameraBackbone
 from msstan_core.model.configuration import ModelConfig
-from msstan_core.preprocessing.input_spec import InputSpec
+from msstan_core.preprocessing.input_spec import InputSpec, LogMelSpec
 from msstan_core.recordings.bag_folders import find_bags
+from msstan_core.training import recording_features
 from msstan_core.training.backbone_features import BackboneFeatures
 from msstan_core.training.recording_features import FeatureExtractor, Recording, RecordingFeatures
 from msstan_core.vocabulary import ACTIONS, Action, Modality
@@ -107,3 +108,21 @@ def test_a_bag_without_its_messages_is_no_copy_of_another_such(tmp_path: Path) -
         (tmp_path / name / "metadata.yaml").touch()
         (tmp_path / name / "a.mcap").touch()
     assert len(find_bags([tmp_path])) == 2, "what is wrong with them is said when they are opened"
+
+
+def test_labels_that_change_their_meaning_are_read_anew_from_a_cache(
+    bags: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extract = FeatureExtractor(CONFIG.model_config_of_size(), tmp_path)
+    bag = find_bags([bags])[0]
+    with monkeypatch.context() as before:
+        before.setattr(recording_features, "action_track", lambda spans, times: np.zeros(len(times), np.int64))
+        assert not extract(bag).features.action.any()
+    assert extract(bag).features.action.any()
+    assert len(list(tmp_path.glob("*.npz"))) == 1
+
+
+def test_a_spectrogram_longer_than_a_ticks_sound_is_refused() -> None:
+    config = ModelConfig(inputs=InputSpec(log_mel=LogMelSpec(frames=64)))
+    with pytest.raises(InputError, match=r"log_mel covers 1.3 s of sound, alignment.audio_window_s is 0.4"):
+        FeatureExtractor(config)

@@ -39,3 +39,9 @@ def test_boundary_errors_are_predicted_minus_true() -> None:
     found = np.array([idle] * 12 + [start] * 5 + [deposition] * 21 + [cooling] * 7)
     errors = boundary_errors(np.arange(45) * 0.1, true, found)
     assert (errors.arc_on_s, errors.stable_s, errors.arc_off_s) == pytest.approx((0.2, 0.2, 0.3))
+
+
+def test_a_recording_without_a_phase_has_no_score() -> None:
+    fill = np.full(20, ACTIONS.index(Action.CRATER_FILL))
+    score, shift_s = shifted_phase_macro_f1(np.arange(20) * 0.1, fill, fill)
+    assert np.isnan(score) and shift_s == 0.0

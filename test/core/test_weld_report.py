@@ -54,15 +54,15 @@ def test_stretches_of_one_action_are_joined() -> None:
 
 def test_no_stretch_goes_back_where_the_clock_was_set_back() -> None:
     found = Course()
-    for tick, event_here in ((3, event(EventPhase.ONSET, 3, 0.020)), (5, event(EventPhase.ONGOING, 5, 0.040))):
+    for tick, event_here in ((3, event(EventPhase.ONSET, 3, 0.020)), (4, event(EventPhase.ONGOING, 4, 0.040))):
         found.add(decision(tick, Action.MATERIAL_DEPOSITION, event_here), float(tick))
     found.add(decision(1, Action.MATERIAL_DEPOSITION, event(EventPhase.CLEARED, 1, 0.0)), 1.0)
     found.add(decision(2, Action.MATERIAL_DEPOSITION), 2.0)
-    assert found.spans() == [(3.0, 5.0, Action.MATERIAL_DEPOSITION), (1.0, 2.0, Action.MATERIAL_DEPOSITION)]
+    assert found.spans() == [(3.0, 4.0, Action.MATERIAL_DEPOSITION), (1.0, 2.0, Action.MATERIAL_DEPOSITION)]
     page = report_page(found, "weld", "nano 1")
-    assert "4 decisions over 3.0 s" in page
-    assert "the clock was set back by 4.0 s" in page
-    assert "<td>2.00</td><td>5.00</td>" in page  # the event ended with the last decision before
+    assert "4 decisions over 2.0 s" in page
+    assert "the clock was set back by 3.0 s" in page
+    assert "<td>2.00</td><td>4.00</td>" in page  # the event ended with the last decision before
 
 
 def test_an_event_has_its_code_time_place_and_advice_on_the_page() -> None:
@@ -138,3 +138,13 @@ def test_every_imperfection_has_an_answer() -> None:
 def test_a_bag_that_is_not_there_is_named(tmp_path: Path, capsys: Any) -> None:
     assert main(["report", str(tmp_path / "no_bag"), "--out", str(tmp_path / "a.html")]) == 1
     assert "no_bag" in capsys.readouterr().err
+
+
+def test_a_hole_of_the_recording_is_no_welding_time() -> None:
+    found = Course()
+    for tick in (1, 2, 602, 603):
+        found.add(decision(tick, Action.MATERIAL_DEPOSITION), float(tick))
+    deposition = Action.MATERIAL_DEPOSITION
+    assert found.spans() == [(1.0, 2.0, deposition), (602.0, 603.0, deposition)]
+    page = report_page(found, "weld", "model")
+    assert "4 decisions over 2.0 s" in page and "no decision from 2.00 s to 602.00 s" in page

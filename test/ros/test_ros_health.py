@@ -158,3 +158,9 @@ def test_one_tick_without_a_sensor_is_no_complaint_but_what_cannot_be_used_is() 
         Health.DEGRADED,
         "telemetry: no channel is measured",
     )
+
+
+def test_telemetry_without_a_value_is_said_as_that_and_not_as_a_wrong_clock() -> None:
+    telemetry = InputHealth(Modality.TELEMETRY, 0.01, 0.5, unused="0.01 s old at the ticks")
+    health, message = assess([FRESH, telemetry], degraded=("telemetry: no channel is measured",))
+    assert (health, message) == (Health.DEGRADED, "telemetry: no channel is measured")

@@ -24,6 +24,7 @@ from msstan_core.explain.overlay import (
     draw_overlay,
     thermal_picture,
 )
+from msstan_core.messages import TopicKind
 from msstan_core.observation import Tick
 from msstan_core.vocabulary import Action
 from msstan_msgs.msg import WeldAction, WeldAnomaly, WeldMonitorState
@@ -243,3 +244,17 @@ def test_the_tint_is_switched_while_somebody_looks(spinner: Spinner, overlay: Ov
     for tinted in (False, True):
         spinner.run(lambda: overlay.set_parameters([Parameter("attention", value=tinted)]))  # noqa: B023
         assert until(lambda: attention.get_subscription_count() == int(tinted))  # noqa: B023
+
+
+def test_a_camera_that_died_does_not_seem_to_watch(
+    spinner: Spinner, overlay: OverlayNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("msstan_ros.overlay_node.time.monotonic", lambda: now[0])
+    overlay._picture(TopicKind.CAMERA, image_message(np.full((48, 64), 90, np.uint8), "mono8", 1, "weld_camera"))
+    seen = overlay._seen_at(1)
+    assert seen is not None and (seen == 90).all()
+    now[0] += 5.0
+    assert overlay._seen_at(1) is None, "and there is no thermal camera"
+    overlay._picture(TopicKind.THERMAL, image_message(np.full((30, 30), 900, np.float32), "32FC1", 1, "thermal"))
+    assert overlay._seen_at(1) is not None

@@ -164,3 +164,25 @@ def test_the_follower_leads_back_to_the_programme_at_the_stated_rate_before_it_e
     way = [(at - told, volts) for at, volts in gate.commands if at > told]
     assert way[-1][0] > 0.9 * 1.0 / RATE_V_PER_S, "faster than the stated rate"
     assert all(later <= earlier for (_, earlier), (_, later) in pairwise(way))
+
+
+@pytest.mark.parametrize("heeded", [True, False])
+def test_a_closed_terminal_ends_a_node_in_order_unless_it_was_told_not_to_mind(heeded: bool) -> None:
+    closed: list[bool] = []
+
+    class Closing(Node):
+        def __init__(self) -> None:
+            super().__init__("closing")
+            interrupt(signal.SIGHUP)
+            self.create_timer(1.0, self.context.try_shutdown)
+
+        def close(self) -> None:
+            closed.append(self.context.ok())
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL if heeded else signal.SIG_IGN)
+    try:
+        assert run_node(Closing, []) == 0
+        assert closed == [heeded], "the context still runs where the signal came first"
+        assert signal.getsignal(signal.SIGHUP) is (signal.SIG_DFL if heeded else signal.SIG_IGN)
+    finally:
+        signal.signal(signal.SIGHUP, before)
