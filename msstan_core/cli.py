@@ -78,10 +78,15 @@ def check_outputs(arguments: argparse.Namespace) -> None:
     """
     files = (*OUTPUT_FILES, *getattr(arguments, "output_files", ()))
     folders = (*OUTPUT_FOLDERS, *getattr(arguments, "output_folders", ()))
+    meant: dict[Path, str] = {}
     for names, check in ((files, check_output_file), (folders, check_output_folder)):
         for name in names:
-            if isinstance(path := getattr(arguments, name, None), Path):
-                check(path)
+            if not isinstance(path := getattr(arguments, name, None), Path):
+                continue
+            check(path)
+            other = meant.setdefault(path.resolve(), name)
+            if name in files and other != name:
+                raise InputError(path, f"is asked for twice, as {other} and as {name}", "name two files")
 
 
 def main(argv: list[str] | None = None) -> int:

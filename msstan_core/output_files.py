@@ -11,20 +11,28 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from msstan_core.errors import InputError
+from msstan_core.recordings.bag_files import ANNOTATIONS_FILE, METADATA_FILE, STORAGE_SUFFIXES
 
 
 def check_output_file(path: Path) -> None:
     """See that a file can be written, whose folder need not be there yet; nothing is made.
 
     Raises:
-        InputError: where ``path`` is a folder, a device or a pipe (renaming onto it would replace it), or where its
-            folder cannot be made or written to.
+        InputError: where ``path`` is a folder, a device or a pipe (renaming onto it would replace it), a part of a
+            recording, or where its folder cannot be made or written to.
     """
     if path.is_dir():
         raise InputError(path, "is a folder", "name a file in it")
     if path.exists() and not path.is_file():
         raise InputError(path, "is no regular file", "name another file")
+    beside = path.name in (METADATA_FILE, ANNOTATIONS_FILE) and _holds_a_recording(path.parent)
+    if path.suffix in STORAGE_SUFFIXES or beside:
+        raise InputError(path, "is a recording, or a part of one", "name another file")
     check_output_folder(path.parent)
+
+
+def _holds_a_recording(folder: Path) -> bool:
+    return folder.is_dir() and any(file.suffix in STORAGE_SUFFIXES for file in folder.iterdir())
 
 
 def check_output_folder(path: Path) -> None:

@@ -25,6 +25,14 @@ MONITOR_NODE = "weld_monitor"
 _ALIGNMENT = AlignmentConfig()
 _SECTION = "alignment."
 
+
+def no_tick_remedy(alignment: AlignmentConfig, otherwise: str) -> str:
+    """What to do about a recording that gives no tick: its clock may be a sensor that it lacks."""
+    if alignment.clock in ("camera", "thermal"):
+        return f"alignment.clock is {alignment.clock}: set it to auto where there are no such images"
+    return otherwise
+
+
 SCALING_SPECS = (
     ParameterSpec("camera.bit_depth", 16, "significant bits of a mono16 camera image", 8, 16),
     ParameterSpec(

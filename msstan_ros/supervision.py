@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,12 +25,15 @@ from msstan_ros.transport import environment
 GRACE_S = 5.0
 #: How often the processes are looked at, s.
 POLL_S = 0.05
+#: An error in the log of a node: severity, time, logger, text.
+_ERROR = re.compile(r"^\[ERROR\] \[[\d.]+\] \[[^]]*\]: (.+)$")
 
 
 @dataclass(slots=True)
 class _Running:
     spec: NodeSpec
     process: subprocess.Popen[str]
+    errors: list[str]  #: what the node has logged as errors so far
     reader: threading.Thread
 
 
@@ -83,7 +87,7 @@ class Supervisor:
             os.close(lifeline)
         for running in self._running:
             if running.spec.lifecycle and running.spec.autostart:
-                bring_up(running.spec.full_name, lambda: self._all_run() and not is_interrupted(), self._domain)
+                self._bring_up(running, lambda: self._all_run() and not is_interrupted())
 
     def wait(self, interrupted: threading.Event) -> int:
         """Wait until an essential process ends or ``interrupted`` is set; then end all.
@@ -147,6 +151,15 @@ class Supervisor:
         with self._lock, contextlib.suppress(OSError):  # the terminal may be gone; the nodes are ended in order anyway
             self._say(f"[{name}] {line}")
 
+    def _bring_up(self, running: _Running, still_runs: Callable[[], bool]) -> None:
+        try:
+            bring_up(running.spec.full_name, still_runs, self._domain)
+        except InputError as error:
+            if running.errors and "; " in (reason := running.errors[-1]):  # the node's own, with the remedy
+                problem, remedy = reason.rsplit("; ", 1)
+                raise InputError(error.where, problem, remedy) from None
+            raise
+
     def _all_run(self) -> bool:
         return all(r.process.poll() is None for r in self._running if r.spec.essential)
 
@@ -168,12 +181,15 @@ class Supervisor:
             )
         except OSError as error:
             raise InputError(spec.name, f"cannot be started ({error.strerror})", "check the installation") from error
-        reader = threading.Thread(target=self._pass_on, args=(spec.name, process), daemon=True)
+        errors: list[str] = []
+        reader = threading.Thread(target=self._pass_on, args=(spec.name, process, errors), daemon=True)
         reader.start()
-        return _Running(spec, process, reader)
+        return _Running(spec, process, errors, reader)
 
-    def _pass_on(self, name: str, process: subprocess.Popen[str]) -> None:
+    def _pass_on(self, name: str, process: subprocess.Popen[str], errors: list[str]) -> None:
         assert process.stdout is not None
         with process.stdout as stream:
             for line in stream:
                 self.say(name, line.rstrip())
+                if found := _ERROR.search(line.rstrip()):
+                    errors.append(found[1])

@@ -12,7 +12,14 @@ from msstan_core.calibration.nominal_scores import BySubset
 from msstan_core.errors import InputError
 from msstan_core.inference.card_text import CARD_TEXT_FILE, card_markdown
 from msstan_core.inference.model_card import AlarmLimits, ModelCard, subset_name
-from msstan_core.inference.model_package import CARD_FILE, MODEL_FILES, ModelPackage, save_card
+from msstan_core.inference.model_package import (
+    CARD_FILE,
+    MODEL_FILES,
+    WEIGHTS_FILE,
+    ModelPackage,
+    load_package,
+    save_card,
+)
 
 
 class Recalibrated(NamedTuple):
@@ -98,15 +105,23 @@ def refuse_learnt_from(card: ModelCard, groups: Iterable[str]) -> None:
 
 
 def check_destination(package: ModelPackage, directory: Path) -> None:
-    """See that a model folder may be written there: a new or empty one, or another model's, as ``msstan train`` has it.
+    """See that a model folder may be written there: a new or empty one, or one of the same weights.
 
     Raises:
-        InputError: when ``directory`` is the package's own, or holds something else.
+        InputError: when ``directory`` is the package's own, or holds another model or something else.
     """
     if directory.resolve() == package.directory.resolve():
         raise InputError(directory, "is the model itself", "give another folder with --out")
     if directory.is_dir() and any(directory.iterdir()) and not (directory / CARD_FILE).is_file():
         raise InputError(directory, "is not empty and no model folder", "give a new folder with --out")
+    if (directory / CARD_FILE).is_file():
+        try:
+            there = load_package(directory, without_graphs=True).card
+        except InputError:
+            return  # what an interrupted command left
+        if there.files.get(WEIGHTS_FILE) != package.card.files.get(WEIGHTS_FILE):
+            told = f"holds another model, {there.name} {there.version}"
+            raise InputError(directory, told, "remove it, or give a new folder with --out")
 
 
 def save_recalibrated(package: ModelPackage, card: ModelCard, directory: Path, version: str | None = None) -> ModelCard:

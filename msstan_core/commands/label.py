@@ -142,9 +142,12 @@ def _label(
         annotate,
         merged,
         phases_from_current,
+        refuse_lone_file,
         set_attributes,
     )
 
+    if attributes:
+        refuse_lone_file(bag)  # before anything is written
     with BagReader(bag, namespace=sensors.namespace, scaling=sensors.scaling) as reader:
         labels = reader.annotations
         added, replaced = list(spans), list(arguments.remove)
@@ -209,7 +212,7 @@ def _show(labelled: list[_Labelled]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from msstan_core.recordings.annotations import seconds_by_action
+    from msstan_core.recordings.annotations import labelled_s
 
     console = Console()
     if len(labelled) == 1:
@@ -225,7 +228,7 @@ def _show(labelled: list[_Labelled]) -> None:
     table = Table("bag", "length s", "labelled s", "imperfections", "group", "complete")
     for own in labelled:
         codes = sorted({a.label for a in own.labels if a.kind == "imperfection"})
-        seconds = sum(seconds_by_action(own.labels).values())
+        seconds = labelled_s(own.labels)
         group, complete = own.attributes.get("group", ""), "yes" if own.complete else "no"
         table.add_row(own.bag.name, f"{own.length_s:.1f}", f"{seconds:.1f}", " ".join(codes), group, complete)
     if labelled:

@@ -86,10 +86,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.seed is not None and not 0 <= arguments.seed < 2**63:
         raise InputError("--seed", f"{arguments.seed} is out of range", "give an integer from 0 to 2^63-1")
     if arguments.random is not None or arguments.faults is not None:
+        kept = 0
         for name, scenario in _drawn(arguments):
             bag = arguments.out_dir / name
-            if not bag.exists():
+            if bag.exists():
+                _refuse_another(bag, _sensed(scenario, arguments))
+                kept += 1
+            else:
                 _report(scenario, bag, arguments)
+        if kept:
+            print(f"{arguments.out_dir}: {kept} bags were there already")
         return 0
     if arguments.scenario is None or arguments.out_bag is None:
         raise InputError("arguments", "SCENARIO and OUT_BAG are needed", "see msstan simulate --help, or --list")
@@ -151,13 +157,30 @@ def _drawn(arguments: argparse.Namespace) -> Iterator[tuple[str, Scenario]]:
     yield from ((f"faults-{code:04d}-{seed:02d}", study_weld(code, seed)) for seed in seeds for code in FAULTS)
 
 
+def _sensed(scenario: Scenario, arguments: argparse.Namespace) -> Scenario:
+    """The scenario with the sensors that are asked for."""
+    from msstan_core.simulation.watching import with_sensors
+
+    return scenario if arguments.sensors is None else with_sensors(scenario, arguments.sensors)
+
+
+def _refuse_another(bag: Path, scenario: Scenario) -> None:
+    """Raise InputError where the bag that is there is not of this scenario."""
+    from msstan_core.recordings.bag import BagReader
+    from msstan_core.simulation.recording import attributes
+
+    with BagReader(bag) as reader:
+        found = reader.attributes
+    asked = attributes(scenario)
+    if differs := sorted(key for key, value in asked.items() if found.get(key) != value):
+        raise InputError(bag, f"is there, with another {', '.join(differs)}", "give another --out-dir, or remove it")
+
+
 def _report(scenario: Scenario, bag: Path, arguments: argparse.Namespace) -> None:
     """Simulate a weld into a bag, and say what became of it."""
     from msstan_core.simulation.recording import record
-    from msstan_core.simulation.watching import with_sensors
 
-    if arguments.sensors is not None:
-        scenario = with_sensors(scenario, arguments.sensors)
+    scenario = _sensed(scenario, arguments)
     began = time.perf_counter()
     seconds, annotations = record(scenario, bag, raw_images=arguments.raw_images)
     took = time.perf_counter() - began

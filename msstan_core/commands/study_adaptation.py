@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
         metrics[shift] = figures(rows, homes)
         details[f"{shift}: points against frozen by job"] = by_job(rows)
     ours = [found["ours"] for found in metrics.values()]
-    worst = min(kind["worst_vs_frozen_points"] for found in ours for kind in found.values())
+    worst = min(kind["worst_vs_frozen_points"]["mean"] for found in ours for kind in found.values())
     first = metrics[next(iter(metrics))]["ours"]["right"]
     headline = first["recovered"]
     write_result(

@@ -24,7 +24,7 @@ def register(studies: Any) -> None:
         "take two to five), microphone and telemetry alone many times faster. Interrupted runs go on where they were "
         "(--work), and what the network said is kept: other thresholds are counted in seconds. With no alarm at all, a "
         "bound of one an hour needs 3.7 hours. Example: msstan study false-alarms models/default --hours 10 --faulty "
-        "120 --jobs 2 --json docs/results/false_alarms.json",
+        "120 --jobs 2 --json docs/results/false_alarms_shipped.json",
     )
     parser.add_argument("model", type=Path, help="model folder")
     parser.add_argument(

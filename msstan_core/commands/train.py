@@ -147,6 +147,8 @@ def _check_out(arguments: argparse.Namespace) -> None:
     names = {path.name for path in out.iterdir()} if out.is_dir() else set()
     if names and names.isdisjoint({CARD_FILE, CHECKPOINT_FILE, "features"}):
         raise InputError(out, "is not empty and no model folder", "give a new folder with --out")
+    if CARD_FILE in names and CHECKPOINT_FILE not in names:  # whose weights would be gone
+        raise InputError(out, "holds a model that is no training to go on with", "give a new folder with --out")
 
 
 def _refuse_nothing_held_out(config: TrainingConfig, held_out: list[Recording]) -> None:

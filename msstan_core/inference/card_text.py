@@ -87,7 +87,8 @@ def _alarms(card: ModelCard) -> list[str]:
     without = [name for name, limits in fewer.items() if limits is None]
     return [
         *heading,
-        "A suspicion whose score holds at its limit is an alarm; together they keep to the rate.",
+        "A suspicion whose score holds at its limit is an alarm; together they keep to the rate. A limit below the "
+        "threshold of suspicion counts as that.",
         "",
         *(f"- {statement}" for statement in card.alarm_limits.statements),
         *(f"- with {name} only: {_of_subset(limits)}" for name, limits in calibrated.items()),
@@ -146,7 +147,9 @@ def _suspicions(card: ModelCard) -> list[str]:
             *(f"{f[key]:.4f}" if key in f else "-" for key in ("ece_before", "ece_after")),
         ]
         table.append(_row(cells))
-    stated = ["## Suspicions", "", *(f"- {statement}" for statement in card.suspicion_statements)]
+    # What the training says of alarms does not hold once others have set their limits.
+    holds = [s for s in card.suspicion_statements if card.alarm_limits is None or not s.startswith("no alarms:")]
+    stated = ["## Suspicions", "", *(f"- {statement}" for statement in holds)]
     stated += [f"- severity of {code}: {severity_statement(own)}" for code, own in card.severity.items()]
     if not card.severity:
         stated.append("- severity is given for: none")

@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from msstan_core.errors import InputError
+from msstan_core.recordings.bag_files import ANNOTATIONS_FILE
 from msstan_core.vocabulary import ACTIONS, ISO_CODES, Action, parse_action
 
-FILE_NAME = "annotations.csv"
+FILE_NAME = ANNOTATIONS_FILE
 COLUMNS = ("start_s", "end_s", "kind", "label", "severity", "source")
 
 #: ``source`` of labels that a rule made of the welder's telemetry.
@@ -243,3 +244,12 @@ def seconds_by_action(annotations: Sequence[Annotation]) -> dict[Action, float]:
         for action in ACTIONS
         if (total := sum(a.end_s - a.start_s for a in spans if a.action is action)) > 0
     }
+
+
+def labelled_s(annotations: Sequence[Annotation]) -> float:
+    """Time with an action label, s; where labels overlap it counts once."""
+    total, reached = 0.0, -math.inf
+    for start, end in sorted((a.start_s, a.end_s) for a in annotations if a.kind == "action"):
+        total += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return total

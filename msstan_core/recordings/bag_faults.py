@@ -8,10 +8,8 @@ import yaml
 from rosbags.rosbag2 import Reader
 
 from msstan_core.errors import InputError
+from msstan_core.recordings.bag_files import METADATA_FILE, STORAGE_SUFFIXES
 
-METADATA_FILE = "metadata.yaml"
-#: Of files that are a bag alone.
-STORAGE_SUFFIXES = (".mcap", ".db3")
 _ANEW = "write it anew: ros2 bag reindex"
 
 

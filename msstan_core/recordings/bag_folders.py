@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msstan_core.errors import InputError
 from msstan_core.recordings.bag import BagReader
-from msstan_core.recordings.bag_faults import STORAGE_SUFFIXES
+from msstan_core.recordings.bag_files import METADATA_FILE, STORAGE_SUFFIXES
 from msstan_core.vocabulary import material_pair
 
 #: Of files in a bag that hold messages; the last one compressed.
@@ -51,11 +51,15 @@ def find_bags(folders: Iterable[Path]) -> list[Path]:
     """
     bags: dict[Path, Path] = {}  # resolved -> as it was named
     for folder in folders:
+        if folder.is_file():
+            raise InputError(folder, "is a file", "give the folder of its bag, with metadata.yaml (ros2 bag reindex)")
         if not folder.is_dir():
             raise InputError(folder, "no such folder", "give a bag or a folder of bags")
         found = sorted(_bags_below(folder))
         if not found:
-            raise InputError(folder, "holds no bag (no metadata.yaml below it)", "import or record some first")
+            lone = any(file.suffix in STORAGE_SUFFIXES for file in folder.iterdir())
+            remedy = "make it: ros2 bag reindex" if lone else "import or record some first"
+            raise InputError(folder, "holds no bag (no metadata.yaml below it)", remedy)
         for bag in found:
             bags.setdefault(bag.resolve(), bag)
     refuse_copies(bags.values())
@@ -70,7 +74,7 @@ def _bags_below(folder: Path) -> Iterator[Path]:
             continue
         seen.add(resolved)
         below.sort()
-        if "metadata.yaml" in files:
+        if METADATA_FILE in files:
             yield Path(path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,14 @@ from msstan_core.recordings.annotations import (
     write_annotations,
 )
 from msstan_core.recordings.bag import BagReader
-from msstan_core.recordings.bag_faults import STORAGE_SUFFIXES
+from msstan_core.recordings.bag_files import METADATA_FILE, STORAGE_SUFFIXES
 from msstan_core.recordings.phases import find_phases, label_phases
-from msstan_core.vocabulary import Action, Modality
+from msstan_core.vocabulary import Action, Material, Modality
 
 Array = NDArray[np.float64]
 
-_METADATA, _INFORMATION, _CUSTOM = "metadata.yaml", "rosbag2_bagfile_information", "custom_data"
+_METALS = tuple(m.name.lower() for m in Material if m is not Material.UNKNOWN)
+_INFORMATION, _CUSTOM = "rosbag2_bagfile_information", "custom_data"
 
 
 def phases_from_current(reader: BagReader, offset_s: float = 0.0) -> list[Annotation]:
@@ -96,7 +98,7 @@ def annotate(bag: Path, annotations: Iterable[Annotation]) -> None:
             have columns that would be lost.
     """
     folder = bag if bag.is_dir() else bag.parent
-    if not bag.is_dir() and [own for own in folder.iterdir() if own.name == _METADATA or _is_storage(own)] != [bag]:
+    if not bag.is_dir() and [own for own in folder.iterdir() if own.name == METADATA_FILE or _is_storage(own)] != [bag]:
         raise InputError(bag, "shares its folder, and so its labels, with others", "put it in a folder of its own")
     _refuse_more_columns(folder / FILE_NAME)
     with written_whole(folder / FILE_NAME) as partial:
@@ -118,11 +120,29 @@ def _refuse_more_columns(path: Path) -> None:
         )
 
 
+#: Attributes that decide what a recording is used for; others may have any name.
+READ_ATTRIBUTES = ("group", "run_id", "verdict", "imperfections_complete", "process", "material_a", "material_b")
+#: So like one of these is what was meant to be it (ratio of difflib).
+_MISSPELT = 0.85
+
+
 def check_attributes(changes: Mapping[str, str]) -> None:
-    """Raise InputError for a value that would mean nothing."""
+    """Raise InputError for a misspelt name, or a value that would mean nothing."""
+    for name in changes:
+        if name not in READ_ATTRIBUTES and (near := get_close_matches(name.lower(), READ_ATTRIBUTES, 1, _MISSPELT)):
+            raise InputError(f"--set {name}", "would not be read by anything", f"did you mean {near[0]}?")
+    for name in ("material_a", "material_b"):
+        if (value := changes.get(name, "")) and value not in _METALS:
+            raise InputError(f"--set {name}", f"is {value!r}", f"write one of {', '.join(_METALS)}")
     complete = changes.get("imperfections_complete", "")
     if complete not in ("", "true", "false"):
         raise InputError("imperfections_complete", f"is {complete!r}", "write true or false")
+
+
+def refuse_lone_file(bag: Path) -> None:
+    """Raise InputError where there is no metadata.yaml, which holds the attributes."""
+    if not (bag / METADATA_FILE).is_file():
+        raise InputError(bag / METADATA_FILE, "no such file", "attributes need the bag's folder, not a lone file in it")
 
 
 def set_attributes(bag: Path, changes: Mapping[str, str]) -> None:
@@ -132,7 +152,8 @@ def set_attributes(bag: Path, changes: Mapping[str, str]) -> None:
         InputError: when there is no metadata.yaml that can be read, or a value means nothing.
     """
     check_attributes(changes)
-    path = bag / _METADATA
+    refuse_lone_file(bag)
+    path = bag / METADATA_FILE
     try:
         text = path.read_text(encoding="utf-8")
         content: Any = yaml.safe_load(text)
@@ -141,8 +162,6 @@ def set_attributes(bag: Path, changes: Mapping[str, str]) -> None:
         as_written: Any = yaml.load(text, Loader=yaml.BaseLoader)
         given = as_written[_INFORMATION].get(_CUSTOM)
         custom = dict(given) if isinstance(given, dict) else {}
-    except (FileNotFoundError, NotADirectoryError):
-        raise InputError(path, "no such file", "attributes need the bag's folder, not a lone file in it") from None
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
         raise InputError(path, f"is no metadata of a bag ({error})", "record or import it again") from None
     custom.update(changes)

@@ -83,7 +83,7 @@ def _figures_of(rows: Sequence[Outcome], homes: Mapping[int, float], method: str
         "accuracy": _spread(mine),
         "late_accuracy": _spread(late),
         "points_vs_frozen": _spread(points),
-        "worst_vs_frozen_points": float(points.min()),
+        "worst_vs_frozen_points": {"mean": float(points.min())},
         "recovered": _share(mine, frozen, known),
         "recovered_late": _share(late, frozen_late, known_late),
         "recovered_of_home": _share(mine, frozen, home),

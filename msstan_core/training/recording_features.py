@@ -27,7 +27,7 @@ from msstan_core.recordings.annotations import action_track, imperfection_track,
 from msstan_core.recordings.bag import BagReader
 from msstan_core.recordings.bag_folders import DescribedBag
 from msstan_core.recordings.rejections import unused_imperfections
-from msstan_core.sensor_settings import DEFAULT_SENSORS, SensorSettings
+from msstan_core.sensor_settings import DEFAULT_SENSORS, SensorSettings, no_tick_remedy
 from msstan_core.training.array_file import mapped_arrays
 from msstan_core.training.backbone_features import BackboneFeatures
 from msstan_core.vocabulary import MODALITIES, Modality
@@ -143,9 +143,8 @@ class FeatureExtractor:
             inputs.append(network_input)
             stamps.append(tick.stamp_ns)
         if not inputs:
-            raise InputError(
-                reader.path, "gives no tick with these modalities", "check what was recorded: msstan replay"
-            )
+            remedy = no_tick_remedy(self._sensors.alignment, "check what was recorded: msstan replay")
+            raise InputError(reader.path, "gives no tick with these modalities", remedy)
         time_s = np.array([reader.seconds(stamp) for stamp in stamps])
         valid = np.stack([i.valid for i in inputs])
         camera_row = _rows(valid[:, Modality.CAMERA] > 0)

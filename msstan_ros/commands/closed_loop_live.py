@@ -34,7 +34,8 @@ and procedures are the same. A weld that fails is begun anew once.""",
         epilog="""\
 Examples:
   msstan closed-loop-live --imperfections 402,506 --json out/live.json        # one weld each, to see how long it takes
-  msstan closed-loop-live --welds 50 --jobs 2 --json docs/results/closed_loop_live.json --page docs/closed_loop.md""",
+  msstan closed-loop-live --welds 50 --rate 0.99 --jobs 2 --json docs/results/closed_loop_live.json \\
+    --page docs/closed_loop.md""",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", type=Path, required=True, help="result file to write")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from msstan_core.cli import main
 from msstan_core.observation import CameraFrame, TelemetrySample
-from msstan_core.recordings.annotations import Annotation, action_track
+from msstan_core.recordings.annotations import Annotation, action_span, action_track, labelled_s
 from msstan_core.recordings.bag import BagReader, BagWriter
 from msstan_core.recordings.labelling import merged
 from msstan_core.recordings.phases import SETTLED_FOR_S, UNSETTLED_INITIATION_S, find_phases
@@ -234,3 +234,25 @@ def test_attributes_that_look_like_numbers_stay_what_they_are(tmp_path: Path) ->
     assert before == {"batch": "12:30", "ok": "no", "n": before["n"], "e": "1e3"}
     assert main(["label", str(bag), "--set", "group=2e3"]) == 0
     assert attributes(bag) == {"batch": "12:30", "ok": "no", "n": "0o17", "e": "1e3", "group": "2e3"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("imperfection_complete=true", "did you mean imperfections_complete?"),
+        ("Group=a", "did you mean group?"),
+        ("material_a=steel", "write one of carbon_steel"),
+    ],
+)
+def test_attributes_that_nothing_would_read_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], given: str, said: str
+) -> None:
+    bag = weld(tmp_path / "weld")
+    assert main(["label", str(bag), "--set", given, "--action", "IDLE", "0", "1"]) == 1
+    assert said in capsys.readouterr().err and not labels(bag) and attributes(bag) == {"importer": "cell"}
+    assert main(["label", str(bag), "--set", "batch=7", "--set", "material_a=carbon_steel"]) == 0
+
+
+def test_time_that_two_sources_label_counts_once() -> None:
+    spans = [action_span(0.0, 3.0, Action.IDLE, "a"), action_span(2.0, 5.0, Action.IDLE, "b")]
+    assert labelled_s([*spans, Annotation(0, 9, "imperfection", "2011")]) == pytest.approx(5.0)

@@ -130,3 +130,20 @@ def test_what_another_run_is_just_writing_is_left_alone(tmp_path: Path) -> None:
     part.write_text("half")
     check_output_file(tmp_path / "result.json")
     assert part.read_text() == "half"
+
+
+def test_no_result_takes_the_place_of_a_recording(tmp_path: Path) -> None:
+    bag = tmp_path / "bag"
+    bag.mkdir()
+    (bag / "weld.mcap").touch()
+    for name in ("weld.mcap", "metadata.yaml", "annotations.csv", "new.db3"):
+        with pytest.raises(InputError, match="is a recording, or a part of one"):
+            check_output_file(bag / name)
+    check_output_file(bag / "result.json")
+    check_output_file(tmp_path / "annotations.csv")
+
+
+def test_two_results_in_one_file_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = str(tmp_path / "r.html")
+    assert main(["report", str(tmp_path / "bag"), "--out", page, "--video", page]) == 1
+    assert "is asked for twice" in capsys.readouterr().err

@@ -153,6 +153,8 @@ def test_what_cannot_be_promised_or_written_is_refused_before_any_weld(
     for option in (("--materials", "magnesium"), ("--jobs", "2"), ("--seed", "5"), ("--work", "w")):
         assert f"{option[0]}: has no part in --nominal" in refused("--nominal", ".", *option, "--out", new)
     learnt = write_model(tmp_path / "learnt")
+    another = refused("--simulate-hours", "2", "--out", str(learnt.directory))
+    assert "learnt: holds another model" in another
     save_card(learnt.directory, learnt.card.model_copy(update={"trained_groups": ("cell", "other")}))
     assert main(["calibrate", str(learnt.directory), "--nominal", str(tmp_path / "bags"), "--out", new]) == 1
     assert "1 groups are some that the model learnt from (cell)" in capsys.readouterr().err

@@ -7,8 +7,10 @@ import pytest
 from msstan_core.cli import main
 from msstan_core.closed_loop.tasks import FIRST_SEED
 from msstan_core.closed_loop.welds import FAULTS, study_weld
-from msstan_core.recordings.bag import BagReader
+from msstan_core.observation import TelemetrySample
+from msstan_core.recordings.bag import BagReader, BagWriter
 from msstan_core.simulation import recording
+from msstan_core.simulation.randomisation import randomised
 from msstan_core.vocabulary import MODALITIES
 
 
@@ -32,9 +34,12 @@ def test_faults_are_drawn_for_every_imperfection_of_the_study(tmp_path: Path, we
 
 
 def test_existing_bags_are_kept(tmp_path: Path, welded: list[str]) -> None:
-    (tmp_path / "random-000003").mkdir()
+    with BagWriter(tmp_path / "random-000003", recording.attributes(randomised(3))) as writer:
+        writer.write(TelemetrySample(1))
     assert main(["simulate", "--random", "2", "--seed", "3", "--out-dir", str(tmp_path)]) == 0
     assert welded == ["random-4"]
+    (tmp_path / "random-000005").mkdir()  # what an interrupted run left
+    assert main(["simulate", "--random", "1", "--seed", "5", "--out-dir", str(tmp_path)]) == 1
 
 
 def test_no_weld_of_the_study_can_be_drawn_for_training(
@@ -106,3 +111,17 @@ def test_a_recorded_weld_says_how_it_was_made(tmp_path: Path) -> None:
         assert reader.attributes["simulated"] == "true"
         assert reader.attributes["group"] == "short"
         assert reader.annotations
+
+
+def test_bags_that_are_there_are_kept_and_said_and_those_of_other_options_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw = ["simulate", "--random", "1", "--seed", "3", "--out-dir", str(tmp_path), "--sensors"]
+    assert main([*draw, "telemetry"]) == 0
+    (bag,) = tmp_path.iterdir()
+    before = (bag / "metadata.yaml").read_bytes()
+    assert main([*draw, "telemetry"]) == 0
+    assert "1 bags were there already" in capsys.readouterr().out
+    assert main([*draw, "telemetry", "microphone"]) == 1
+    assert "is there, with another scenario" in capsys.readouterr().err
+    assert (bag / "metadata.yaml").read_bytes() == before

@@ -215,6 +215,8 @@ def test_training_writes_into_no_foreign_folder_and_not_over_what_it_begins_with
     assert "holiday: is not empty and no model folder" in capsys.readouterr().err
     assert main([*words, str(SHIPPED), "--from", str(SHIPPED)]) == 1
     assert "is the model to begin with" in capsys.readouterr().err
+    assert main([*words, str(SHIPPED)]) == 1
+    assert "holds a model that is no training to go on with" in capsys.readouterr().err
 
 
 def test_no_delay_is_said_where_no_change_was_found() -> None:

@@ -172,7 +172,8 @@ def test_a_model_that_cannot_be_loaded_is_one_line_and_status_one(small_weld: Pa
     with up("replay", f"bag:={small_weld}", f"model:={tmp_path}") as running:
         assert running.wait(60) == 1
     assert any("not configured" in line and "card.json" in line for line in running.lines), running.output()
-    assert any(line.startswith("msstan up: /weld_monitor: did not configure") for line in running.lines)
+    (last,) = (line for line in running.lines if line.startswith("msstan up: "))
+    assert last.startswith("msstan up: /weld_monitor: not configured: ") and "card.json" in last
     assert "Traceback" not in running.output()
 
 
