@@ -81,6 +81,7 @@ class WeldConditions:
     gas_cover: float
     arc_x_m: float
     arc_y_m: float
+    weave_m: float  #: the programmed weaving's part of ``arc_y_m``
     gap_m: float
     spatter_rate: float
     depth_ratio: float = (
@@ -119,7 +120,8 @@ class WeldQuality:
         self._one_part = scenario.joint.kind == "bead"
         self._melts = scenario.process.kind != "fsw"
         # a pin stirs as far as it is thick; it makes no pool
-        self._reach = 0.0 if self._melts else PIN_SHARE * scenario.process.shoulder_radius_m
+        self._stirred = 0.0 if self._melts else PIN_SHARE * scenario.process.shoulder_radius_m
+        self._reach = self._stirred
         self._spans = {code: _Span() for code in ISO_CODES}
         self._closed: list[Annotation] = []
         self.indices: dict[int, float] = dict.fromkeys(ISO_CODES, 0.0)
@@ -146,6 +148,8 @@ class WeldQuality:
         self._time = c.time_s
         indices = dict.fromkeys(ISO_CODES, 0.0)
         if c.burning:
+            if not self._was_burning and not c.steady:
+                self._begin_seam()
             self._arc_s += STEP_S
             self._power += (c.power_w - self._power) * STEP_S / 0.15
             self._end_x = c.arc_x_m
@@ -162,6 +166,11 @@ class WeldQuality:
         for code, value in indices.items():
             self._follow(code, value)
 
+    def _begin_seam(self) -> None:
+        """What the seam before was like says nothing of this one."""
+        self._aim, self._line_energy, self._overheated_s = 0.0, 1.0, 0.0
+        self._reach = self._stirred
+
     def _while_burning(self, c: WeldConditions, indices: dict[int, float]) -> None:
         random = self._random
         exposed = 1.0 - c.gas_cover
@@ -172,7 +181,7 @@ class WeldQuality:
                 x = c.arc_x_m - 0.004 - 0.003 * float(random.random())
                 y = c.arc_y_m + 0.0016 * float(random.standard_normal())
                 self.marks.append(Mark("pore", x, y, (0.0003 + 0.0006 * float(random.random())) * (0.5 + exposed)))
-        indices[601] = abs(c.arc_y_m) / LIMITS["stray arc m"]
+        indices[601] = abs(c.arc_y_m - c.weave_m) / LIMITS["stray arc m"]
         if indices[601] > 1 and random.random() < 0.2:
             self.marks.append(Mark("strike", c.arc_x_m, c.arc_y_m, 0.0012))
         if self._arc_s > _SETTLE_S:
@@ -235,6 +244,8 @@ class WeldQuality:
             self._overheated_s = 0.0
         if any(abs(h.x_m - c.arc_x_m) < h.radius_m + 0.0005 for h in self.holes):
             indices[510] = max(indices[510], 1.5)
+        if max(indices[504], indices[510]) > 1:
+            indices[402] = 0.0  # what hangs through the root has penetrated it
         if indices[510] > 1:
             indices[504] = 0.0
 

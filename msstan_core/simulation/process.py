@@ -119,6 +119,7 @@ class WeldProcess:
             weave = process.weave_amplitude_m * math.sin(
                 2 * math.pi * process.weave_frequency_hz * max(demand.arc_s, 0.0)
             )
+        state.weave_m = weave
         state.torch_x_m = demand.x_m
         state.torch_y_m = demand.y_m + float(self._wander[0]) + weave + faults.aim_offset
         state.torch_lift_m = demand.lift_m
@@ -223,6 +224,7 @@ class WeldProcess:
             gas_cover=state.gas_cover,
             arc_x_m=state.arc_x_m,
             arc_y_m=state.arc_y_m,
+            weave_m=state.weave_m,
             gap_m=self._seam_gap.width_m(state.arc_x_m),
             spatter_rate=self._spatter.rate,
             depth_ratio=self._source.depth_ratio(inputs),

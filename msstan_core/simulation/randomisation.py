@@ -30,7 +30,9 @@ def randomised(seed: int, pairs: Collection[Pair] | None = None) -> Scenario:
     travel, seam = content["process"]["travel_speed_m_s"], content["joint"]["seam_length_m"]
     weld_s = seam / travel
     content["procedure"] = _procedure(draw, weld_s)
-    content["disturbances"] = _disturbances(draw, weld_s, content["process"]["kind"], content["procedure"]["welds"])
+    faults = _disturbances(draw, weld_s, content["process"]["kind"], content["procedure"]["welds"])
+    one_part = content["joint"]["kind"] == "bead"
+    content["disturbances"] = [fault for fault in faults if not (one_part and fault["kind"] == "joint_gap")]
     content["camera"] = camera(draw)
     content["thermal"] = thermal(draw)
     content["microphone"] = microphone(draw)

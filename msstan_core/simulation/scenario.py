@@ -129,6 +129,10 @@ class ProcessNoise(Section):
     spatter: float = quantity(1.0, 0.0, 4.0, "times", "spatter per short circuit")
 
 
+#: Faults and advice make a seam take this many times its programmed time at most.
+LONGEST_STRETCH = 5.0
+
+
 class Scenario(Section):
     """One simulated recording."""
 
@@ -162,7 +166,7 @@ class Scenario(Section):
     def _disturbances_can_act(cls, value: tuple[Disturbance, ...], info: ValidationInfo) -> tuple[Disturbance, ...]:
         if len(value) > 64:
             raise ValueError(f"{len(value)} disturbances, at most 64")
-        process, procedure = info.data.get("process"), info.data.get("procedure")
+        process, procedure, joint = (info.data.get(name) for name in ("process", "procedure", "joint"))
         for index, disturbance in enumerate(value):
             if process is not None and disturbance.kind not in ACTS_ON[process.kind]:
                 known = ", ".join(sorted(ACTS_ON[process.kind]))
@@ -172,6 +176,12 @@ class Scenario(Section):
             if procedure is not None and disturbance.weld >= procedure.welds:
                 last = procedure.welds - 1
                 raise ValueError(f"weld of number {index} is {disturbance.weld}, but the last seam is {last}")
+            if joint is not None and joint.kind == "bead" and disturbance.kind == "joint_gap":
+                raise ValueError(f"kind of number {index} is joint_gap, but a bead on a plate has no joint")
+            if process is not None and joint is not None:
+                arc_s = joint.seam_length_m / process.travel_speed_m_s
+                if disturbance.start_s > LONGEST_STRETCH * arc_s:
+                    raise ValueError(f"number {index} begins at {disturbance.start_s:g} s of an arc of {arc_s:.1f} s")
         return value
 
     @property

@@ -45,7 +45,7 @@ def load_scenario(name_or_path: str | Path, seed: int | None = None) -> Scenario
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(path, f"not valid YAML ({' '.join(str(error).split())})", "correct the file") from None
     if content is None:
-        content = {}
+        raise InputError(path, "is empty", "write 'section:' lines, see config/scenarios")
     if not isinstance(content, dict):
         raise InputError(
             path, f"holds a {type(content).__name__}, not a mapping", "write 'section:' lines, see config/scenarios"

@@ -36,6 +36,7 @@ class CellState:
     weld: int = 0
     torch_x_m: float = 0.0
     torch_y_m: float = 0.0
+    weave_m: float = 0.0  #: the programmed weaving's part of it
     torch_lift_m: float = 0.07  #: contact tip above its welding height
     tip_m: float = 0.015  #: contact tip to plate at the torch, welding
     arc_x_m: float = 0.0

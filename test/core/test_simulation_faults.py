@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from msstan_core.errors import InputError
 from msstan_core.recordings.annotations import Annotation
 from msstan_core.simulation import ParameterDeltas, Scenario, WeldCell, parse_scenario
+from msstan_core.simulation.randomisation import randomised
 
 STEEL = {
     "process": {"voltage_v": 20.0, "wire_feed_speed_m_s": 0.075, "travel_speed_m_s": 0.008},
@@ -155,3 +157,46 @@ def test_gas_comes_back_when_somebody_looks_after_it() -> None:
     for _ in cell.advance(7.0):
         pass
     assert cell.state.gas_cover > 0.9
+
+
+@pytest.mark.parametrize(("kind", "magnitude"), [("aim_offset", 0.002), ("travel_factor", 0.4)])
+def test_a_fault_of_one_seam_is_none_of_the_next(kind: str, magnitude: float) -> None:
+    two = weld(
+        {"process": {"kind": "laser", "laser_power_w": 3000.0, "travel_speed_m_s": 0.02, "wire_feed_speed_m_s": 0.0},
+         "joint": {"kind": "butt", "filler": "none", "thickness_a_m": 0.003, "thickness_b_m": 0.003,
+                   "seam_length_m": 0.06}},
+        fault(kind, magnitude), seed=3, welds=2, crater_fill_s=1.0,
+    )  # fmt: skip
+    cell, second = WeldCell(two), 0.0
+    while not cell.finished:
+        for _ in cell.advance(cell.time_s + 0.01):
+            pass
+        second = second or (cell.time_s if cell.state.burning and cell.state.weld == 1 else 0.0)
+    found = [a for a in cell.annotations if a.kind == "imperfection"]
+    assert second > 0 and found, "the fault shows in its own seam"
+    assert not [a for a in found if a.end_s > second], "and in that alone"
+
+
+def test_programmed_weaving_is_no_stray_arc() -> None:
+    wide = {**LASER, "process": {**LASER["process"], "weave_amplitude_m": 0.008, "weave_frequency_hz": 0.5}}
+    assert 601 not in codes(weld(wide, []))
+
+
+def test_what_hangs_through_the_root_has_penetrated_it() -> None:
+    butt = {**STEEL, "joint": {**STEEL["joint"], "kind": "butt"}}
+    colder = [*fault("joint_gap", 0.0024), {**fault("wire_feed_factor", 0.6)[0]}]
+    spans, _ = imperfections(weld(butt, colder))
+    through = [a for a in spans if a.iso_code in (504, 510)]
+    assert through
+    for lack in (a for a in spans if a.iso_code == 402):
+        assert all(min(lack.end_s, a.end_s) - max(lack.start_s, a.start_s) < 0.5 for a in through)
+
+
+def test_a_bead_on_a_plate_has_no_gap_and_a_fault_begins_while_the_seam_is_welded() -> None:
+    bead = {**STEEL, "joint": {**STEEL["joint"], "kind": "bead"}}
+    with pytest.raises(InputError, match="joint_gap, but a bead on a plate has no joint"):
+        weld(bead, fault("joint_gap", 0.002))
+    with pytest.raises(InputError, match=r"number 0 begins at 300 s of an arc of 7\.5 s"):
+        weld(STEEL, fault("gas_loss", 0.9, start_s=300.0))
+    drawn = [randomised(seed) for seed in range(300)]
+    assert any(scenario.joint.kind == "bead" and scenario.disturbances for scenario in drawn)
