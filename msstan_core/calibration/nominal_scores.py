@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from functools import partial
 from itertools import combinations, count
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,24 +58,35 @@ def scores_of(monitors: Mapping[str, Monitor], ticks: Iterable[Tick], start_ns: 
     for monitor in monitors.values():
         monitor.reset()
     (everything, whole), *others = monitors.items()
-    said = [
-        {everything: whole.step(tick)} | {name: monitor.step_after(whole, tick) for name, monitor in others}
-        for tick in ticks
-    ]
-    return {
-        name: _whole([decisions[name] for decisions in said], monitor.info.modalities, start_ns)
-        for name, monitor in monitors.items()
-    }
+    said: dict[str, list[_Scored]] = {name: [] for name in monitors}
+    for tick in ticks:
+        said[everything].append(_Scored.of(whole.step(tick)))
+        for name, monitor in others:
+            said[name].append(_Scored.of(monitor.step_after(whole, tick)))
+    return {name: _whole(said[name], monitor.info.modalities, start_ns) for name, monitor in monitors.items()}
 
 
-def _whole(said: list[Decision], modalities: frozenset[Modality], start_ns: int) -> NominalScores:
-    valid = np.array([d.valid for d in said], np.bool_).reshape(-1, len(MODALITIES))
+class _Scored(NamedTuple):
+    """What limits are set by of one decision: an hour of whole ones would not fit in memory."""
+
+    stamp_ns: int
+    valid: NDArray[np.bool_]  #: [4]
+    probabilities: NDArray[np.float32]  #: [13] of the imperfections
+    novelty: float
+
+    @classmethod
+    def of(cls, decision: Decision) -> _Scored:
+        return cls(decision.stamp_ns, decision.valid, decision.imperfection_probabilities, decision.anomaly_score)
+
+
+def _whole(said: list[_Scored], modalities: frozenset[Modality], start_ns: int) -> NominalScores:
+    valid = np.array([s.valid for s in said], np.bool_).reshape(-1, len(MODALITIES))
     whole = (valid == np.array([m in modalities for m in MODALITIES])).all(axis=1)
-    probabilities = np.array([d.imperfection_probabilities for d in said], np.float32).reshape(-1, len(ISO_CODES))
+    probabilities = np.array([s.probabilities for s in said], np.float32).reshape(-1, len(ISO_CODES))
     return NominalScores(
-        np.array([(d.stamp_ns - start_ns) / NANOSECONDS_PER_SECOND for d in said], np.float64),
+        np.array([(s.stamp_ns - start_ns) / NANOSECONDS_PER_SECOND for s in said], np.float64),
         np.where(whole[:, None], probabilities, np.float32(np.nan)),
-        np.where(whole, np.array([d.anomaly_score for d in said], np.float32), np.float32(np.nan)),
+        np.where(whole, np.array([s.novelty for s in said], np.float32), np.float32(np.nan)),
     )
 
 

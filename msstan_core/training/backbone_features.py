@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from msstan_core.model.branches import CameraBackbone
 from msstan_core.model.configuration import ModelConfig
 
-_BATCH = 16
+#: Images that the backbone takes at once.
+BATCH = 16
 _OPSET = 18
 
 
@@ -36,8 +37,8 @@ class BackboneFeatures:
         if self._session is None:
             self._session = self._export()
         parts = [
-            self._session.run(None, {"camera": np.stack(images[begin : begin + _BATCH])})[0].astype(np.float16)
-            for begin in range(0, len(images), _BATCH)
+            self._session.run(None, {"camera": np.stack(images[begin : begin + BATCH])})[0].astype(np.float16)
+            for begin in range(0, len(images), BATCH)
         ]
         return np.concatenate(parts)
 

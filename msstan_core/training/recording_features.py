@@ -12,6 +12,7 @@ import struct
 import zipfile
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,14 +23,14 @@ from msstan_core.errors import InputError
 from msstan_core.model.configuration import ModelConfig
 from msstan_core.model.thumbnail import SHRINK, grey_thumbnail
 from msstan_core.output_files import written_whole
-from msstan_core.preprocessing.preprocessor import NetworkInput, Preprocessor
+from msstan_core.preprocessing.preprocessor import Preprocessor
 from msstan_core.recordings.annotations import action_track, imperfection_track, imperfections_complete
 from msstan_core.recordings.bag import BagReader
 from msstan_core.recordings.bag_folders import DescribedBag
 from msstan_core.recordings.rejections import unused_imperfections
 from msstan_core.sensor_settings import DEFAULT_SENSORS, SensorSettings, no_tick_remedy
 from msstan_core.training.array_file import mapped_arrays
-from msstan_core.training.backbone_features import BackboneFeatures
+from msstan_core.training.backbone_features import BATCH, BackboneFeatures
 from msstan_core.vocabulary import MODALITIES, Modality
 
 #: Raise when the arrays' meaning changes: caches of older meaning are then not read.
@@ -136,41 +137,85 @@ class FeatureExtractor:
 
     def _extract(self, reader: BagReader, modalities: frozenset[Modality]) -> RecordingFeatures:
         preprocess = Preprocessor(self._config.inputs, modalities)
-        inputs: list[NetworkInput] = []
+        images = _Images(self._backbone, thumbnails=self._config.uses_thumbnail)
+        # In half precision as they come, and images as features: an hour of ticks as they are would not fit in memory.
+        thermal: list[NDArray[np.float16]] = []
+        log_mel: list[NDArray[np.float16]] = []
+        others: dict[str, list[NDArray[Any]]] = {name: [] for name in _AS_THEY_ARE}
         stamps: list[int] = []
         for tick in ticks_of(reader.samples(modalities), self._sensors.alignment):
-            network_input, _ = preprocess(tick)
-            inputs.append(network_input)
+            found, _ = preprocess(tick)
             stamps.append(tick.stamp_ns)
-        if not inputs:
+            images.add(found.camera, valid=found.valid[Modality.CAMERA] > 0)
+            if found.valid[Modality.THERMAL] > 0:
+                thermal.append(found.thermal.astype(np.float16))
+            log_mel.append(found.log_mel.astype(np.float16))
+            for name, parts in others.items():
+                parts.append(getattr(found, name))
+        if not stamps:
             remedy = no_tick_remedy(self._sensors.alignment, "check what was recorded: msstan replay")
             raise InputError(reader.path, "gives no tick with these modalities", remedy)
         time_s = np.array([reader.seconds(stamp) for stamp in stamps])
-        valid = np.stack([i.valid for i in inputs])
-        camera_row = _rows(valid[:, Modality.CAMERA] > 0)
-        images = [i.camera for i, row in zip(inputs, camera_row, strict=True) if row >= 0] or [inputs[0].camera]
-        with_thermal = valid[:, Modality.THERMAL] > 0
+        arrays = {name: np.stack(parts) for name, parts in others.items()}
         px = self._config.inputs.thermal_px
-        thermal = np.stack(
-            [i.thermal for i, ok in zip(inputs, with_thermal, strict=True) if ok] or [np.zeros((px, px), np.float32)]
-        )
+        camera, thumbnail = images.reduced()
         action, imperfection = _tracks(reader, time_s)
         return RecordingFeatures(
             time_s=time_s,
-            camera=self._backbone(images),
-            camera_row=camera_row,
-            thermal=thermal.astype(np.float16),
-            thermal_row=_rows(with_thermal),
-            log_mel=np.stack([i.log_mel for i in inputs]).astype(np.float16),
-            telemetry=np.stack([i.telemetry for i in inputs]),
-            context=np.stack([i.context for i in inputs]),
-            valid=valid,
-            age_s=np.stack([i.age_s for i in inputs]),
-            thermal_statistics=np.stack([i.thermal_statistics for i in inputs]),
+            camera=camera,
+            camera_row=_rows(arrays["valid"][:, Modality.CAMERA] > 0),
+            thermal=np.stack(thermal or [np.zeros((px, px), np.float16)]),
+            thermal_row=_rows(arrays["valid"][:, Modality.THERMAL] > 0),
+            log_mel=np.stack(log_mel),
             action=action,
             imperfection=imperfection,
-            thumbnail=_thumbnails(images) if self._config.uses_thumbnail else None,
+            thumbnail=thumbnail,
+            **arrays,
         )
+
+
+#: Of a tick's inputs, what is kept as it is.
+_AS_THEY_ARE = ("telemetry", "context", "valid", "age_s", "thermal_statistics")
+
+
+class _Images:
+    """Images of a recording, reduced batch by batch to what training reads of them.
+
+    Args:
+        backbone: makes features of a batch. thumbnails: whether grey thumbnails are read, too.
+    """
+
+    def __init__(self, backbone: BackboneFeatures, *, thumbnails: bool) -> None:
+        self._backbone, self._thumbnails = backbone, thumbnails
+        self._waiting: list[NDArray[np.uint8]] = []
+        self._blank: NDArray[np.uint8] | None = None  #: of a tick without a camera: a recording has one image at least
+        self._features: list[NDArray[np.float16]] = []
+        self._grey: list[NDArray[np.float16]] = []
+
+    def add(self, image: NDArray[np.uint8], *, valid: bool) -> None:
+        """The image of one tick; ``valid``: it is one."""
+        if not valid:
+            self._blank = image if self._blank is None else self._blank
+            return
+        self._waiting.append(image)
+        if len(self._waiting) == BATCH:
+            self._reduce()
+
+    def reduced(self) -> tuple[NDArray[np.float16], NDArray[np.float16] | None]:
+        """(features [M, channels, h, w], thumbnails [M, px/4, px/4] where they are read) of all of them."""
+        if not self._features and not self._waiting and self._blank is not None:
+            self._waiting.append(self._blank)
+        if self._waiting:
+            self._reduce()
+        return np.concatenate(self._features), np.concatenate(self._grey) if self._thumbnails else None
+
+    def _reduce(self) -> None:
+        self._features.append(self._backbone(self._waiting))
+        if self._thumbnails:
+            # Whole grey levels, which half precision holds exactly.
+            parts = [grey_thumbnail(torch.from_numpy(image[None])) for image in self._waiting]
+            self._grey += [part.numpy().astype(np.float16) for part in parts]
+        self._waiting.clear()
 
 
 def _tracks(reader: BagReader, time_s: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -184,13 +229,6 @@ def _tracks(reader: BagReader, time_s: NDArray[np.float64]) -> tuple[NDArray[np.
 def _labelled(features: RecordingFeatures, reader: BagReader) -> RecordingFeatures:
     action, imperfection = _tracks(reader, features.time_s)
     return replace(features, action=action, imperfection=imperfection)
-
-
-def _thumbnails(images: list[NDArray[np.uint8]]) -> NDArray[np.float16]:
-    """Whole grey levels, which half precision holds exactly."""
-    # One by one: float copies of all of them would be large.
-    parts = [grey_thumbnail(torch.from_numpy(image[None])).numpy().astype(np.float16) for image in images]
-    return np.concatenate(parts)
 
 
 def _rows(present: NDArray[np.bool_]) -> NDArray[np.int64]:
