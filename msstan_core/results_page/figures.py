@@ -10,6 +10,8 @@ ABSENT = "-"
 #: More columns than this are shown the other way round.
 MOST_COLUMNS = 9
 _MAIN = ("mean", "p50", "median")
+#: Beside a figure, how many it rests on.
+_COUNTS = frozenset({"count", "seeds"})
 
 
 def is_figure(value: Any) -> bool:
@@ -38,7 +40,10 @@ def text_of(value: Any) -> str:
         if "lower95" in value and "upper95" in value:
             text += f" [{text_of(value['lower95'])}, {text_of(value['upper95'])}]"
         others = {k: v for k, v in value.items() if k not in (main, "std", "lower95", "upper95")}
-        extras = ", ".join(f"{words(k)} {text_of(v)}" for k, v in others.items() if not isinstance(v, (Mapping, list)))
+        plain = {k: v for k, v in others.items() if not isinstance(v, (Mapping, list))}
+        extras = ", ".join(
+            f"{words(k)} {v:.0f}" if k in _COUNTS else f"{words(k)} {text_of(v)}" for k, v in plain.items()
+        )
         return f"{text} ({extras})" if extras else text
     if isinstance(value, bool):
         return "yes" if value else "no"
