@@ -124,7 +124,8 @@ def assess(
     if step_running_s > HUNG_STEP_S:
         return Health.ERROR, f"inference has not answered for {step_running_s:.1f} s; restart the node"
     # Samples that come in time and say nothing, as telemetry without a value, are told by the decision.
-    empty = {text.split(":")[0]: text for text in degraded if not text.endswith(STALE)}
+    told = [text for text in degraded if not text.endswith(STALE)]
+    empty = {text.split(":")[0]: text for text in told}
     complaints = [
         empty.get(entry.modality.label, text) if entry.unused and entry.flows else text
         for entry in inputs
@@ -144,5 +145,5 @@ def assess(
         complaints.append(f"inference does not keep up, {skipped_share:.0%} of the ticks skipped")
     said = {text.split(":")[0] for text in complaints}
     # How long a sensor may be silent is judged by the inputs themselves: one tick without it is no complaint.
-    complaints += [text for name, text in empty.items() if name not in said]
+    complaints += [text for text in told if text.split(":")[0] not in said]
     return (Health.DEGRADED, "; ".join(complaints)) if complaints else (Health.OK, "")
