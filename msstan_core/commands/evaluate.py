@@ -185,7 +185,7 @@ def _check_labels(folder: Path, bags: list[Path], namespace: str | None) -> None
         with BagReader(bag, namespace=namespace) as reader:
             labelled |= any(a.kind == "action" for a in reader.annotations)
     if not labelled:
-        raise InputError(folder, "holds no annotated bag", "add annotations.csv to the bags")
+        raise InputError(folder, "holds no annotated bag", "label the bags: msstan label --help")
 
 
 def _replay(

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from msstan_core.training.recording_features import Recording
 
 
+#: What to do where nothing can be held out.
+_MORE_GROUPS = (
+    "add such recordings, tell their groups apart (msstan label BAG --set group=NAME), or set it to 0 to calibrate on "
+    "the training recordings"
+)
+
+
 def register(subparsers: Any) -> None:
     """Add the command."""
     parser = subparsers.add_parser(
@@ -159,7 +166,7 @@ def _refuse_nothing_held_out(config: TrainingConfig, held_out: list[Recording]) 
         raise InputError(
             f"validation_share: {config.validation_share}",
             "holds out no labelled recording that has all sensors (of each kind four groups are needed)",
-            "add such recordings, or set it to 0 to calibrate on the training recordings",
+            _MORE_GROUPS,
         )
 
 
@@ -200,6 +207,6 @@ def _checked_bags(
         raise InputError(
             f"validation_share: {config.validation_share}",
             f"holds out nothing of {len({bag.group for bag in bags})} groups of recordings (four are needed)",
-            "add recordings, or set it to 0 to calibrate on the training recordings",
+            _MORE_GROUPS,
         )
     return bags, more

@@ -89,7 +89,7 @@ class _Run:
         recordings = sorted(recordings, key=lambda r: (r.group, r.path.name, r.source))
         labelled = [r for r in recordings if is_labelled(r)]
         if not labelled:
-            raise InputError("training data", "has no labelled tick", "add annotations.csv to the bags")
+            raise InputError("training data", "has no labelled tick", "label the bags: msstan label --help")
         self.config = config
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = _network(config, initial).to(self.device).train()
