@@ -18,8 +18,6 @@ from msstan_core.errors import InputError
 ABSOLUTE_ZERO_CELSIUS = -273.15
 #: What reads more than an arc's plasma marks a pixel without a reading (1e6, the largest number of the type).
 HOTTEST_CELSIUS = 30_000.0
-#: How a PNG file begins, and where it states its bits a channel.
-_PNG, _PNG_DEPTH_AT = b"\x89PNG\r\n\x1a\n", 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,10 @@ def camera_pixels(message: Any, where: str, scaling: SensorScaling) -> NDArray[n
     layout = _LAYOUTS[message.encoding]
     pixels = _view(message, where, layout)
     if layout.dtype == "u2":
-        return eight_bit(pixels, where, scaling)
+        depth = scaling.camera_bit_depth
+        if not 8 <= depth <= 16:
+            raise InputError(where, f"camera.bit_depth is {depth}", "give the significant bits of the camera, 8 to 16")
+        return eight_bit(pixels, depth)
     if not layout.to_bgr:
         return pixels
     import cv2
@@ -97,39 +98,10 @@ def camera_pixels(message: Any, where: str, scaling: SensorScaling) -> NDArray[n
     return bgr
 
 
-def is_sixteen_bit_png(encoded: bytes) -> bool:
-    """Whether a file's content is a PNG of 16 bits a channel, as image_transport makes of mono16."""
-    return encoded.startswith(_PNG) and encoded[_PNG_DEPTH_AT : _PNG_DEPTH_AT + 1] == b"\x10"
-
-
-def sixteen_bit_pixels(encoded: bytes, where: str, scaling: SensorScaling) -> NDArray[np.uint8]:
-    """A 16-bit PNG as [H, W] mono or [H, W, 3] BGR, 8 bit, scaled as the raw image would be (:func:`camera_pixels`).
-
-    Raises:
-        InputError: when it cannot be decoded.
-    """
-    import cv2
-
-    try:
-        counts = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:  # a header that states a size beyond OpenCV's limit
-        counts = None
-    if counts is None or counts.dtype != np.uint16:
-        raise InputError(where, "a 16-bit PNG that cannot be decoded", "send JPEG or PNG")
-    return eight_bit(counts[:, :, :3] if counts.ndim == 3 else counts, where, scaling)
-
-
-def eight_bit(counts: NDArray[Any], where: str, scaling: SensorScaling) -> NDArray[np.uint8]:
-    """16-bit counts of a camera [H, W, ...] as 8 bit, by its bit depth.
-
-    Raises:
-        InputError: for a bit depth that no camera has.
-    """
-    depth = scaling.camera_bit_depth
-    if not 8 <= depth <= 16:
-        raise InputError(where, f"camera.bit_depth is {depth}", "give the significant bits of the camera, 8 to 16")
+def eight_bit(counts: NDArray[Any], bit_depth: int) -> NDArray[np.uint8]:
+    """16-bit counts of a camera [H, W, ...] as 8 bit, by its significant bits, 8 to 16."""
     # Not min-max: brightness is information (arc on or off), and min-max would remove it.
-    scaled: NDArray[np.uint8] = np.minimum(counts >> (depth - 8), 255).astype(np.uint8)
+    scaled: NDArray[np.uint8] = np.minimum(counts >> (bit_depth - 8), 255).astype(np.uint8)
     return scaled
 
 

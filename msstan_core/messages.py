@@ -16,16 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msstan_core.errors import InputError
-from msstan_core.image_encodings import (
-    SensorScaling,
-    buffer_view,
-    camera_pixels,
-    is_sixteen_bit_png,
-    sixteen_bit_pixels,
-    thermal_celsius,
-)
+from msstan_core.image_encodings import SensorScaling, buffer_view, camera_pixels, thermal_celsius
 from msstan_core.observation import (
     NANOSECONDS_PER_SECOND,
+    POLAR_CHANNELS,
     TELEMETRY_CHANNELS,
     AudioChunk,
     CameraFrame,
@@ -135,19 +129,17 @@ def sample_from_message(kind: TopicKind, message: Any, scaling: SensorScaling | 
             case TopicKind.CAMERA:
                 return CameraFrame(stamp_ns, image=camera_pixels(message, topic.name, scaling), frame_id=frame_id)
             case TopicKind.CAMERA_COMPRESSED:
-                encoded = _encoded_image(message, topic.name)
-                if is_sixteen_bit_png(encoded):  # what its counts mean is known here, not where images are read
-                    image = sixteen_bit_pixels(encoded, topic.name, scaling)
-                    return CameraFrame(stamp_ns, image=image, frame_id=frame_id)
-                return CameraFrame(stamp_ns, encoded=encoded, frame_id=frame_id)
+                encoded, depth = _encoded_image(message, topic.name), scaling.camera_bit_depth
+                return CameraFrame(stamp_ns, encoded=encoded, frame_id=frame_id, bit_depth=depth)
             case TopicKind.THERMAL:
                 return ThermalFrame(stamp_ns, thermal_celsius(message, topic.name, scaling), frame_id)
             case TopicKind.ACOUSTIC:
                 return _audio(message, topic.name, stamp_ns, frame_id)
             case TopicKind.TELEMETRY:
-                values = (_finite(getattr(message, channel)) for channel in TELEMETRY_CHANNELS)
-                possible = [_possible(v, m) for v, m in zip(values, MAX_TELEMETRY, strict=True)]
-                return TelemetrySample(stamp_ns, *map(abs, possible[:2]), *possible[2:])
+                given = {channel: _finite(getattr(message, channel)) for channel in TELEMETRY_CHANNELS}
+                given |= {channel: abs(given[channel]) for channel in POLAR_CHANNELS}
+                possible = map(_possible, given.values(), MAX_TELEMETRY)
+                return TelemetrySample(stamp_ns, **dict(zip(given, possible, strict=True)))
             case TopicKind.CONTEXT:
                 return _context(message, stamp_ns)
     except AttributeError as error:

@@ -35,6 +35,7 @@ class CameraFrame:
     image: NDArray[np.uint8] | None = None  #: [H, W] mono or [H, W, 3] BGR
     encoded: bytes | None = None  #: JPEG or PNG file content; decoded (reduced) by the preprocessing
     frame_id: str = ""
+    bit_depth: int = 16  #: significant bits of an encoded 16-bit PNG
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,8 @@ TELEMETRY_CHANNELS: tuple[str, ...] = (
     "gas_flow_l_min",
 )
 #: Programmed values of a job that nobody has told.
+#: Of these, whose sign is the polarity's or the sensor's, and does not count.
+POLAR_CHANNELS = ("current_a", "voltage_v")
 NOT_PROGRAMMED: tuple[float, ...] = (float("nan"),) * len(TELEMETRY_CHANNELS)
 
 

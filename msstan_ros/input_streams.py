@@ -76,7 +76,7 @@ class InputStreams:
         self._transport = transport
         self._subscriptions: dict[TopicKind, Subscription] = {}
         self._settled: TopicKind | None = None  #: camera transport that images come by
-        self._newest_encoded: bytes | None = None  #: newest image, where it came compressed
+        self._newest_frame: CameraFrame | None = None  #: newest image, where it came compressed
         self._forgotten_at: float | None = None
         self.modalities = tuple(m for m in MODALITIES if m in modalities)
         self.arrivals = {m: Arrivals() for m in self.modalities}
@@ -107,7 +107,7 @@ class InputStreams:
             return
         since = arrivals.last if arrivals.last is not None else self._forgotten_at
         silent = since is not None and time.monotonic() - since > TRANSPORT_SILENCE_S
-        if silent or not (enters or _decodable(self._newest_encoded)):
+        if silent or not (enters or _decodable(self._newest_frame)):
             self.open()
 
     def _settle_on(self, kind: TopicKind) -> None:
@@ -172,8 +172,8 @@ class InputStreams:
         if topic.modality is Modality.CAMERA:
             if self._settled not in (None, topic.kind):
                 return  # was on its way when the other transport was settled on
-            self._newest_encoded = sample.encoded if isinstance(sample, CameraFrame) else None
-            if self._settled is None and not _decodable(self._newest_encoded):
+            self._newest_frame = sample if isinstance(sample, CameraFrame) else None
+            if self._settled is None and not _decodable(self._newest_frame):
                 self._refuse(topic, f"{topic.name}: image cannot be decoded; send JPEG or PNG")
                 return
             self._settle_on(topic.kind)
@@ -193,6 +193,6 @@ class InputStreams:
         self._node.get_logger().warning(f"message refused: {reason}", throttle_duration_sec=LOG_INTERVAL_S)
 
 
-def _decodable(encoded: bytes | None) -> bool:
+def _decodable(frame: CameraFrame | None) -> bool:
     """Whether it is an image; one that is not compressed is."""
-    return encoded is None or decoded(encoded, cv2.IMREAD_REDUCED_GRAYSCALE_8) is not None
+    return frame is None or frame.encoded is None or decoded(frame, cv2.IMREAD_REDUCED_GRAYSCALE_8) is not None

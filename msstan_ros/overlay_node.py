@@ -221,8 +221,7 @@ class OverlayNode(Node):
             frame = next((f for f in reversed(self._camera) if f.stamp_ns == stamp_ns), self._camera[-1])
             if frame.image is not None:
                 return frame.image
-            assert frame.encoded is not None
-            return decoded(frame.encoded, cv2.IMREAD_REDUCED_COLOR_2)
+            return decoded(frame, cv2.IMREAD_REDUCED_COLOR_2)
         return thermal_picture(self._thermal.celsius) if self._thermal is not None else None
 
     def _region(self, anomaly: WeldAnomaly) -> ImageRegion | None:

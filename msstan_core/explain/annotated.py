@@ -52,7 +52,7 @@ def _camera_picture(tick: Tick) -> Picture | None:
     frame = tick.camera
     if frame is None:
         return None
-    return frame.image if frame.image is not None else decoded(frame.encoded or b"")
+    return frame.image if frame.image is not None else decoded(frame)
 
 
 def _line(event: AnomalyEvent, points: bool) -> OpenAnomaly:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,7 @@ from msstan_core.errors import InputError
 from msstan_core.image_encodings import SensorScaling
 from msstan_core.messages import TopicKind, sample_from_message
 from msstan_core.observation import CameraFrame, ThermalFrame
+from msstan_core.preprocessing.images import FrameReader, decoded
 
 
 def image_message(pixels: np.ndarray, encoding: str, *, padding: int = 0, big_endian: bool = False) -> SimpleNamespace:
@@ -235,11 +237,14 @@ def test_a_sixteen_bit_png_is_scaled_like_the_raw_image(colour: bool) -> None:
     content = cv2.imencode(".png", stored)[1].tobytes()
     message = SimpleNamespace(header=header(), format="mono16; png compressed", data=array.array("B", content))
     sample = sample_from_message(TopicKind.CAMERA_COMPRESSED, message, SensorScaling(camera_bit_depth=12))
-    assert isinstance(sample, CameraFrame) and sample.image is not None and sample.encoded is None
-    np.testing.assert_array_equal(sample.image, (stored >> 4).astype(np.uint8))
-    broken = array.array("B", content[:40] + bytes(len(content) - 52) + content[-12:])
-    with pytest.raises(InputError, match="16-bit PNG that cannot be decoded"):
-        sample_from_message(TopicKind.CAMERA_COMPRESSED, SimpleNamespace(header=header(), format="png", data=broken))
+    assert isinstance(sample, CameraFrame) and sample.encoded == content, "decoded where images are read"
+    picture = decoded(sample, cv2.IMREAD_REDUCED_COLOR_2)
+    assert picture is not None
+    expected = (stored >> 4).astype(np.uint8)
+    np.testing.assert_array_equal(picture, expected if colour else np.dstack([expected] * 3))
+    read = FrameReader(32)
+    np.testing.assert_array_equal(read.read(sample), read.read(replace(sample, encoded=None, image=picture)))
+    assert decoded(replace(sample, encoded=content[:40] + bytes(len(content) - 40))) is None
 
 
 def test_counts_below_absolute_zero_are_no_temperatures() -> None:

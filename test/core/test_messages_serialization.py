@@ -18,7 +18,15 @@ from message_examples import encoded
 
 from msstan_core.errors import InputError
 from msstan_core.messages import MAX_TELEMETRY, sample_from_message
-from msstan_core.observation import AudioChunk, CameraFrame, TelemetrySample, ThermalFrame, WeldContext
+from msstan_core.observation import (
+    POLAR_CHANNELS,
+    TELEMETRY_CHANNELS,
+    AudioChunk,
+    CameraFrame,
+    TelemetrySample,
+    ThermalFrame,
+    WeldContext,
+)
 from msstan_core.recordings.serialization import message_from_sample, message_types, serialize
 from msstan_core.vocabulary import Filler, Material, Process
 
@@ -55,8 +63,13 @@ samples = st.one_of(
         hnp.arrays(np.float32, st.integers(1, 50), elements=st.floats(-1, 1, width=32)),
         text,
     ),
-    st.builds(
-        TelemetrySample, stamps, *(st.one_of(st.just(math.nan), st.floats(-m, m, width=32)) for m in MAX_TELEMETRY)
+    st.builds(  # a sign of current or voltage does not come back, see test_messages_conversion.py
+        TelemetrySample,
+        stamps,
+        *(
+            st.one_of(st.just(math.nan), st.floats(0.0 if name in POLAR_CHANNELS else -most, most, width=32))
+            for name, most in zip(TELEMETRY_CHANNELS, MAX_TELEMETRY, strict=True)
+        ),
     ),
     st.builds(
         WeldContext,
