@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from msstan_core.errors import InputError
-from msstan_core.recordings.bag_files import ANNOTATIONS_FILE, METADATA_FILE, STORAGE_SUFFIXES
+from msstan_core.recordings.annotations import FILE_NAME
+from msstan_core.recordings.bag_files import METADATA_FILE, STORAGE_SUFFIXES
 
 
 def check_output_file(path: Path) -> None:
@@ -25,7 +26,7 @@ def check_output_file(path: Path) -> None:
         raise InputError(path, "is a folder", "name a file in it")
     if path.exists() and not path.is_file():
         raise InputError(path, "is no regular file", "name another file")
-    beside = path.name in (METADATA_FILE, ANNOTATIONS_FILE) and _holds_a_recording(path.parent)
+    beside = path.name in (METADATA_FILE, FILE_NAME) and _holds_a_recording(path.parent)
     if path.suffix in STORAGE_SUFFIXES or beside:
         raise InputError(path, "is a recording, or a part of one", "name another file")
     check_output_folder(path.parent)

@@ -25,14 +25,6 @@ MONITOR_NODE = "weld_monitor"
 _ALIGNMENT = AlignmentConfig()
 _SECTION = "alignment."
 
-
-def no_tick_remedy(alignment: AlignmentConfig, otherwise: str) -> str:
-    """What to do about a recording that gives no tick: its clock may be a sensor that it lacks."""
-    if alignment.clock in ("camera", "thermal"):
-        return f"alignment.clock is {alignment.clock}: set it to auto where there are no such images"
-    return otherwise
-
-
 SCALING_SPECS = (
     ParameterSpec("camera.bit_depth", 16, "significant bits of a mono16 camera image", 8, 16),
     ParameterSpec(
@@ -118,6 +110,13 @@ class SensorSettings:
             thermal_celsius_per_count=values["thermal.celsius_per_count"] or math.nan,
             thermal_celsius_at_zero=values["thermal.celsius_at_zero"],
         )
+
+    def no_tick_remedy(self, otherwise: str) -> str:
+        """What to do about a recording that gives no tick: the clock may be a sensor that it lacks."""
+        clock = self._values()["alignment.clock"]
+        if clock in ("camera", "thermal"):
+            return f"alignment.clock is {clock}: set it to auto where there are no such images"
+        return otherwise
 
     @property
     def alignment(self) -> AlignmentConfig:

@@ -108,7 +108,6 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.recordings.bag import BagReader
     from msstan_core.recordings.rejections import say_rejections
     from msstan_core.resources import default_model_dir
-    from msstan_core.sensor_settings import no_tick_remedy
 
     console = Console(stderr=True)
     model_dir = arguments.model or default_model_dir()
@@ -151,7 +150,7 @@ def run(arguments: argparse.Namespace) -> int:
                     progress.update(task, completed=time_s)
             if ticks == 0:
                 names = ", ".join(m.label for m in MODALITIES if m in arguments.modalities)
-                remedy = no_tick_remedy(sensors.alignment, "name modalities that it holds")
+                remedy = sensors.no_tick_remedy("name modalities that it holds")
                 raise InputError(arguments.bag, f"gives no tick from {names}", remedy)
         say_rejections(console, reader.rejections)
     for reason, count in degraded.items():

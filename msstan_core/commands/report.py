@@ -43,7 +43,6 @@ def run(arguments: argparse.Namespace) -> int:
     from msstan_core.output_files import written_whole
     from msstan_core.recordings.bag import BagReader
     from msstan_core.resources import default_model_dir
-    from msstan_core.sensor_settings import no_tick_remedy
     from msstan_core.vocabulary import MODALITIES
 
     console = Console(stderr=True)
@@ -72,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
                     video.add(picture, time_s)
             progress.update(task, completed=time_s)
         if not course.seconds:
-            remedy = no_tick_remedy(sensors.alignment, "record at least one of the monitor's sensors")
+            remedy = sensors.no_tick_remedy("record at least one of the monitor's sensors")
             raise InputError(arguments.bag, "gives no tick", remedy)
         for topic, count in reader.rejected.items():
             course.degraded[f"{topic}: messages rejected; first: {reader.reasons[topic]}"] = count

@@ -21,10 +21,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from msstan_core.errors import InputError
-from msstan_core.recordings.bag_files import ANNOTATIONS_FILE
 from msstan_core.vocabulary import ACTIONS, ISO_CODES, Action, parse_action
 
-FILE_NAME = ANNOTATIONS_FILE
+FILE_NAME = "annotations.csv"
 COLUMNS = ("start_s", "end_s", "kind", "label", "severity", "source")
 
 #: ``source`` of labels that a rule made of the welder's telemetry.

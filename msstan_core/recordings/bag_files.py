@@ -3,7 +3,5 @@
 from __future__ import annotations
 
 METADATA_FILE = "metadata.yaml"
-#: Labels, beside the messages; not rosbag2's.
-ANNOTATIONS_FILE = "annotations.csv"
 #: Of files that hold messages, and are a bag alone.
 STORAGE_SUFFIXES = (".mcap", ".db3")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -50,9 +49,7 @@ def run_names(recordings: Sequence[Recording]) -> list[str]:
     """Which welds these are and how they are labelled, in one order: a part of what makes runs comparable."""
 
     def named(recording: Recording) -> str:
-        labels = recording.features.action.tobytes() + recording.features.imperfection.tobytes()
-        name = recording.attributes.get("run_id", recording.path.name)
-        return f"{name} {hashlib.sha256(labels).hexdigest()[:12]}"
+        return f"{recording.attributes.get('run_id', recording.path.name)} {recording.labels_sha256}"
 
     return sorted(map(named, recordings))
 

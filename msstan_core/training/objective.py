@@ -53,8 +53,7 @@ class Objective:
         seen = batch.weight.to(device) * (features.valid.amax(dim=2) > 0)
         labels = batch.action.to(device)
         action = action_loss(output.action_logits, labels, seen, self.weights, config.label_smoothing)
-        imperfections = torch.where(seen[..., None] > 0, batch.imperfection.to(device), torch.nan)
-        imperfection = imperfection_loss(output.imperfection_logits, imperfections)
+        imperfection = imperfection_loss(output.imperfection_logits, batch.imperfection.to(device), seen)
         others = mechanism_losses(config.losses, self._model, output, auxiliary, labels, features.valid, seen)
         loss = config.losses.action * action + config.imperfection_weight * imperfection + sum(others.values())
         return loss, {"action_loss": action, "imperfection_loss": imperfection}

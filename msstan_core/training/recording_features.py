@@ -28,7 +28,7 @@ from msstan_core.recordings.annotations import action_track, imperfection_track,
 from msstan_core.recordings.bag import BagReader
 from msstan_core.recordings.bag_folders import DescribedBag
 from msstan_core.recordings.rejections import unused_imperfections
-from msstan_core.sensor_settings import DEFAULT_SENSORS, SensorSettings, no_tick_remedy
+from msstan_core.sensor_settings import DEFAULT_SENSORS, SensorSettings
 from msstan_core.training.array_file import mapped_arrays
 from msstan_core.training.backbone_features import BATCH, BackboneFeatures
 from msstan_core.vocabulary import MODALITIES, Modality
@@ -65,6 +65,12 @@ class Recording(DescribedBag):
 
     features: RecordingFeatures
     source: str = ""  #: hash of what they were made of: the bag's files, and how they were read; "" unknown
+
+    @property
+    def labels_sha256(self) -> str:
+        """Beginning of a hash of its labels, by the rules that are in force."""
+        labels = self.features.action.tobytes() + self.features.imperfection.tobytes()
+        return hashlib.sha256(labels).hexdigest()[:12]
 
 
 class FeatureExtractor:
@@ -153,7 +159,7 @@ class FeatureExtractor:
             for name, parts in others.items():
                 parts.append(getattr(found, name))
         if not stamps:
-            remedy = no_tick_remedy(self._sensors.alignment, "check what was recorded: msstan replay")
+            remedy = self._sensors.no_tick_remedy("check what was recorded: msstan replay")
             raise InputError(reader.path, "gives no tick with these modalities", remedy)
         time_s = np.array([reader.seconds(stamp) for stamp in stamps])
         arrays = {name: np.stack(parts) for name, parts in others.items()}

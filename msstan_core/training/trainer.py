@@ -149,15 +149,16 @@ class _Run:
         loss, terms = self.objective(batch, self.ticks.draw(), self.device)
         more = self.unlabelled.loss(self.model, step, self.device, self.precision)
         loss = loss if more is None else loss + more
-        if not math.isfinite(float(loss.detach())):  # its gradient would spoil every weight
+        figure = float(loss.detach())
+        if not math.isfinite(figure):  # its gradient would spoil every weight
             raise InputError(
                 f"training, step {step + 1}",
-                f"the loss is {float(loss.detach())}",
+                f"the loss is {figure}",
                 "set a lower learning_rate, and look for absurd values in the recordings; the last checkpoint is kept",
             )
         self.precision.update(loss, self.optimiser, self.trainable)
         said = {name: float(term.detach()) for name, term in terms.items()}
-        return {"loss": float(loss.detach()), "learning_rate": rate, **said}
+        return {"loss": figure, "learning_rate": rate, **said}
 
     def _loss_on(self, judged: Sequence[Recording]) -> float:
         losses = self.config.losses
@@ -222,13 +223,8 @@ def _trained(model: MsStan, config: TrainingConfig) -> list[torch.nn.Parameter]:
 
 def _sources(recordings: Sequence[Recording]) -> str:
     """Which recordings these are, and how they are labelled: a run that has seen others is not gone on with."""
-
-    def named(recording: Recording) -> str:
-        labels = recording.features.action.tobytes() + recording.features.imperfection.tobytes()
-        seen = hashlib.sha256(labels).hexdigest()[:12]
-        return f"{recording.source} {recording.group} {recording.path.name} {len(recording.features.time_s)} {seen}"
-
-    return hashlib.sha256("\n".join(sorted(map(named, recordings))).encode()).hexdigest()
+    named = sorted(f"{r.source} {r.group} {r.path.name} {len(r.features.time_s)} {r.labels_sha256}" for r in recordings)
+    return hashlib.sha256("\n".join(named).encode()).hexdigest()
 
 
 def _tail(config: TrainingConfig) -> int:

@@ -269,3 +269,11 @@ def test_a_term_without_its_mechanism_stops_with_the_switch_to_set(term: str, sw
     path.write_text(f"losses: {{{term}: 0.1}}\nmodel: {{{switch}: {{enabled: false}}}}\n", encoding="utf-8")
     with pytest.raises(InputError, match=rf"config\.yaml.*losses\.{term}"):
         load_training_config(path)
+
+
+def test_a_tick_that_saw_nothing_teaches_no_imperfection() -> None:
+    logits = torch.tensor([[0.0, 2.0], [5.0, -5.0]])
+    labels = torch.tensor([[1.0, float("nan")], [0.0, 1.0]])
+    found = imperfection_loss(logits, labels, torch.tensor([1.0, 0.0]))
+    assert float(found) == pytest.approx(math.log(2.0)), "of the first tick's known answer alone"
+    assert float(imperfection_loss(logits, labels)) > 3.0

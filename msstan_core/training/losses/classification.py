@@ -25,8 +25,13 @@ def action_loss(
     return (losses * weights).sum() / weights.sum().clamp(min=1e-6)
 
 
-def imperfection_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross-entropy over ticks and imperfections with a known answer (NaN: unknown); 0 where none is known."""
+def imperfection_loss(logits: Tensor, labels: Tensor, seen: Tensor | None = None) -> Tensor:
+    """Binary cross-entropy over ticks and imperfections with a known answer (NaN: unknown); 0 where none is known.
+
+    ``seen`` [...], without the last axis: not over 0 where a tick teaches nothing; None: all do.
+    """
     known = torch.isfinite(labels)
+    if seen is not None:
+        known = known & (seen[..., None] > 0)
     losses = functional.binary_cross_entropy_with_logits(logits, torch.nan_to_num(labels), reduction="none")
     return (losses * known).sum() / known.sum().clamp(min=1)
