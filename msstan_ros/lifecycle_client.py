@@ -23,8 +23,8 @@ from msstan_ros.node_thread import own_context
 TRANSITION_TIMEOUT_S = 60.0
 #: A process that imports, registers and is discovered fits in here even on a machine that is busy with other work, s.
 APPEARANCE_TIMEOUT_S = 120.0
-#: A participant that has not discovered the node by then is replaced by a new one, s: where a process of the domain was
-#: killed, Fast DDS may go on writing to what it left in shared memory, and two that live never hear of each other.
+#: A participant that has not discovered the node by then is replaced by a new one, s: it was seen that two processes
+#: which both live never hear of each other, presumably by what a killed one left in the shared memory of Fast DDS.
 PARTICIPANT_PATIENCE_S = 30.0
 #: An answer that has not come by then is asked for again, s.
 ANSWER_TIMEOUT_S = 3.0

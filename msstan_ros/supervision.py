@@ -25,6 +25,8 @@ from msstan_ros.transport import environment
 GRACE_S = 5.0
 #: How often the processes are looked at, s.
 POLL_S = 0.05
+#: What a node says of its refusal comes by another way than the refusal, in this time at most, s.
+REASON_S = 1.0
 #: An error in the log of a node: severity, time, logger, text.
 _ERROR = re.compile(r"^\[ERROR\] \[[\d.]+\] \[[^]]*\]: (.+)$")
 
@@ -155,6 +157,9 @@ class Supervisor:
         try:
             bring_up(running.spec.full_name, still_runs, self._domain)
         except InputError as error:
+            until = time.monotonic() + REASON_S
+            while not running.errors and time.monotonic() < until and running.process.poll() is None:
+                time.sleep(POLL_S)
             if running.errors and "; " in (reason := running.errors[-1]):  # the node's own, with the remedy
                 problem, remedy = reason.rsplit("; ", 1)
                 raise InputError(error.where, problem, remedy) from None
